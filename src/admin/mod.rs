@@ -1,0 +1,1 @@
+//! The admin listener: management endpoints, health and metrics. Knows nothing of the gateway listener.

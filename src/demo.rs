@@ -1,0 +1,1 @@
+//! The built-in demo upstream: echoes what it received. Not a model.

@@ -1,0 +1,5 @@
+//! Detection: text in, findings out. Decides nothing; `policy` does.
+
+pub mod finding;
+
+pub use finding::{Category, Finding, Severity};

@@ -1,0 +1,30 @@
+//! promptgate: an in-line gateway for LLM traffic. This file is the map of the crate; it holds no logic.
+//!
+//! The pure half (everything above the line below) is functions of bytes, time and configuration, and builds with
+//! `--no-default-features`. The other half holds the sockets, clocks and files. `tests/tidy.rs` enforces which module
+//! may import which.
+
+pub mod auth;
+pub mod codec;
+pub mod config;
+pub mod detect;
+pub mod policy;
+pub mod sanitize;
+pub mod snapshot;
+pub mod text;
+pub mod wire;
+
+#[cfg(feature = "proxy")]
+pub mod admin;
+#[cfg(feature = "proxy")]
+pub mod cli;
+#[cfg(feature = "proxy")]
+pub mod demo;
+#[cfg(feature = "proxy")]
+pub mod proxy;
+#[cfg(feature = "proxy")]
+pub mod server;
+#[cfg(feature = "proxy")]
+pub mod state;
+#[cfg(feature = "proxy")]
+pub mod telemetry;

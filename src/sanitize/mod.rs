@@ -1,0 +1,1 @@
+//! The streaming sanitizer: bytes in, bytes and a report out. Knows nothing of HTTP.

@@ -1,0 +1,1 @@
+//! Composition root: listeners, background services, reload, shutdown.

@@ -1,0 +1,1 @@
+//! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.

@@ -1,0 +1,1 @@
+//! State with a clock or a socket behind it: keys, caches, the live snapshot.

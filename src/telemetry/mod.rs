@@ -1,0 +1,1 @@
+//! Metrics, audit and logging. Never sees matched text.

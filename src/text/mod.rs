@@ -1,0 +1,5 @@
+//! Text as the detectors see it. Knows nothing of JSON, rules or policy.
+
+pub mod span;
+
+pub use span::Span;

@@ -1,0 +1,1 @@
+//! Provider dialects: where text lives in each API and how each reports an error. Knows nothing of sockets.
