@@ -1,0 +1,1 @@
+//! Tests of authentication. Keys are made when the tests run, except for the RSA key in tests/fixtures.
