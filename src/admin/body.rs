@@ -43,8 +43,12 @@ pub(super) async fn drain(headers: &HeaderMap, body: Body) {
     let _ = tokio::time::timeout(DRAIN_TIME, all).await;
 }
 
-/// Parses one JSON object. `T` must deny unknown fields; serde itself refuses a field that comes twice.
+/// Parses one JSON object. `T` must deny unknown fields; serde itself refuses a field that comes twice, but would take an
+/// array of the fields' values for the object.
 pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    if body.trim_ascii_start().first().is_some_and(|byte| *byte != b'{') {
+        return Err(Refusal::BadRequest("the body must be a JSON object".to_owned()));
+    }
     serde_json::from_slice(body).map_err(|error| Refusal::BadRequest(reason(&error)))
 }
 
@@ -135,9 +139,10 @@ mod tests {
             ("{\"prompt\":\"x\",\"context\":3}", "expected a string"),
             ("{\"hunter2, expected \":1}", "unknown field: expected `prompt` or `context`"),
             ("{\"prompt\":\"x\",\"context, expected hunter2\":1}", "unknown field: expected `prompt` or `context`"),
-            ("\"hunter2\"", "expected struct"),
+            ("\"hunter2\"", "JSON object"),
+            ("[\"hunter2\",null]", "JSON object"),
             ("{\"prompt\":\"\\ud800\"}", "not valid JSON"),
-            ("\u{feff}{}", "not valid JSON"),
+            ("\u{feff}{}", "JSON object"),
         ];
         for (body, expected) in cases {
             let Err(Refusal::BadRequest(reason)) = parse::<Sample>(body.as_bytes()) else {
