@@ -3,11 +3,14 @@
 mod compiled;
 pub mod finding;
 mod overlap;
+mod prefilter;
 pub mod rule;
 pub mod scanner;
+pub mod score;
 pub mod semantics;
 pub mod validate;
 
 pub use finding::{Category, Finding, Severity};
 pub use rule::{Rule, RuleProblem, RuleSet};
 pub use scanner::{Class, Scanner};
+pub use score::scores;
