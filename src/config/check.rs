@@ -5,31 +5,23 @@ use std::net::SocketAddr;
 use url::{Host, Url};
 
 use super::source::{Section, Source};
-use super::{Auth, Config, Limits};
+use super::{Admin, Auth, Gateway, Limits};
 use crate::detect::Category;
 use crate::policy::{Action, Level, Matrix, Rule};
 
-pub(super) fn all(config: &Config, source: &Source) {
-    listeners(config, source);
-    tokens(config, source);
-    levels(&config.security.matrix, source);
-    limits(&config.limits, source);
-}
-
-fn listeners(config: &Config, source: &Source) {
-    let (gateway, admin) = (config.gateway.listen, config.admin.listen);
-    if gateway == admin && gateway.port() != 0 {
+pub(super) fn listeners(gateway: &Gateway, admin: &Admin, source: &Source) {
+    if gateway.listen == admin.listen && admin.listen.port() != 0 {
         source.problem("admin.listen", "is the address of gateway.listen");
     }
-    if !admin.ip().is_loopback() {
+    if !admin.listen.ip().to_canonical().is_loopback() {
         source.warn("admin.listen", "is not a loopback address: the admin listener has no TLS of its own");
     }
 }
 
-fn tokens(config: &Config, source: &Source) {
-    let Auth::Static { dev_tokens, tokens } = &config.auth else { return };
+pub(super) fn tokens(auth: &Auth, gateway: &Gateway, admin: &Admin, source: &Source) {
+    let Auth::Static { dev_tokens, tokens } = auth else { return };
     if *dev_tokens {
-        for (key, listen) in exposed(config) {
+        for (key, listen) in exposed(gateway, admin) {
             let text = format!("the published development tokens would be valid on {key} {listen}; set it to false");
             source.problem("auth.static.dev_tokens", text);
         }
@@ -44,8 +36,8 @@ fn tokens(config: &Config, source: &Source) {
 }
 
 /// The listeners that others than this machine can reach.
-fn exposed(config: &Config) -> impl Iterator<Item = (&'static str, SocketAddr)> {
-    [("gateway.listen", config.gateway.listen), ("admin.listen", config.admin.listen)]
+fn exposed(gateway: &Gateway, admin: &Admin) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    [("gateway.listen", gateway.listen), ("admin.listen", admin.listen)]
         .into_iter()
         .filter(|(_, listen)| !listen.ip().to_canonical().is_loopback())
 }
@@ -61,7 +53,7 @@ pub(super) fn cell(section: &Section, category: Category, rule: Rule) {
 }
 
 /// Whatever a level refuses or masks, each stricter one must too.
-fn levels(matrix: &Matrix, source: &Source) {
+pub(super) fn levels(matrix: &Matrix, source: &Source) {
     for (lax, strict) in Level::ALL.into_iter().zip(Level::ALL.into_iter().skip(1)) {
         for category in Category::ALL {
             let (low, high) = (matrix.rule(lax, category), matrix.rule(strict, category));
@@ -81,7 +73,7 @@ fn levels(matrix: &Matrix, source: &Source) {
     }
 }
 
-fn limits(limits: &Limits, source: &Source) {
+pub(super) fn limits(limits: &Limits, source: &Source) {
     for (key, value, most_key, most) in [
         ("hold", limits.hold, "body", limits.body),
         ("string", limits.string, "body", limits.body),

@@ -12,6 +12,8 @@ mod routes;
 mod rows;
 mod secret;
 mod source;
+#[cfg(test)]
+mod tests;
 mod upstream;
 mod value;
 

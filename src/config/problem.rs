@@ -43,7 +43,10 @@ impl std::error::Error for Problems {}
 
 /// `; did you mean "openai"?` when one of `names` is close to `given`, else nothing.
 pub(super) fn did_you_mean<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> String {
-    let close = |name: &&str| distance(given, name) <= (given.len().min(name.len()) / 3).max(1);
+    let close = |name: &&str| {
+        let begins = given.len() >= 3 && name.starts_with(given);
+        begins || distance(given, name) <= (given.len().min(name.len()) / 3).max(1)
+    };
     match names.into_iter().filter(close).min_by_key(|name| distance(given, name)) {
         Some(name) => format!("; did you mean \"{name}\"?"),
         None => String::new(),
@@ -88,6 +91,7 @@ mod tests {
             ("opnai", "; did you mean \"openai\"?"),
             ("antropic", "; did you mean \"anthropic\"?"),
             ("olama", "; did you mean \"ollama\"?"),
+            ("anth", "; did you mean \"anthropic\"?"),
             ("bedrock", ""),
             ("", ""),
         ] {

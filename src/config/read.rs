@@ -61,32 +61,20 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     root.finish();
-    let config = Config {
-        gateway: gateway?,
-        admin,
-        auth: auth?,
-        security,
-        limits,
-        timeouts,
-        upstreams,
-        routes,
-        rules,
-        audit,
-        log,
-    };
-    check::all(&config, source);
-    Some(config)
+    check::listeners(&gateway, &admin, source);
+    check::levels(&security.matrix, source);
+    check::limits(&limits, source);
+    let auth = auth?;
+    check::tokens(&auth, &gateway, &admin, source);
+    Some(Config { gateway, admin, auth, security, limits, timeouts, upstreams, routes, rules, audit, log })
 }
 
-fn gateway(section: Section) -> Option<Gateway> {
+fn gateway(section: Section) -> Gateway {
     let listen = section.read_or("listen", loopback(8080));
     let given = section.has("tls");
     let tls = tls(section.section("tls"), given);
     section.finish();
-    if given && tls.is_none() {
-        return None;
-    }
-    Some(Gateway { listen, tls })
+    Gateway { listen, tls }
 }
 
 fn tls(section: Section, given: bool) -> Option<Tls> {

@@ -160,3 +160,178 @@ pub(super) fn clash(a: &Route, b: &Route) -> Option<Clash> {
     }
     a.pattern.ties_with(&b.pattern).then_some(Clash::Tie)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// What the shipped table says of a request: `format upstream-path`, or why there is no route.
+    fn routed(table: &RouteTable, method: &Method, path: &str) -> String {
+        match table.find(method, path) {
+            RouteMatch::Found(found) => format!("{} {}", found.route.format, found.upstream_path()),
+            RouteMatch::MethodNotAllowed { routes } => format!("405 {}", routes[0].format),
+            RouteMatch::NotFound { near } => format!("404 {}", near.map_or("", |route| route.format)),
+            RouteMatch::BadTarget => "400".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_shipped_routes_lead_where_the_sdks_expect() {
+        let table = Config::default().routes;
+        for (method, path, expected) in [
+            ("POST", "/v1/chat/completions", "openai.chat /v1/chat/completions"),
+            ("GET", "/v1/models/ft:gpt-4o:org::id", "openai.models /v1/models/ft:gpt-4o:org::id"),
+            (
+                "POST",
+                "/openai/deployments/gpt-4o/chat/completions",
+                "azure.chat /openai/deployments/gpt-4o/chat/completions",
+            ),
+            ("POST", "/v1/messages", "anthropic.messages /v1/messages"),
+            ("POST", "/anthropic/v1/messages/count_tokens", "anthropic.count_tokens /v1/messages/count_tokens"),
+            ("GET", "/anthropic/v1/models/claude", "anthropic.models /v1/models/claude"),
+            (
+                "POST",
+                "/v1beta/models/gemini-2:generateContent",
+                "gemini.generate /v1beta/models/gemini-2:generateContent",
+            ),
+            (
+                "POST",
+                "/v1/models/gemini-2:streamGenerateContent",
+                "gemini.stream /v1/models/gemini-2:streamGenerateContent",
+            ),
+            ("POST", "/mistral/v1/fim/completions", "mistral.fim /v1/fim/completions"),
+            (
+                "POST",
+                "/bedrock/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aprofile%2Fx/converse",
+                "bedrock.converse /model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aprofile%2Fx/converse",
+            ),
+            (
+                "POST",
+                "/bedrock/model/claude-v1:0/converse-stream",
+                "bedrock.converse_stream /model/claude-v1:0/converse-stream",
+            ),
+            ("GET", "/v1/chat/completions", "405 openai.chat"),
+            ("HEAD", "/v1/models", "405 openai.models"),
+            ("GET", "/v1/models/gemini-2:generateContent", "405 gemini.generate"),
+            ("POST", "/v1/models/a:b:generateContent", "405 openai.models"),
+            ("POST", "/v1/models/gemini-2:predict", "405 openai.models"),
+            ("POST", "/v1/files", "404 openai.chat"),
+            ("POST", "/v2/embed", "404 cohere.chat"),
+            ("POST", "/V1/chat/completions", "404 "),
+            ("POST", "/", "400"),
+            ("POST", "/openai/deployments/a%2Fb/chat/completions", "404 azure.chat"),
+        ] {
+            assert_eq!(routed(&table, &method.parse().unwrap(), path), expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_another_reader_could_see_otherwise_is_refused() {
+        let table = Config::default().routes;
+        for path in [
+            "",
+            "*",
+            "v1/chat/completions",
+            "//v1/chat/completions",
+            "/v1//chat/completions",
+            "/v1/./chat/completions",
+            "/v1/x/../chat/completions",
+            "/v1/chat/completions/",
+            "/v1/chat/completions;x=1",
+            "/v1/chat\\completions",
+            "/v1/chat%2",
+            "/v1/chat%",
+            "/v1/chat%zz",
+            "/v1/%63hat/completions",
+            "/v1/chat/completions%00",
+            "/v1/chat%5ccompletions",
+            "/v1/chat%3Bx",
+            "/v1/chat%252Fcompletions",
+            "/v1/chat/completions?x",
+            "/v1/chat/completions#x",
+            "/v1/chat/compl\u{e9}tions",
+            "/v1/chat completions",
+            "/v1/chat%0d%0a",
+            "/bedrock/model/%2e%2e/converse",
+            "/bedrock/model/a%2F..%2Fb/converse",
+            "/bedrock/model/%2Fa/converse",
+            "/bedrock/model/a%2f/converse",
+        ] {
+            assert_eq!(table.find(&Method::POST, path), RouteMatch::BadTarget, "{path}");
+        }
+        assert_eq!(routed(&table, &Method::POST, "/v1/chat%2Fcompletions"), "404 openai.chat");
+    }
+
+    fn table(paths: &[&str]) -> Result<RouteTable, Clash> {
+        let upstream = &Config::default().upstreams[0];
+        let routes: Vec<Arc<Route>> = paths
+            .iter()
+            .map(|path| Route {
+                method: Method::POST,
+                pattern: Pattern::parse(path, false).unwrap(),
+                format: "openai.chat",
+                upstream: Arc::clone(upstream),
+                upstream_path: None,
+                scope: String::new(),
+            })
+            .map(Arc::new)
+            .collect();
+        let pairs = (0..routes.len()).flat_map(|i| (0..i).map(move |j| (j, i)));
+        match pairs.filter_map(|(j, i)| clash(&routes[j], &routes[i])).next() {
+            Some(clash) => Err(clash),
+            None => Ok(RouteTable::new(routes)),
+        }
+    }
+
+    #[test]
+    fn the_most_literal_route_wins_whatever_the_order() {
+        let mut paths = ["/{a}/{b}", "/x/{b}", "/x/{b}:go", "/x/y:go"];
+        for _ in 0..paths.len() {
+            paths.rotate_left(1);
+            let table = table(&paths).unwrap();
+            for (path, label) in
+                [("/x/y:go", "/x/y:go"), ("/x/z:go", "/x/{b}:go"), ("/x/z", "/x/{b}"), ("/z/z:go", "/{a}/{b}")]
+            {
+                let RouteMatch::Found(found) = table.find(&Method::POST, path) else { panic!("{path}") };
+                assert_eq!(found.route.label(), label, "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn routes_that_neither_order_separates_clash() {
+        for (paths, expected) in [
+            (["/a/{x}", "/a/{y}"], Some(Clash::Duplicate)),
+            (["/a/{x}", "/{x}/a"], Some(Clash::Tie)),
+            (["/a/{x}:go", "/{x}/b:go"], Some(Clash::Tie)),
+            (["/a/{x}:go", "/{x}/b"], None),
+            (["/a/{x}:go", "/a/{x}:stop"], None),
+            (["/a/{x}", "/a/b"], None),
+            (["/a/{x}", "/{x}/{y}"], None),
+            (["/a/{x}/c", "/{x}/b"], None),
+        ] {
+            assert_eq!(table(&paths).err(), expected, "{paths:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_found_goes_up_as_a_canonical_path(path in "/(v1|v1beta|bedrock/model|x)(/[a-z.%2F:;-]{1,8}){1,3}(:generateContent|/converse)?") {
+            let table = Config::default().routes;
+            if let RouteMatch::Found(found) = table.find(&Method::POST, &path) {
+                prop_assert!(is_canonical(&found.upstream_path()));
+            }
+        }
+
+        #[test]
+        fn no_path_panics_and_no_repair_is_made(path in ".{0,60}") {
+            let table = Config::default().routes;
+            if let RouteMatch::Found(found) = table.find(&Method::POST, &path) {
+                prop_assert_eq!(found.upstream_path(), path.clone());
+            }
+        }
+    }
+}

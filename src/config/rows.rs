@@ -27,8 +27,7 @@ pub(super) fn read(root: &Section, shipped: &Table, timeouts: UpstreamTimeouts) 
         .collect();
     report_clashes(root, &routes);
     let table = RouteTable::new(routes.into_iter().map(|(_, route)| route).collect());
-    report_unused(root, &upstreams, &table, all_shipped);
-    report_unset_keys(root, &table);
+    warn_of(root, &upstreams, &table, all_shipped);
     (upstreams.good, table)
 }
 
@@ -36,18 +35,24 @@ struct Upstreams {
     /// Of all, so that a route to a bad one is not a problem of its own.
     names: Vec<String>,
     good: Vec<Arc<Upstream>>,
+    /// The key path of each good one.
+    paths: Vec<String>,
 }
 
 impl Upstreams {
     fn read(sections: Vec<Section>, timeouts: UpstreamTimeouts) -> Self {
-        let mut upstreams = Upstreams { names: Vec::new(), good: Vec::new() };
+        let mut upstreams = Upstreams { names: Vec::new(), good: Vec::new(), paths: Vec::new() };
         for section in sections {
             let name: Option<String> = section.required("name");
             if name.as_ref().is_some_and(|name| upstreams.has(name)) {
                 section.problem("name", "another upstream has this name");
             }
             upstreams.names.extend(name.clone());
-            upstreams.good.extend(upstream::read(section, name, timeouts).map(Arc::new));
+            let path = section.here().to_owned();
+            if let Some(upstream) = upstream::read(section, name, timeouts) {
+                upstreams.good.push(Arc::new(upstream));
+                upstreams.paths.push(path);
+            }
         }
         upstreams
     }
@@ -168,23 +173,19 @@ fn report_clashes(root: &Section, routes: &[(String, Arc<Route>)]) {
     }
 }
 
-fn report_unused(root: &Section, upstreams: &Upstreams, table: &RouteTable, all_shipped: bool) {
-    let unused = |upstream: &&Arc<Upstream>| table.iter().all(|route| route.upstream.name != upstream.name);
-    for upstream in upstreams.good.iter().filter(unused).filter(|_| !all_shipped) {
-        root.warn("upstream", format!("no route leads to {}", quoted(&upstream.name)));
-    }
-}
-
-/// One warning an upstream, and only for those a route leads to.
-fn report_unset_keys(root: &Section, table: &RouteTable) {
-    let mut named: Vec<&str> = Vec::new();
-    for upstream in table.iter().map(|route| &route.upstream) {
-        if let UpstreamKey::Unset { variable } = &upstream.key
-            && !named.contains(&upstream.name.as_str())
-        {
-            named.push(&upstream.name);
-            let text = format!("{variable} is not set: requests to {} will be answered 503", quoted(&upstream.name));
-            root.warn("upstream.api_key_env", text);
+/// Upstreams that no route leads to, and those that lack their key: requests would fail there.
+fn warn_of(root: &Section, upstreams: &Upstreams, table: &RouteTable, all_shipped: bool) {
+    for (path, upstream) in upstreams.paths.iter().zip(&upstreams.good) {
+        let name = quoted(&upstream.name);
+        let used = table.iter().any(|route| route.upstream.name == upstream.name);
+        match &upstream.key {
+            _ if !used && all_shipped => {}
+            _ if !used => root.source().warn(path, format!("no route leads to {name}")),
+            UpstreamKey::Unset { variable } => {
+                let text = format!("{variable} is not set: requests to {name} will be answered 503");
+                root.source().warn(format!("{path}.api_key_env"), text);
+            }
+            UpstreamKey::None | UpstreamKey::Set(_) => {}
         }
     }
 }

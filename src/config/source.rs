@@ -109,11 +109,10 @@ impl<'a> Section<'a> {
         if self.has_variables {
             self.source.declared.borrow_mut().push(path.clone());
             if let Some(overlay) = self.source.overlay.get(&path) {
-                let place = format!("{path} (from {})", overlay.variable);
-                return self.checked(place, T::from_text(&overlay.text));
+                return self.checked(key, T::from_text(&overlay.text));
             }
         }
-        self.checked(path, T::from_value(value?))
+        self.checked(key, T::from_value(value?))
     }
 
     pub(super) fn read_or<T: Leaf>(&self, key: &'static str, default: T) -> T {
@@ -159,12 +158,13 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// A problem at `key`, naming the variable when the value came from one.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
-        self.source.problem(self.path(key), message);
-    }
-
-    pub(super) fn warn(&self, key: &str, message: impl Into<String>) {
-        self.source.warn(self.path(key), message);
+        let path = self.path(key);
+        match self.source.overlay.get(&path).filter(|_| self.has_variables) {
+            Some(overlay) => self.source.problem(format!("{path} (from {})", overlay.variable), message),
+            None => self.source.problem(path, message),
+        }
     }
 
     /// Reports the keys nobody asked for.
@@ -187,7 +187,7 @@ impl<'a> Section<'a> {
         value.as_table()
     }
 
-    fn checked<T>(&self, path: String, value: Result<T, String>) -> Option<T> {
-        value.map_err(|message| self.source.problem(path, message)).ok()
+    fn checked<T>(&self, key: &str, value: Result<T, String>) -> Option<T> {
+        value.map_err(|message| self.problem(key, message)).ok()
     }
 }
