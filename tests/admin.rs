@@ -456,6 +456,20 @@ async fn a_level_in_any_case_is_in_force_for_the_next_request() {
 }
 
 #[tokio::test]
+async fn every_change_of_the_level_is_audited_and_nothing_else() {
+    let server = Server::start("").await;
+    let bearer = format!("Bearer {ADMIN}");
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json"), ("x-request-id", "req-7")];
+    assert_eq!(server.send("POST", LEVEL, &headers, br#"{"level":"high"}"#).await.status, 200);
+    server.json("POST", LEVEL, ADMIN, r#"{"level":"extreme"}"#).await;
+    server.json("POST", LEVEL, USER, r#"{"level":"low"}"#).await;
+    let record = json!({
+        "event": "level_changed", "old": "medium", "new": "high", "by": "admin@company.com", "request_id": "req-7",
+    });
+    assert_eq!(server.audited(), [record]);
+}
+
+#[tokio::test]
 async fn statistics_add_up() {
     let server = Server::start("").await;
     let stats = server.json("GET", STATS, SERVICE, "").await.body;
@@ -496,7 +510,9 @@ async fn metrics_are_prometheus_text_and_know_failed_authentication() {
     }
     let failures = r#"promptgate_auth_failures_total{mode="static",reason="unknown"} 1"#;
     assert!(reply.text.contains(failures), "{}", reply.text);
-    assert!(reply.text.contains("promptgate_security_level "), "{}", reply.text);
+    assert!(reply.text.contains("promptgate_security_level 2\n"), "{}", reply.text);
+    server.set_level("high").await;
+    assert!(server.send("GET", "/metrics", &[], b"").await.text.contains("promptgate_security_level 3\n"));
 }
 
 #[tokio::test]

@@ -97,7 +97,7 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Principal, Refus
         Err(error) => Err(error),
     };
     outcome.map_err(|error| {
-        app.metrics.auth_failure(app.live.mode(), error.reason());
+        app.metrics.auth_failure(app.live.mode().name(), error.reason());
         Refusal::Unauthorized(error)
     })
 }

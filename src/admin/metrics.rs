@@ -19,7 +19,7 @@ pub(super) const ROUTE: Route = Route {
         description: "The metrics.",
         content_type: TEXT,
         schema: schema_of::<String>,
-        example: "# TYPE promptgate_security_level gauge\npromptgate_security_level 1\n",
+        example: "# TYPE promptgate_security_level gauge\npromptgate_security_level 2\n",
     }],
     endpoint: Endpoint::Open(answer),
 };
@@ -27,5 +27,9 @@ pub(super) const ROUTE: Route = Route {
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 fn answer(app: Arc<App>) -> Answer {
-    Box::pin(async move { Ok(Reply::text(TEXT, app.metrics.render())) })
+    Box::pin(async move {
+        // The one gauge whose truth is kept elsewhere.
+        app.metrics.security_level(app.live.level());
+        Ok(Reply::text(TEXT, app.metrics.render()))
+    })
 }

@@ -34,7 +34,7 @@ pub(super) const ROUTE: Route = Route {
             "semantic_keywords":{"categories":["credentials"],"total_keywords":24},
             "authentication":{"mode":"static","client_authenticated":true,"client_id":"user@company.com"},
             "description":"promptgate 0.1.0","traffic":{"requests":1200,"refused":3,
-            "masked_by_entity":{"EMAIL_ADDRESS":41},"since":"2026-01-01T00:00:00Z"}}"#,
+            "masked_by_entity":{"EMAIL_ADDRESS":41},"since":"2026-01-01T00:00:00.000000Z"}}"#,
     }],
     endpoint: Endpoint::Guarded { scope: Some(Scope::Stats), answer },
 };

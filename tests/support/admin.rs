@@ -1,6 +1,7 @@
 //! An admin listener on a free port, and an HTTP/1.1 client that sends what it is told, right or wrong.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::time::timeout;
 pub struct Server {
     pub address: SocketAddr,
     pub app: Arc<App>,
+    audit_log: PathBuf,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
 }
@@ -37,13 +39,17 @@ impl Server {
         let config = Config::load(Some(config), []).expect("the configuration of the test").config;
         let snapshot = Snapshot::build(config, &[("test.toml", RULES)]).expect("the rules of the test");
         let live = Arc::new(Live::new(snapshot, None));
-        let app = Arc::new(App { live, metrics: Arc::new(Metrics::new()), audit: Arc::new(Audit::discard()) });
+        let metrics = Arc::new(Metrics::new().expect("metrics of distinct names"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");
+        let name = format!("promptgate-admin-{}-{}.jsonl", std::process::id(), address.port());
+        let audit_log = std::env::temp_dir().join(name);
+        let audit = Arc::new(Audit::open(Some(&audit_log), &metrics).expect("a place for temporary files"));
+        let app = Arc::new(App { live, metrics, audit });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = serve(listener, app.clone(), async move { stopped.await.unwrap_or_default() });
         let task = tokio::spawn(async move { serving.await.expect("the listener serves") });
-        Server { address, app, stop: Some(stop), task: Some(task) }
+        Server { address, app, audit_log, stop: Some(stop), task: Some(task) }
     }
 
     pub async fn stop(&mut self) {
@@ -107,6 +113,18 @@ impl Server {
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
 
+    /// The audit records so far, without their times.
+    pub fn audited(&self) -> Vec<Value> {
+        assert!(self.app.audit.flush(Duration::from_secs(10)));
+        let text = std::fs::read_to_string(&self.audit_log).expect("the file of the audit log");
+        let record = |line: &str| {
+            let mut record: Value = serde_json::from_str(line).expect("one JSON object a line");
+            record.as_object_mut().and_then(|fields| fields.remove("time")).expect("a time");
+            record
+        };
+        text.lines().map(record).collect()
+    }
+
     async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         for (name, value) in headers {
@@ -115,6 +133,12 @@ impl Server {
         request.push_str("\r\n");
         let request = [request.as_bytes(), body].concat();
         Reply::of(self.address, &request).await.unwrap_or_else(|| panic!("no answer to {method} {path}"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        std::fs::remove_file(&self.audit_log).ok();
     }
 }
 
