@@ -1,0 +1,3 @@
+//! stub
+use super::{Dialect, Family};
+pub(super) static CHAT: Dialect = Dialect::json("cohere.chat", Family::Cohere, &[]);
