@@ -38,8 +38,14 @@ lint: setup
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
+# What docker-compose.yml and the Dockerfile set; the tokens are made up.
+COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$$(printf '%032d' 1) PROMPTGATE_OPERATOR_TOKEN=$$(printf '%032d' 2) \
+  PROMPTGATE__GATEWAY__LISTEN=0.0.0.0:8080 PROMPTGATE__ADMIN__LISTEN=0.0.0.0:8001 \
+  PROMPTGATE__AUTH__STATIC__DEV_TOKENS=false
+
 check: setup
 	@for file in conf/*.toml; do $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
+	@for file in deploy/*.toml; do env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
 	$(CARGO) run --locked --quiet -- rules check
 
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
