@@ -82,6 +82,11 @@ class Exchange:
 EXCHANGES = []
 
 
+def body_of(request):
+    """Empty for a body that is an iterator: reading it here would change how it is sent."""
+    return getattr(request, "_content", b"")
+
+
 def tap(library):
     """Replaces the transports' verbs by ones that keep what passes."""
     class SyncTap(library.SyncByteStream):
@@ -112,7 +117,7 @@ def tap(library):
     async_verb = library.AsyncHTTPTransport.handle_async_request
 
     def handle_request(transport, request):
-        exchange = Exchange(request.method, str(request.url), request.read())
+        exchange = Exchange(request.method, str(request.url), body_of(request))
         EXCHANGES.append(exchange)
         try:
             response = sync_verb(transport, request)
@@ -124,9 +129,13 @@ def tap(library):
         return response
 
     async def handle_async_request(transport, request):
-        exchange = Exchange(request.method, str(request.url), await request.aread())
+        exchange = Exchange(request.method, str(request.url), body_of(request))
         EXCHANGES.append(exchange)
-        response = await async_verb(transport, request)
+        try:
+            response = await async_verb(transport, request)
+        except Exception as error:
+            exchange.error = type(error).__name__
+            raise
         exchange.status, exchange.headers = response.status_code, response.headers.multi_items()
         response.stream = AsyncTap(response.stream, exchange)
         return response
