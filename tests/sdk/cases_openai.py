@@ -8,9 +8,8 @@ import time
 import openai
 
 import answers
-from harness import ATTACK, case, raises
+from harness import ATTACK, HELLO, TRANSPORT_ERRORS, case, raises
 
-HELLO = "Grüß Gott! What is 1 + 1? 😀 \"quotes\" and a back\\slash."
 WEATHER = {"type": "function", "function": {
     "name": "weather", "description": "The weather in a city",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city"]},
@@ -232,8 +231,7 @@ def retries_still_work(world):
 
 @case("openai", "a stream cut off upstream raises instead of ending")
 def cut_stream(world):
-    import httpx
-    kinds = (openai.APIError, httpx.TransportError)
+    kinds = (openai.APIError, *TRANSPORT_ERRORS)
     error = raises(kinds, lambda: list(chat(world, model="gpt-cut", stream=True)))
     assert not isinstance(error, openai.APIStatusError), repr(error)
 
@@ -244,10 +242,7 @@ def caller_leaves(world):
     next(iter(stream))
     left = time.time()
     stream.close()
-    while time.time() - left < 3 and world.last().aborted_at is None:
-        time.sleep(0.05)
-    aborted = world.last().aborted_at
-    assert aborted is not None and aborted - left < 1.0, f"{aborted and aborted - left} s"
+    world.upstream_was_left(left)
 
 
 @case("openai", "the provider's key goes up, the caller's token does not, the SDK's headers do", needs_gateway=True)
