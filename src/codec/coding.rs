@@ -90,7 +90,8 @@ impl Decoder {
     /// Ends the body: it must be complete.
     pub fn finish<E: From<CodingError>>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         self.inner.plain().allowance = self.allowance();
-        let closed = if self.received == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { self.inner.close() };
+        let closed =
+            if self.received == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { self.inner.close() };
         self.drain(closed, &mut sink)
     }
 
@@ -279,11 +280,7 @@ mod tests {
     fn the_decoded_size_has_a_limit() {
         for coding in ALL {
             let packed = encode(coding, &sample());
-            assert_eq!(
-                decode(coding, &[&packed], 1000),
-                Err(CodingError::TooLarge { limit: 1000 }),
-                "{coding:?}"
-            );
+            assert_eq!(decode(coding, &[&packed], 1000), Err(CodingError::TooLarge { limit: 1000 }), "{coding:?}");
         }
     }
 

@@ -195,7 +195,9 @@ impl Tokenizer {
         let here = *at;
         *at += 1;
         match (self.state, byte) {
-            (State::Value | State::FirstValueOrEnd, _) if byte != b']' => self.begin_value(byte, chunk, here, pending, sink),
+            (State::Value | State::FirstValueOrEnd, _) if byte != b']' => {
+                self.begin_value(byte, chunk, here, pending, sink)
+            }
             (State::FirstValueOrEnd, _) => self.close(sink),
             (State::FirstKeyOrEnd | State::Key, b'"') => {
                 self.in_key = true;

@@ -138,4 +138,4 @@ pub fn find(name: &str) -> Option<&'static Dialect> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

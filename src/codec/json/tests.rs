@@ -99,10 +99,53 @@ fn escapes_are_decoded_and_lone_surrogates_read_as_the_replacement_character() {
 #[test]
 fn what_is_not_json_is_refused() {
     let cases: &[&str] = &[
-        "", " ", "{", "[", "]", "}", "[1,]", "{,}", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "[1 2]", "{a:1}", "'a'", "\"", "\"\\",
-        "\"\\u12\"", "\"\\u12g4\"", "\"\\x\"", "01", "-", "1.", ".5", "1e", "1e+", "+1", "0x1", "NaN", "Infinity", "-Infinity",
-        "tru", "nul ", "truee", "1 2", "{}{}", "[]x", "// c\n1", "\u{feff}{}", "\"a\nb\"", "\"\t\"", "{\"a\":1 \"b\":2}",
-        "[1}", "{\"a\":1]", "{1:2}", "\u{a0}1", "\u{c}1", "[,1]",
+        "",
+        " ",
+        "{",
+        "[",
+        "]",
+        "}",
+        "[1,]",
+        "{,}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "[1 2]",
+        "{a:1}",
+        "'a'",
+        "\"",
+        "\"\\",
+        "\"\\u12\"",
+        "\"\\u12g4\"",
+        "\"\\x\"",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "+1",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "tru",
+        "nul ",
+        "truee",
+        "1 2",
+        "{}{}",
+        "[]x",
+        "// c\n1",
+        "\u{feff}{}",
+        "\"a\nb\"",
+        "\"\t\"",
+        "{\"a\":1 \"b\":2}",
+        "[1}",
+        "{\"a\":1]",
+        "{1:2}",
+        "\u{a0}1",
+        "\u{c}1",
+        "[,1]",
     ];
     for json in cases {
         assert!(read([json.as_bytes()]).is_err(), "{json:?}");
@@ -111,8 +154,16 @@ fn what_is_not_json_is_refused() {
 
 #[test]
 fn invalid_utf8_is_refused_wherever_it_stands_and_however_it_is_cut() {
-    let forms: &[&[u8]] =
-        &[b"\xff", b"\xc0\xaf", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x80", b"\xc3(", b"\xf0\x80\x80\x80"];
+    let forms: &[&[u8]] = &[
+        b"\xff",
+        b"\xc0\xaf",
+        b"\xe2\x82",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\x80",
+        b"\xc3(",
+        b"\xf0\x80\x80\x80",
+    ];
     for form in forms {
         for frame in [("[\"", "\"]"), ("{\"", "\":1}"), ("[\"ab", "cd\"]"), ("[", "]"), ("", "[]")] {
             let bytes = [frame.0.as_bytes(), form, frame.1.as_bytes()].concat();
@@ -173,10 +224,8 @@ fn jsonish() -> impl Strategy<Value = String> {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(|items| format!("[{}]", items.join(" , "))),
             prop::collection::vec((r#"[a-z\\]{0,3}"#, inner), 0..5).prop_map(|pairs| {
-                let pairs: Vec<String> = pairs
-                    .iter()
-                    .map(|(key, value)| format!("\"{}\":{value}", key.replace('\\', "\\u0041")))
-                    .collect();
+                let pairs: Vec<String> =
+                    pairs.iter().map(|(key, value)| format!("\"{}\":{value}", key.replace('\\', "\\u0041"))).collect();
                 format!("{{{}}}", pairs.join(","))
             }),
         ]
