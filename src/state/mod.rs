@@ -1,1 +1,3 @@
 //! State with a clock or a socket behind it: keys, caches, the live snapshot.
+
+pub mod jwks;
