@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Runs the providers' own SDKs, two generations of each, against the gateway and a recording upstream.
+
+    python3 tests/sdk/run.py                    build, set up the virtual environments, run everything
+    python3 tests/sdk/run.py --direct           without the gateway: checks the cases and the upstream themselves
+    python3 tests/sdk/run.py --only "openai: chat" --generation new --seed 7
+
+Needs python3 with venv, and a package index for the first run. Exits 1 when a case fails, 2 when it could not begin.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import upstream  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+WORK = ROOT / "target" / "sdk"
+TOKEN = "spv-basic-dev-2024-ghi789"
+GENERATIONS = ["new", "old"]
+READY_SECONDS = 20
+STOP_SECONDS = 15
+RUN_SECONDS = 900
+
+
+def main():
+    options = arguments()
+    seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
+    print(f"seed {seed}", flush=True)
+    random.seed(seed)
+    generations = options.generation or GENERATIONS
+    for generation in generations:
+        prepare(generation)
+    server = upstream.start()
+    origin = f"http://127.0.0.1:{server.server_address[1]}"
+    with Gateway(origin, options) as gateway:
+        runs = [run(generation, origin, gateway, seed, options) for generation in generations]
+    rows = [row for rows in runs for row in rows]
+    return summary(rows, generations, seed)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--direct", action="store_true", help="talk to the recording upstream without the gateway")
+    parser.add_argument("--generation", choices=GENERATIONS, action="append")
+    parser.add_argument("--only", default="", help="run cases whose 'sdk: name' contains this")
+    parser.add_argument("--seed", type=int, help="of the generated secrets")
+    parser.add_argument("--binary", help="the gateway; default: cargo build, then target/debug/promptgate")
+    return parser.parse_args()
+
+
+def prepare(generation):
+    """A virtual environment per generation, rebuilt when its requirements change."""
+    wanted = (HERE / f"requirements-{generation}.txt").read_text()
+    home = WORK / f"venv-{generation}"
+    stamp = home / "requirements.txt"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"installing {home}", flush=True)
+    shutil.rmtree(home, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", home], check=True)
+    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", HERE / f"requirements-{generation}.txt"], check=True, timeout=600)
+    stamp.write_text(wanted)
+
+
+class Gateway:
+    """The gateway as a child process, on free ports, with the shipped configuration pointed at the recording upstream."""
+
+    def __init__(self, origin, options):
+        self.origin, self.options = origin, options
+        self.keys, self.process = {}, None
+        self.narrow_token = f"sdk-stats-only-{random.randrange(16**16):016x}"
+        self.base, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
+
+    def __enter__(self):
+        if self.options.direct:
+            return self
+        binary = self.options.binary or build()
+        config = WORK / "promptgate.toml"
+        config.write_text(self.configuration((ROOT / "conf" / "promptgate.toml").read_text()))
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE__")}
+        environment.update(self.keys, PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin)
+        self.log = open(WORK / "gateway.log", "wb")
+        command = [binary, "serve", "--config", config]
+        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def configuration(self, shipped):
+        """Every upstream URL becomes the recording upstream, every key a canary, and one token has no right to call models."""
+        for name in sorted(set(re.findall(r'^api_key_env\s*=\s*"(\w+)"', shipped, re.M))):
+            self.keys[name] = f"canary-{name.lower().replace('_', '-')}-{random.randrange(16**16):016x}"
+        pointed, count = re.subn(r'^url\s*=\s*"https?://[^/"]+', f'url = "{self.origin}', shipped, flags=re.M)
+        if count == 0:
+            fail("conf/promptgate.toml has no upstream url to replace")
+        digest = hashlib.sha256(self.narrow_token.encode()).hexdigest()
+        token = f'\n[[auth.static.token]]\nsha256 = "{digest}"\nclient_id = "stats@example.org"\nname = "stats"\n'
+        return f'{pointed}{token}scopes = ["security:stats"]\n'
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + READY_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                fail(f"the gateway ended with status {self.process.returncode}:\n{self.log_tail()}")
+            try:
+                with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=1) as response:
+                    if response.status == 200:
+                        return
+            except (OSError, urllib.error.URLError):
+                pass
+            time.sleep(0.05)
+        fail(f"the gateway was not ready within {READY_SECONDS} s:\n{self.log_tail()}")
+
+    def log_tail(self):
+        return (WORK / "gateway.log").read_text(errors="replace")[-3000:]
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __exit__(self, *_):
+        if self.process:
+            self.stop()
+            self.log.close()
+
+
+def build():
+    subprocess.run(["cargo", "build", "--quiet", "--bin", "promptgate"], cwd=ROOT, check=True)
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "promptgate"
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in sockets]
+    for listener in sockets:
+        listener.close()
+    return ports
+
+
+def run(generation, origin, gateway, seed, options):
+    settings = {
+        "gateway": f"http://{gateway.base}", "upstream": origin, "seed": seed, "generation": generation, "token": TOKEN,
+        "narrow_token": gateway.narrow_token, "keys": gateway.keys, "through_gateway": not options.direct,
+    }
+    python = WORK / f"venv-{generation}" / "bin" / "python"
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(WORK), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8",
+        "PROMPTGATE_SDK_SETTINGS": json.dumps(settings),
+    }
+    child = subprocess.Popen([python, "-u", HERE / "cases.py", options.only], env=environment, stdout=subprocess.PIPE, text=True)
+    rows, deadline = [], time.monotonic() + RUN_SECONDS
+    try:
+        for line in child.stdout:
+            rows.append(json.loads(line))
+            show(rows[-1])
+            if time.monotonic() > deadline:
+                child.kill()
+        child.wait(30)
+    finally:
+        child.kill()
+    if child.returncode != 0:
+        why = f"the cases ended with status {child.returncode}"
+        rows.append({"generation": generation, "sdk": "-", "name": "the run itself", "outcome": "FAILED", "why": why})
+        show(rows[-1])
+    return rows
+
+
+def show(row):
+    line = f"{row['generation']:4} {row['outcome']:8} {row.get('seconds', ''):>6} {row['sdk']}: {row['name']}"
+    print(line + (f"\n       {row['why']}" if row["why"] else ""), flush=True)
+
+
+def summary(rows, generations, seed):
+    print("\n" + f"{'sdk':12}" + "".join(f"{generation:>22}" for generation in generations))
+    for sdk in dict.fromkeys(row["sdk"] for row in rows):
+        cells = []
+        for generation in generations:
+            outcomes = [row["outcome"] for row in rows if (row["sdk"], row["generation"]) == (sdk, generation)]
+            passed, failed, skipped = (outcomes.count(kind) for kind in ("ok", "FAILED", "skipped"))
+            cells.append(f"{passed} ok" + (f", {failed} FAILED" if failed else "") + (f", {skipped} skipped" if skipped else ""))
+        print(f"{sdk:12}" + "".join(f"{cell:>22}" for cell in cells))
+    failed = [row for row in rows if row["outcome"] == "FAILED"]
+    passed = sum(row["outcome"] == "ok" for row in rows)
+    print(f"\n{passed} passed, {len(failed)} failed, seed {seed}")
+    return 1 if failed or not passed else 0
+
+
+def fail(why):
+    print(why, file=sys.stderr)
+    raise SystemExit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
