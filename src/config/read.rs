@@ -112,7 +112,7 @@ fn is_origin(text: &str) -> bool {
 
 /// Reads all three modes, so that every key is checked, and keeps the one in force.
 fn auth(section: Section) -> Option<Auth> {
-    let mode: Option<Mode> = section.has("mode").then(|| section.read("mode")).unwrap_or(Some(Mode(STATIC)));
+    let mode: Option<Mode> = if section.has("mode") { section.read("mode") } else { Some(Mode(STATIC)) };
     let in_force = |name: &str| mode.is_some_and(|mode| mode.0 == name);
     let fixed = fixed(section.section("static"));
     let jwt = jwt(section.section("jwt"), in_force(JWT));

@@ -54,7 +54,7 @@ impl Audit {
     }
 
     pub fn request(&self, record: &RequestRecord) {
-        self.write(&Event::Request(RequestLine::from(record)));
+        self.write(&Event::Request(Box::new(RequestLine::from(record))));
     }
 
     /// `by` is the `client_id` of who changed it.
@@ -107,7 +107,7 @@ struct Line<'a> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
-    Request(RequestLine<'a>),
+    Request(Box<RequestLine<'a>>),
     LevelChanged { old: Level, new: Level, by: Bounded<'a>, request_id: Bounded<'a> },
     ConfigReloaded { result: &'static str, problems: usize },
 }
