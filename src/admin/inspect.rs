@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::Refusal;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
@@ -51,12 +53,16 @@ impl Inspection {
     }
 }
 
-/// Runs what may take a while where it holds up no other connection.
+/// Runs what may take a while where it holds up no other connection, a few at once so that the gateway keeps its share of
+/// the processor.
 pub(super) async fn off_the_reactor<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let _slot = SLOTS.acquire().await.map_err(|_| Refusal::Internal)?;
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Internal))
 }
+
+static SLOTS: Semaphore = Semaphore::const_new(4);
 
 fn verdicts(guard: &Guard, level: Level, report: &Report) -> Vec<Verdict> {
     let action = |category: &Category| match category {
