@@ -23,13 +23,16 @@ use jsonwebtoken::DecodingKey;
 pub use claims::{ClaimRules, MAX_LEEWAY};
 pub use error::{AuthError, KeySetError, SetupError};
 pub use jsonwebtoken::Algorithm;
-pub use jws::{MAX_KID, MAX_TOKEN};
+pub use jws::MAX_KID;
 pub use keys::{KeySet, MAX_KEYS};
 pub use principal::{Mode, Principal, Scope};
 pub use provider::install_crypto;
 pub use static_token::{DEVELOPMENT_TOKENS, DevelopmentToken, MIN_TOKEN, StaticToken, StaticTokens};
 
 use jws::Compact;
+
+/// The longest token that is looked at, in bytes. Real ones have one or two thousand.
+pub const MAX_TOKEN: usize = 16 * 1024;
 
 /// Algorithms of the mode `jwt`.
 pub const JWT_ALGORITHMS: &[Algorithm] = &[
