@@ -50,8 +50,7 @@ check: setup
 
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 sdk-test: setup
-	$(CARGO) build --locked
-	bash tests/sdk/run.sh
+	python3 tests/sdk/run.py
 
 bench: setup
 	$(CARGO) bench --locked

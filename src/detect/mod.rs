@@ -7,6 +7,7 @@ mod prefilter;
 pub mod rule;
 pub mod scanner;
 pub mod score;
+pub mod semantics;
 pub mod validate;
 
 pub use finding::{Category, Finding, Severity};

@@ -89,6 +89,11 @@ impl RuleSet {
         Self::parse(BUILTIN)
     }
 
+    /// Those and the rules of `(name, text)` files beside them.
+    pub fn with_builtin(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
+        Self::parse(&[BUILTIN, files].concat())
+    }
+
     /// Parses `(name, text)` files; every problem of every file is reported.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
         let (mut rules, mut problems) = (Vec::new(), Vec::new());

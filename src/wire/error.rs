@@ -1,8 +1,9 @@
-//! Error envelopes: the body each API's SDK turns into its typed exception. Knows no HTTP beyond the number of a status.
+//! Error envelopes: the body each API's SDK turns into its typed exception. Knows no HTTP beyond the number of a
+//! status.
 //!
 //! Shapes were measured against the SDKs (openai 1.109 and 3.54, anthropic 0.125 and 2.12, google-genai 1.75 and 3.4,
-//! ollama 0.6, cohere 5 and 7, mistralai 1 and 3, botocore 1.44). Key order is part of them: google-genai takes an event of
-//! a stream for an error only when it begins with `{"error":`.
+//! ollama 0.6, cohere 5 and 7, mistralai 1 and 3, botocore 1.44). Key order is part of them: google-genai takes an
+//! event of a stream for an error only when it begins with `{"error":`.
 
 use serde::Serialize;
 

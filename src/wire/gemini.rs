@@ -1,7 +1,8 @@
 //! Google Gemini: generateContent, its stream, countTokens, embedContent, models. Tables only.
 //!
-//! From the request types of google-genai 1.75.0 and 3.4.0. Proto3 JSON takes every field in camelCase and in snake_case; a
-//! spelling that mixes both is on no list and inspected, except for media, which inspection would corrupt.
+//! From the request types of google-genai 1.75.0 and 3.4.0. Proto3 JSON takes every field in camelCase and in
+//! snake_case; a spelling that mixes both is on no list and inspected, except for media, which inspection would
+//! corrupt.
 
 use super::rows::{rows, schema};
 use super::{Dialect, Family};
@@ -28,9 +29,8 @@ macro_rules! part {
                 "codeExecutionResult.outcome", "mediaResolution.level", "audioTranscription.languageCode";
             Name => "function_call.id", "function_call.name", "function_response.id", "function_response.name",
                 "function_response.scheduling", "tool_call.id", "tool_call.tool_type", "tool_response.id",
-                "tool_response.tool_type", "executable_code.id", "executable_code.language",
-                "code_execution_result.id", "code_execution_result.outcome", "media_resolution.level",
-                "audio_transcription.language_code";
+                "tool_response.tool_type", "executable_code.id", "executable_code.language", "code_execution_result.id",
+                "code_execution_result.outcome", "media_resolution.level", "audio_transcription.language_code";
             Sealed => "thoughtSignature", "thought_signature";
         ]
     };
@@ -57,9 +57,8 @@ macro_rules! config {
         rows![at $at;
             Name => "responseMimeType", "responseModalities[]", "mediaResolution", "thinkingConfig.thinkingLevel",
                 "speechConfig.languageCode", "imageConfig.aspectRatio", "imageConfig.imageSize";
-            Name => "response_mime_type", "response_modalities[]", "media_resolution",
-                "thinking_config.thinking_level", "speech_config.language_code", "image_config.aspect_ratio",
-                "image_config.image_size";
+            Name => "response_mime_type", "response_modalities[]", "media_resolution", "thinking_config.thinking_level",
+                "speech_config.language_code", "image_config.aspect_ratio", "image_config.image_size";
             Label => "stopSequences[]", "stop_sequences[]";
         ]
     };

@@ -9,8 +9,8 @@ use super::Family;
 /// Where callers put their key, in the order in which it is looked for.
 pub const CALLER_CREDENTIAL_HEADERS: &[&str] = &["authorization", "x-api-key", "api-key", "x-goog-api-key"];
 
-/// Headers that never go upstream as the caller sent them, whatever configuration allows: they hold a credential, or bind
-/// the request to a connection.
+/// Headers that never go upstream as the caller sent them, whatever configuration allows: they hold a credential, or
+/// bind the request to a connection.
 pub const NEVER_UPSTREAM: &[&str] = &[
     "authorization",
     "x-api-key",
@@ -97,9 +97,9 @@ const fn family_query_keys(family: Family) -> &'static [&'static str] {
     }
 }
 
-/// The provider's own identity and cookies, hop-by-hop headers, and what would bind the caller's browser to the provider.
-/// A name that ends in `-` stands for all that begin with it. SDK clients replay a cookie on every later request and
-/// would mix tenants by it.
+/// The provider's own identity and cookies, hop-by-hop headers, and what would bind the caller's browser to the
+/// provider. A name that ends in `-` stands for all that begin with it. SDK clients replay a cookie on every later
+/// request and would mix tenants by it.
 const NEVER_DOWNSTREAM: &[&str] = &[
     "access-control-",
     "alt-svc",

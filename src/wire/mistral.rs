@@ -41,7 +41,6 @@ const TOOLS: &[Selector] = rows![
     Name => "tools[].type", "tools[].function.name", "tools[].connector_id", "tools[].library_ids[]",
         "tools[].authorization.type", "tools[].tool_configuration.include[]", "tools[].tool_configuration.exclude[]",
         "tools[].tool_configuration.requires_confirmation[]", "tool_choice.**", "response_format.type",
-        "response_format.json_schema.name", "prediction.type", "guardrails[].{*}.model_name",
-        "guardrails[].{*}.action";
+        "response_format.json_schema.name", "prediction.type", "guardrails[].{*}.model_name", "guardrails[].{*}.action";
     Credential => "tools[].authorization.value";
 ];

@@ -1,8 +1,8 @@
 //! Provider dialects: where text lives in each API and how each reports an error. Knows nothing of sockets.
 //!
-//! A dialect is a table of selectors. What no row names is text and inspected, so the tables hold only what is not plain
-//! text; a new text field of a provider needs no change here. Rows name whole paths, never a bare key: tool inputs are
-//! free-form, and `input.data` there is text like any other.
+//! A dialect is a table of selectors. What no row names is text and inspected, so the tables hold only what is not
+//! plain text; a new text field of a provider needs no change here. Rows name whole paths, never a bare key: tool
+//! inputs are free-form, and `input.data` there is text like any other.
 
 mod anthropic;
 mod azure;
@@ -138,4 +138,4 @@ pub fn find(name: &str) -> Option<&'static Dialect> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

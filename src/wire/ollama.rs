@@ -1,7 +1,7 @@
 //! Ollama: chat, generate, embed, and its lists. Tables only.
 //!
-//! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no list
-//! and inspected.
+//! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no
+//! list and inspected.
 
 use super::rows::{rows, schema};
 use super::{Dialect, Family};

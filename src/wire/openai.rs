@@ -1,7 +1,7 @@
 //! OpenAI: chat completions, completions, responses, embeddings, moderations, models. Tables only.
 //!
-//! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface, video
-//! and audio URLs from vLLM's.
+//! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface,
+//! video and audio URLs from vLLM's.
 
 use super::rows::{rows, schema};
 use super::{Dialect, Family};
@@ -27,15 +27,15 @@ macro_rules! tools {
                 "vector_store_ids[]", "container", "container.type", "container.file_ids[]", "container.memory_limit",
                 "environment.type", "environment.container_id", "environment.file_ids[]", "environment.skills[].type",
                 "environment.skills[].skill_id", "environment.skills[].version", "environment.skills[].name",
-                "environment.skills[].source.type",
-                "environment.skills[].source.media_type", "format.type", "format.syntax", "model", "svg.model", "size", "execution",
-                "tunnel_id", "search_context_size", "container.network_policy.type", "environment.network_policy.type",
+                "environment.skills[].source.type", "environment.skills[].source.media_type", "format.type",
+                "format.syntax", "model", "svg.model", "size", "execution", "tunnel_id", "search_context_size",
+                "container.network_policy.type", "environment.network_policy.type",
                 "container.network_policy.domain_secrets[].name", "environment.network_policy.domain_secrets[].name",
-                 "user_location.type", "input_image_mask.file_id";
+                "user_location.type", "input_image_mask.file_id";
             Label => "server_url", "format.definition", "filters.allowed_domains[]",
                 "container.network_policy.allowed_domains[]", "environment.network_policy.allowed_domains[]",
-                "container.network_policy.domain_secrets[].domain", "environment.network_policy.domain_secrets[].domain",
-                "environment.skills[].path";
+                "container.network_policy.domain_secrets[].domain",
+                "environment.network_policy.domain_secrets[].domain", "environment.skills[].path";
             Media => "input_image_mask.image_url", "environment.skills[].source.data";
             Credential => "authorization", "headers.{*}", "container.network_policy.domain_secrets[].value",
                 "environment.network_policy.domain_secrets[].value";
@@ -65,13 +65,12 @@ pub(super) const COMMON: &[Selector] = rows![
 ];
 
 pub(super) const CHAT_MESSAGES: &[Selector] = rows![at "messages[].";
-    Name => "role", "tool_call_id", "audio.id",
-        "content[].type", "content[].image_url.detail", "content[].input_audio.format", "content[].file.file_id",
-        "tool_calls[].id", "tool_calls[].type", "tool_calls[].function.name", "tool_calls[].custom.name",
-        "function_call.name";
+    Name => "role", "tool_call_id", "audio.id", "content[].type", "content[].image_url.detail",
+        "content[].input_audio.format", "content[].file.file_id", "tool_calls[].id", "tool_calls[].type",
+        "tool_calls[].function.name", "tool_calls[].custom.name", "function_call.name";
     Label => "name", "content[].file.filename";
-    Media => "content[].image_url", "content[].image_url.url", "content[].input_audio.data",
-        "content[].file.file_data", "content[].video_url.url", "content[].audio_url.url";
+    Media => "content[].image_url", "content[].image_url.url", "content[].input_audio.data", "content[].file.file_data",
+        "content[].video_url.url", "content[].audio_url.url";
     Sealed => "extra_content.google.thought_signature", "tool_calls[].extra_content.google.thought_signature";
 ];
 
@@ -80,8 +79,9 @@ pub(super) const CHAT_REQUEST: &[Selector] = rows![
     Name => "tools[].type", "tools[].function.name", "tools[].custom.name", "tools[].custom.format.type",
         "tools[].custom.format.grammar.syntax", "functions[].name", "tool_choice.**", "function_call",
         "function_call.name", "response_format.type", "response_format.json_schema.name", "modalities[]", "audio.voice",
-        "audio.voice.id", "audio.format", "reasoning_effort", "verbosity", "prediction.type", "prediction.content[].type",
-        "web_search_options.search_context_size", "web_search_options.user_location.type", "moderation.model";
+        "audio.voice.id", "audio.format", "reasoning_effort", "verbosity", "prediction.type",
+        "prediction.content[].type", "web_search_options.search_context_size", "web_search_options.user_location.type",
+        "moderation.model";
     Label => "tools[].custom.format.grammar.definition";
 ];
 

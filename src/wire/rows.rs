@@ -9,9 +9,9 @@ macro_rules! rows {
     ($($rest:tt)*) => { rows!(at ""; $($rest)*) };
 }
 
-/// The rows of a JSON schema below `$at`. `description`, `title` and `$comment` are text, and so is all below `default` and
-/// `examples`: tool poisoning lives there, and values named `type` in them are no structure. An `enum` counts only as
-/// an array, since a property may have that name too.
+/// The rows of a JSON schema below `$at`. `description`, `title` and `$comment` are text, and so is all below `default`
+/// and `examples`: tool poisoning lives there, and values named `type` in them are no structure. An `enum` counts only
+/// as an array, since a property may have that name too.
 macro_rules! schema {
     ($at:expr) => {
         rows![at $at;

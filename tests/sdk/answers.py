@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import struct
+import zlib
 from dataclasses import dataclass, field
 
 # Text with everything that escaping, chunking and UTF-8 can get wrong, and nothing a detector should mind.
@@ -318,6 +319,24 @@ def bedrock_converse(_request, _query, _tool):
                   "usage": {"inputTokens": 11, "outputTokens": 22, "totalTokens": 33}, "metrics": {"latencyMs": 5}})
 
 
+def bedrock_stream(_request, _query, _tool):
+    stream = [("messageStart", {"role": "assistant"})]
+    stream += [("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": piece}}) for piece in pieces_of(TEXT)]
+    stream += [("contentBlockStop", {"contentBlockIndex": 0}), ("messageStop", {"stopReason": "end_turn"})]
+    pieces = [eventstream(kind, dump(payload)) for kind, payload in stream]
+    return Answer(content_type="application/vnd.amazon.eventstream", pieces=pieces)
+
+
+def eventstream(kind, payload):
+    """One binary frame: lengths, CRC of the lengths, headers, payload, CRC of it all."""
+    named = [(":event-type", kind), (":content-type", "application/json"), (":message-type", "event")]
+    headers = b"".join(struct.pack(">B", len(name)) + name.encode() + struct.pack(">BH", 7, len(value)) + value.encode()
+                       for name, value in named)
+    lengths = struct.pack(">II", 16 + len(headers) + len(payload), len(headers))
+    frame = lengths + struct.pack(">I", zlib.crc32(lengths)) + headers + payload
+    return frame + struct.pack(">I", zlib.crc32(frame))
+
+
 ROUTES = [
     ("POST", r"/chat/completions$", openai_chat),
     ("POST", r"/fim/completions$", openai_chat),
@@ -338,6 +357,7 @@ ROUTES = [
     ("POST", r"/api/embed$", ollama_embed),
     ("POST", r"/v2/chat$", cohere_chat),
     ("POST", r"/model/[^/]+/converse$", bedrock_converse),
+    ("POST", r"/model/[^/]+/converse-stream$", bedrock_stream),
     ("GET", r"/models$", models),
     ("GET", r"/api/tags$", models),
 ]

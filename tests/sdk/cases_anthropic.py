@@ -17,7 +17,7 @@ WEATHER = {
 
 
 def client(world, **options):
-    return anthropic.Anthropic(base_url=world.base, **{"api_key": world.token, "timeout": 30, **options})
+    return anthropic.Anthropic(**{"base_url": world.base, "api_key": world.token, "timeout": 30, **options})
 
 
 def create(world, content=HELLO, model="claude-test", messages=None, **options):
@@ -216,8 +216,10 @@ def other_endpoints(world):
     hidden = {**params, "messages": [{"role": "user", "content": f"My {secret} here."}]}
     sdk.messages.batches.create(requests=[{"custom_id": "one", "params": hidden}])
     world.masked(world.last().json["requests"][0]["params"]["messages"][0]["content"], secret, "My ", " here.")
-    assert [model.id for model in sdk.models.list()] == [answers.MODEL]
+    listing = client(world, base_url=f"{world.base}/anthropic")
+    assert [model.id for model in listing.models.list()] == [answers.MODEL]
     assert sdk.beta.messages.create(**params, betas=["files-api-2025-04-14"]).content[0].text == answers.TEXT
     last = world.last()
-    assert last.query == "beta=true" and "files-api-2025-04-14" in last.header("anthropic-beta"), (last.query, last.headers)
+    assert "files-api-2025-04-14" in last.header("anthropic-beta"), last.headers
+    assert last.query == world.sent()[-1].url.partition("?")[2], "the old SDK says ?beta=true, the new one nothing"
     world.unchanged()

@@ -292,9 +292,14 @@ ALNUM = string.ascii_letters + string.digits
 class Secrets:
     def __init__(self, source):
         self.source = source
+        self.made = []
 
     def text(self, length, alphabet=ALNUM):
-        return "".join(self.source.choice(alphabet) for _ in range(length))
+        """Random text. What is long enough to be unmistakable is remembered, to be looked for in the gateway's logs."""
+        text = "".join(self.source.choice(alphabet) for _ in range(length))
+        if length >= 16:
+            self.made.append(text)
+        return text
 
     def github(self):
         """`ghp_`, 30 characters and their CRC-32 in six base-62 digits."""
@@ -324,10 +329,7 @@ class Secrets:
         return f"AIza{self.text(35)}"
 
     def email(self):
-        return f"{self.text(7, string.ascii_lowercase)}.{self.text(8, string.ascii_lowercase)}@{self.text(9, string.ascii_lowercase)}.org"
-
-    def password(self):
-        return self.text(6) + "7!" + self.text(5)
+        return f"{self.text(16, string.ascii_lowercase)}@{self.text(9, string.ascii_lowercase)}.org"
 
     def all(self):
         return [self.github(), self.aws(), self.openai(), self.anthropic(), self.stripe(), self.slack(), self.google(),
@@ -362,7 +364,7 @@ def run_case(settings, chosen):
         row.update(outcome="FAILED", why=explain(error))
     finally:
         signal.alarm(0)
-    return {**row, "seconds": round(time.monotonic() - started, 2)}
+    return {**row, "seconds": round(time.monotonic() - started, 2), "secrets": world.secret.made}
 
 
 def explain(error):

@@ -49,7 +49,10 @@ def main():
     origin = f"http://127.0.0.1:{server.server_address[1]}"
     with Gateway(origin, options) as gateway:
         runs = [run(generation, origin, gateway, seed, options) for generation in generations]
+        metrics = "" if options.direct else gateway.metrics()
     rows = [row for rows in runs for row in rows]
+    if not options.direct:
+        rows.append(kept_quiet(gateway, metrics, rows, generations[0]))
     return summary(rows, generations, seed)
 
 
@@ -94,7 +97,8 @@ class Gateway:
         config = WORK / "promptgate.toml"
         config.write_text(self.configuration((ROOT / "conf" / "promptgate.toml").read_text()))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE__")}
-        environment.update(self.keys, PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin)
+        environment.update(self.keys, PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin,
+                           PROMPTGATE__TIMEOUTS__DRAIN="5s")
         self.log = open(WORK / "gateway.log", "wb")
         command = [binary, "serve", "--config", config]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
@@ -114,7 +118,19 @@ class Gateway:
             fail("conf/promptgate.toml has no upstream url to replace")
         digest = hashlib.sha256(self.narrow_token.encode()).hexdigest()
         token = f'\n[[auth.static.token]]\nsha256 = "{digest}"\nclient_id = "stats@example.org"\nname = "stats"\n'
-        return f'{pointed}{token}scopes = ["security:stats"]\n'
+        return f'{pointed}{token}scopes = ["security:stats"]\n{self.extra_routes()}'
+
+    def extra_routes(self):
+        """Three upstreams the shipped file has no example of: the caller's own key, a key that is not set, nobody there."""
+        tables = []
+        for name, line, origin in [
+            ("pass", 'auth = "pass"', self.origin), ("keyless", 'api_key_env = "PROMPTGATE_SDK_KEY_NOT_SET"', self.origin),
+            ("absent", "", f"http://127.0.0.1:{free_ports(1)[0]}"),
+        ]:
+            tables.append(f'\n[[upstream]]\nname = "{name}"\nurl = "{origin}"\n{line}\n\n[[route]]\n'
+                          f'path = "/{name}/v1/chat/completions"\nformat = "openai.chat"\nupstream = "{name}"\n'
+                          f'upstream_path = "/v1/chat/completions"\n')
+        return "".join(tables)
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS
@@ -130,8 +146,16 @@ class Gateway:
             time.sleep(0.05)
         fail(f"the gateway was not ready within {READY_SECONDS} s:\n{self.log_tail()}")
 
+    def metrics(self):
+        with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=5) as response:
+            return response.read().decode()
+
+    def written(self):
+        """Everything it wrote to standard output and error: log and audit records."""
+        return (WORK / "gateway.log").read_text(errors="replace")
+
     def log_tail(self):
-        return (WORK / "gateway.log").read_text(errors="replace")[-3000:]
+        return self.written()[-3000:]
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -188,6 +212,19 @@ def run(generation, origin, gateway, seed, options):
     return rows
 
 
+def kept_quiet(gateway, metrics, rows, generation):
+    """No secret of any case, no token and no provider key is in the log, the audit records or the metrics."""
+    found = []
+    for place, text in [("the log", gateway.written()), ("the metrics", metrics)]:
+        secrets = {"a secret of a case": [secret for row in rows for secret in row.get("secrets", [])],
+                   "a token": [TOKEN, gateway.narrow_token], "a provider key": gateway.keys.values()}
+        found += [f"{kind} is in {place}" for kind, values in secrets.items() if any(value in text for value in values)]
+    row = {"generation": generation, "sdk": "gateway", "name": "its log, audit records and metrics hold no secret"}
+    row.update(outcome="FAILED" if found else "ok", why="; ".join(found))
+    show(row)
+    return row
+
+
 def show(row):
     line = f"{row['generation']:4} {row['outcome']:8} {row.get('seconds', ''):>6} {row['sdk']}: {row['name']}"
     print(line + (f"\n       {row['why']}" if row["why"] else ""), flush=True)
@@ -214,4 +251,5 @@ def fail(why):
 
 
 if __name__ == "__main__":
+    signal.alarm(2 * RUN_SECONDS)
     sys.exit(main())

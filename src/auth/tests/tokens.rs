@@ -1,6 +1,7 @@
 //! Attacks on tokens and their claims, as rows.
 
 use jsonwebtoken::{EncodingKey, Header};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::support::*;
@@ -475,4 +476,17 @@ fn only_tokens_that_a_key_could_decide_ask_for_one() {
         assert_eq!(jwt().needs_key(token), None, "{token}");
     }
     assert_eq!(hmac("HS256").needs_key(&hmac_token("HS256", "{}")), None);
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_accepted_or_makes_anything_panic(token in any::<String>(), header in any::<String>(), payload in any::<String>()) {
+        let signed = raw_token(&header, &payload, |m| sign("EdDSA", m));
+        let kind = raw_token(r#"{"alg":"EdDSA","kid":"ed"}"#, &payload, |m| sign("EdDSA", m));
+        for text in [token, signed, kind] {
+            prop_assert!(jwt_outcome(&text).is_err());
+            prop_assert!(hmac("HS256").authenticate(&text, &keys(), NOW).is_err());
+        }
+        let _ = crate::auth::KeySet::parse(payload.as_bytes());
+    }
 }
