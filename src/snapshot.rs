@@ -1,7 +1,7 @@
 //! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.
 
-use crate::auth::{self, Authenticator, ClaimRules, SetupError, StaticTokens};
-use crate::config::{Auth, Config, Problem, Problems};
+use crate::auth::Authenticator;
+use crate::config::{Config, Problem, Problems};
 use crate::detect::{Category, RuleProblem, RuleSet, Scanner};
 use crate::policy::Matrix;
 
@@ -26,7 +26,7 @@ impl Snapshot {
             let counts = Category::ALL.map(|category| rules.rules().iter().filter(|r| r.category == category).count());
             Ok((Scanner::compile(&rules)?, counts))
         });
-        match (scanner, authenticator(&config)) {
+        match (scanner, config.auth.authenticator()) {
             (Ok((scanner, rule_counts)), Ok(authenticator)) => {
                 let matrix = config.security.matrix.clone();
                 Ok(Snapshot { config, scanner, matrix, authenticator, rule_counts })
@@ -49,39 +49,10 @@ fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RulePro
     Ok(RuleSet::with_builtin(files)?.without(&config.rules.disabled))
 }
 
-fn authenticator(config: &Config) -> Result<Authenticator, SetupError> {
-    match &config.auth {
-        Auth::Static { dev_tokens, tokens } => {
-            let tokens = tokens.iter().map(static_token).collect::<Result<_, _>>()?;
-            Ok(Authenticator::fixed(StaticTokens::new(tokens, *dev_tokens)?))
-        }
-        Auth::Jwt(jwt) => {
-            let rules = ClaimRules {
-                leeway: jwt.leeway,
-                scopes_claim: jwt.scopes_claim.clone(),
-                ..ClaimRules::new(&jwt.issuer, &jwt.audience)
-            };
-            Authenticator::jwt(&jwt.algorithms, rules, StaticTokens::default())
-        }
-        Auth::Hmac(hmac) => {
-            let (issuer, audience) = (hmac.issuer.clone(), hmac.audience.clone());
-            let rules = ClaimRules {
-                leeway: hmac.leeway,
-                ..ClaimRules::new(issuer.unwrap_or_default(), audience.unwrap_or_default())
-            };
-            Authenticator::hmac(&hmac.algorithm, hmac.secret.expose().as_bytes(), rules, StaticTokens::default())
-        }
-    }
-}
-
-fn static_token(token: &crate::config::StaticToken) -> Result<auth::StaticToken, SetupError> {
-    let hex: String = token.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    auth::StaticToken::from_sha256(&hex, &token.client_id, Some(token.name.clone()), token.scopes.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::StaticToken;
 
     #[test]
     fn the_shipped_configuration_makes_a_snapshot() {
@@ -92,13 +63,8 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let mut config = Config::default();
-        let token = crate::config::StaticToken {
-            sha256: [7; 32],
-            client_id: "twice".to_owned(),
-            name: "twice".to_owned(),
-            scopes: Vec::new(),
-        };
-        config.auth = Auth::Static { dev_tokens: false, tokens: vec![token.clone(), token] };
+        let token = StaticToken::from_sha256(&"07".repeat(32), "twice", None, Vec::new()).expect("a hash");
+        config.auth.tokens = vec![token.clone(), token];
         let problems = Snapshot::build(config, &[("bad.toml", "[[rule]]")]).expect_err("two things are wrong").0;
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["bad.toml", "auth"]);
