@@ -134,7 +134,7 @@ impl Metrics {
             self.uninspected.with_label_values(&[*reason]).inc_by(*bytes);
         }
         for finding in &record.findings {
-            let labels = [finding.category.name(), &finding.rule, finding.action.name()];
+            let labels = [finding.category.name(), &finding.rule, finding.outcome()];
             self.findings.with_label_values(&labels).inc_by(finding.count);
         }
         for mask in &record.masked {

@@ -95,6 +95,16 @@ pub struct Timings {
     pub upstream: Option<Duration>,
 }
 
+impl FindingCount {
+    /// The metric label and the audit field: what came of the findings.
+    pub const fn outcome(&self) -> &'static str {
+        match self.action {
+            Action::Monitor => Verdict::WouldBlock.name(),
+            action => action.name(),
+        }
+    }
+}
+
 impl Verdict {
     pub const ALL: [Verdict; 7] = [
         Verdict::Allowed,
