@@ -75,7 +75,7 @@ fn is_camel_case(text: &str) -> bool {
 
 pub(super) fn password(text: &str) -> bool {
     let bare = text.trim_end_matches(['.', ',', '!', '?', ';', ':', ')']).to_ascii_lowercase();
-    bare.len() > 2 && !is_placeholder(text) && !is_expression(text) && !NOT_PASSWORDS.contains(&bare.as_str())
+    bare.len() > 2 && !is_placeholder(text) && !is_expression(text) && !has_word(NOT_PASSWORDS, &bare)
 }
 
 pub(super) fn strong_password(text: &str) -> bool {
@@ -99,114 +99,30 @@ fn is_placeholder(text: &str) -> bool {
     letters.is_empty()
         || repeated
         || filler
-        || PLACEHOLDERS.iter().any(|p| letters.contains(p))
-        || PLACEHOLDER_VALUES.contains(&letters.as_str())
+        || PLACEHOLDERS.split_whitespace().any(|p| letters.contains(p))
+        || has_word(PLACEHOLDER_VALUES, &letters)
+}
+
+fn has_word(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|known| known == word)
 }
 
 /// Anywhere in the value, read without its signs.
-const PLACEHOLDERS: &[&str] = &[
-    "yourapi",
-    "yourtoken",
-    "yourkey",
-    "yoursecret",
-    "yourpass",
-    "yourown",
-    "youraccess",
-    "yourclient",
-    "yourauth",
-    "yourdb",
-    "yourservice",
-    "yourprivate",
-    "youropenai",
-    "yourgithub",
-    "mysecretkey",
-    "placeholder",
-    "redacted",
-    "masked",
-    "replaceme",
-    "replacewith",
-    "inserthere",
-    "insertyour",
-    "keyhere",
-    "tokenhere",
-    "secrethere",
-    "passwordhere",
-    "goeshere",
-    "enteryour",
-    "putyour",
-    "addyour",
-    "todo",
-    "examplekey",
-    "exampletoken",
-    "examplesecret",
-];
+const PLACEHOLDERS: &str = "
+    yourapi yourtoken yourkey yoursecret yourpass yourown youraccess yourclient yourauth yourdb yourservice
+    yourprivate youropenai yourgithub mysecretkey placeholder redacted masked replaceme replacewith inserthere
+    insertyour keyhere tokenhere secrethere passwordhere goeshere enteryour putyour addyour todo examplekey
+    exampletoken examplesecret
+";
 
 /// The whole value, read without its signs.
-const PLACEHOLDER_VALUES: &[&str] = &[
-    "null",
-    "none",
-    "nil",
-    "undefined",
-    "true",
-    "false",
-    "string",
-    "str",
-    "password",
-    "passwd",
-    "pwd",
-    "pass",
-    "secret",
-    "token",
-    "apikey",
-    "key",
-    "value",
-    "example",
-    "sample",
-    "user",
-    "username",
-    "secretkey",
-    "accesskey",
-    "accesstoken",
-    "authtoken",
-    "clientsecret",
-    "apitoken",
-    "privatekey",
-    "mypassword",
-    "thepassword",
-    "newpassword",
-    "oldpassword",
-    "somepassword",
-    "userpassword",
-    "dbpassword",
-    "text",
-    "hidden",
-    "empty",
-    "void",
-    "bool",
-    "char",
-    "varchar",
-    "optional",
-    "required",
-    "default",
-    "any",
-    "unknown",
-    "na",
-    "yourvalue",
-    "confirmpassword",
-    "currentpassword",
-    "hashedpassword",
-    "passwordhash",
-    "123",
-    "1",
-    "0",
-    "foo",
-    "bar",
-    "abc",
-    "mytoken",
-    "mysecret",
-    "mykey",
-    "myapikey",
-];
+const PLACEHOLDER_VALUES: &str = "
+    null none nil undefined true false string str password passwd pwd pass secret token apikey key value example
+    sample user username secretkey accesskey accesstoken authtoken clientsecret apitoken privatekey mypassword
+    thepassword newpassword oldpassword somepassword userpassword dbpassword text hidden empty void bool char
+    varchar optional required default any unknown na yourvalue confirmpassword currentpassword hashedpassword
+    passwordhash 123 1 0 foo bar abc mytoken mysecret mykey myapikey
+";
 
 /// A variable, a lookup or a call rather than a value.
 fn is_expression(text: &str) -> bool {
@@ -220,7 +136,7 @@ fn is_expression(text: &str) -> bool {
         || bracketed
         || percent
         || is_shell_variable(text)
-        || LOOKUPS.iter().any(|prefix| lower.starts_with(prefix))
+        || LOOKUPS.split_whitespace().any(|prefix| lower.starts_with(prefix))
 }
 
 /// `$NAME`, `$name_2`; a dollar among other signs is part of a password.
@@ -230,243 +146,27 @@ fn is_shell_variable(text: &str) -> bool {
     })
 }
 
-const LOOKUPS: &[&str] = &[
-    "process.env",
-    "os.environ",
-    "os.getenv",
-    "getenv",
-    "env.",
-    "env(",
-    "env[",
-    "config.",
-    "config[",
-    "settings.",
-    "self.",
-    "this.",
-    "req.",
-    "request.",
-    "res.",
-    "user.",
-    "args.",
-    "params.",
-    "params[",
-    "data.",
-    "data[",
-    "form.",
-    "form[",
-    "body.",
-    "secrets.",
-    "vault.",
-    "input(",
-    "getpass",
-    "credentials.",
-    "options.",
-    "var.",
-    "local.",
-    "module.",
-    "data.",
-    "system.",
-    "session.",
-    "props.",
-    "state.",
-    "event.",
-    "context.",
-    "ctx.",
-    "opts.",
-    "account.",
-    "client.",
-    "function",
-    "lambda",
-    "await",
-    "new ",
-    "http://",
-    "https://",
-    "arn:",
-    "ref:",
-    "!ref",
-    "!sub",
-    "op://",
-    "file:",
-];
+const LOOKUPS: &str = "
+    process.env os.environ os.getenv getenv env. env( env[ config. config[ settings. self. this. req. request.
+    res. user. args. params. params[ data. data[ form. form[ body. secrets. vault. input( getpass credentials.
+    options. var. local. module. system. session. props. state. event. context. ctx. opts. account. client.
+    function lambda await http:// https:// arn: ref: !ref !sub op:// file:
+";
 
 /// What a sentence says about a password instead of giving it.
-const NOT_PASSWORDS: &[&str] = &[
-    "required",
-    "incorrect",
-    "wrong",
-    "invalid",
-    "valid",
-    "correct",
-    "not",
-    "empty",
-    "expired",
-    "missing",
-    "weak",
-    "strong",
-    "too",
-    "set",
-    "reset",
-    "changed",
-    "protected",
-    "stored",
-    "hashed",
-    "encrypted",
-    "encoded",
-    "saved",
-    "shared",
-    "used",
-    "needed",
-    "being",
-    "now",
-    "still",
-    "also",
-    "already",
-    "never",
-    "always",
-    "the",
-    "that",
-    "this",
-    "your",
-    "his",
-    "her",
-    "their",
-    "our",
-    "its",
-    "for",
-    "and",
-    "but",
-    "with",
-    "from",
-    "one",
-    "something",
-    "anything",
-    "what",
-    "which",
-    "where",
-    "when",
-    "who",
-    "why",
-    "how",
-    "very",
-    "really",
-    "only",
-    "just",
-    "longer",
-    "long",
-    "short",
-    "secure",
-    "insecure",
-    "safe",
-    "unsafe",
-    "unique",
-    "same",
-    "different",
-    "good",
-    "bad",
-    "compromised",
-    "leaked",
-    "stolen",
-    "lost",
-    "forgotten",
-    "known",
-    "unknown",
-    "visible",
-    "hidden",
-    "case",
-    "sensitive",
-    "managed",
-    "generated",
-    "provided",
-    "supplied",
-    "sent",
-    "given",
-    "entered",
-    "typed",
-    "checked",
-    "verified",
-    "validated",
-    "accepted",
-    "rejected",
-    "denied",
-    "updated",
-    "important",
-    "optional",
-    "available",
-    "unavailable",
-    "disabled",
-    "enabled",
-    "locked",
-    "blocked",
-    "about",
-    "going",
-    "available",
-    "written",
-    "at",
-    "in",
-    "on",
-    "can",
-    "may",
-    "must",
-    "should",
-    "will",
-    "would",
-    "could",
-    "has",
-    "have",
-    "had",
-    "was",
-    "were",
-    "are",
-    "does",
-    "did",
-    "you",
-    "they",
-    "she",
-    "him",
-    "them",
-    "field",
-    "fields",
-    "input",
-    "inputs",
-    "manager",
-    "policy",
-    "hash",
-    "hashes",
-    "length",
-    "string",
-    "value",
-    "file",
-    "reset",
-    "rules",
-    "prompt",
-    "protection",
-    "private",
-    "public",
-    "personal",
-    "simple",
-    "complex",
-    "easy",
-    "hard",
-    "random",
-    "temporary",
-    "permanent",
-    "okay",
-    "fine",
-    "essential",
-    "necessary",
-    "commonly",
-    "typically",
-    "usually",
-    "often",
-    "sometimes",
-    "currently",
-    "automatically",
-    "securely",
-    "properly",
-    "correctly",
-    "incorrectly",
-    "exactly",
-];
+const NOT_PASSWORDS: &str = "
+    required incorrect wrong invalid valid correct not empty expired missing weak strong too set reset changed
+    protected stored hashed encrypted encoded saved shared used needed being now still also already never always
+    the that this your his her their our its for and but with from one something anything what which where when
+    who why how very really only just longer long short secure insecure safe unsafe unique same different good
+    bad compromised leaked stolen lost forgotten known unknown visible hidden case sensitive managed generated
+    provided supplied sent given entered typed checked verified validated accepted rejected denied updated
+    important optional available unavailable disabled enabled locked blocked about going written at in on can
+    may must should will would could has have had was were are does did you they she him them field fields input
+    inputs manager policy hash hashes length string value file rules prompt protection private public personal
+    simple complex easy hard random temporary permanent okay fine essential necessary commonly typically usually
+    often sometimes currently automatically securely properly correctly incorrectly exactly
+";
 
 #[cfg(test)]
 mod tests {
