@@ -237,7 +237,9 @@ fn problem(rule: &str, problem: &str) -> RuleProblem {
 const MIN_EXAMPLES: usize = 3;
 
 const BUILTIN: &[(&str, &str)] = &[
-    ("secrets.toml", include_str!("../../conf/rules/secrets.toml")),
+    ("secrets_cloud.toml", include_str!("../../conf/rules/secrets_cloud.toml")),
+    ("secrets_vendor.toml", include_str!("../../conf/rules/secrets_vendor.toml")),
+    ("secrets_generic.toml", include_str!("../../conf/rules/secrets_generic.toml")),
     ("pii.toml", include_str!("../../conf/rules/pii.toml")),
     ("injection.toml", include_str!("../../conf/rules/injection.toml")),
     ("jailbreak.toml", include_str!("../../conf/rules/jailbreak.toml")),
