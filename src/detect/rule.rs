@@ -241,6 +241,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("secrets_vendor.toml", include_str!("../../conf/rules/secrets_vendor.toml")),
     ("secrets_generic.toml", include_str!("../../conf/rules/secrets_generic.toml")),
     ("pii.toml", include_str!("../../conf/rules/pii.toml")),
+    ("pii_national.toml", include_str!("../../conf/rules/pii_national.toml")),
     ("injection.toml", include_str!("../../conf/rules/injection.toml")),
     ("jailbreak.toml", include_str!("../../conf/rules/jailbreak.toml")),
     ("prompt_extraction.toml", include_str!("../../conf/rules/prompt_extraction.toml")),
