@@ -2,8 +2,8 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
-use super::rule::{Rule, RuleProblem};
-use crate::text::{Span, entropy};
+use super::rule::{Rule, RuleProblem, ViewKind};
+use crate::text::{Span, entropy, fold};
 
 /// A `Rule` with its patterns compiled.
 #[derive(Clone, Debug)]
@@ -25,15 +25,19 @@ impl CompiledRule {
         Ok(CompiledRule { rule: rule.clone(), pattern, secret, allow })
     }
 
-    /// Calls `found` with the span of every match in `text` that starts in `range`; a match may end behind it.
-    pub fn matches(&self, text: &str, range: Span, mut found: impl FnMut(Span)) {
+    /// A keyword as it stands in the view the rule is matched against.
+    pub fn fold(&self, keyword: &str) -> String {
+        match self.rule.view {
+            ViewKind::Text => keyword.to_ascii_lowercase(),
+            ViewKind::Words => fold::words(keyword).text().to_owned(),
+        }
+    }
+
+    /// Calls `found` with the span of every match in `text` that starts at or after `at`.
+    pub fn matches(&self, text: &str, mut at: usize, mut found: impl FnMut(Span)) {
         let bytes = text.as_bytes();
-        let mut at = range.start;
-        while at <= range.end {
+        while at <= bytes.len() {
             let Some(whole) = self.pattern.find_at(bytes, at) else { return };
-            if whole.start() > range.end {
-                return;
-            }
             let whole = Span::new(whole.start(), whole.end());
             let accepted = self.span(text, whole).filter(|span| self.accepts(&text[span.start..span.end]));
             if let Some(span) = accepted {

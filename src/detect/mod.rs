@@ -3,10 +3,13 @@
 mod compiled;
 pub mod finding;
 mod overlap;
+mod prefilter;
 pub mod rule;
 pub mod scanner;
+pub mod score;
 pub mod validate;
 
 pub use finding::{Category, Finding, Severity};
 pub use rule::{Rule, RuleProblem, RuleSet};
 pub use scanner::{Class, Scanner};
+pub use score::scores;
