@@ -235,11 +235,7 @@ mod tests {
                     "no",
                 ],
             ),
-            (
-                StrongPassword,
-                &["hunter2", "Secret#Fox", "oFlVHgAct"],
-                &["swordfish", "Correct", "hello!", "--", "ab1"],
-            ),
+            (StrongPassword, &["hunter2", "Secret#Fox", "oFlVHgAct"], &["swordfish", "Correct", "hello!", "--", "ab1"]),
         ]);
     }
 }
