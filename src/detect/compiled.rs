@@ -12,6 +12,7 @@ pub(super) struct CompiledRule {
     pattern: Regex,
     secret: Option<usize>,
     allow: Vec<Regex>,
+    unless: Vec<Regex>,
 }
 
 impl CompiledRule {
@@ -22,7 +23,8 @@ impl CompiledRule {
         let pattern = compile(&rule.regex)?;
         let secret = pattern.capture_names().position(|name| name == Some("secret"));
         let allow = rule.allow.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, allow })
+        let unless = rule.unless.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, allow, unless })
     }
 
     /// A keyword as it stands in the view the rule is matched against.
@@ -40,6 +42,7 @@ impl CompiledRule {
             let Some(whole) = self.pattern.find_at(bytes, at) else { return };
             let whole = Span::new(whole.start(), whole.end());
             let accepted = self.span(text, whole).filter(|span| self.accepts(&text[span.start..span.end]));
+            let accepted = accepted.filter(|_| !self.vetoed(bytes, whole));
             if let Some(span) = accepted {
                 found(span);
             }
@@ -59,6 +62,11 @@ impl CompiledRule {
         };
         let span = Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end));
         (!span.is_empty()).then_some(span)
+    }
+
+    fn vetoed(&self, bytes: &[u8], whole: Span) -> bool {
+        let around = &bytes[whole.start.saturating_sub(AROUND)..(whole.end + AROUND).min(bytes.len())];
+        self.unless.iter().any(|pattern| pattern.is_match(around))
     }
 
     fn accepts(&self, span: &str) -> bool {
@@ -85,6 +93,8 @@ fn build(source: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(source).unicode(false).size_limit(REGEX_BYTES).dfa_size_limit(DFA_BYTES).build()
 }
 
+/// How far `unless` looks to either side of a match: about a clause.
+const AROUND: usize = 48;
 const LONGEST_RETRY: usize = 64;
 const REGEX_BYTES: usize = 4 << 20;
 const DFA_BYTES: usize = 4 << 20;

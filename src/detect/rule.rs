@@ -30,6 +30,8 @@ pub struct Rule {
     pub entropy: f32,
     /// Patterns over the span; a match means it is no finding.
     pub allow: Vec<String>,
+    /// Patterns over the match and the `compiled::AROUND` bytes on either side of it; a match means it is no finding.
+    pub unless: Vec<String>,
     pub examples: Vec<String>,
     pub negative_examples: Vec<String>,
 }
@@ -155,6 +157,8 @@ struct Row {
     entropy: f32,
     #[serde(default)]
     allow: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
     examples: Vec<String>,
     negative_examples: Vec<String>,
 }
@@ -179,6 +183,7 @@ impl Row {
             validator: self.validator,
             entropy: self.entropy,
             allow: self.allow,
+            unless: self.unless,
             examples: self.examples,
             negative_examples: self.negative_examples,
         })
