@@ -254,7 +254,9 @@ fn vin(text: &str) -> bool {
         }
     };
     let sum: u32 = upper.bytes().zip(WEIGHTS).map(|(b, w)| value(b) * w).sum();
-    upper.len() == 17 && upper.bytes().nth(8) == b"0123456789X".get(sum as usize % 11).copied()
+    upper.len() == 17
+        && upper.bytes().any(|b| b.is_ascii_alphabetic())
+        && upper.bytes().nth(8) == b"0123456789X".get(sum as usize % 11).copied()
 }
 
 #[cfg(test)]
@@ -298,7 +300,11 @@ mod tests {
             (TrTckn, &["10000000146"], &["10000000147", "1000000014"]),
             (Npi, &["1234567893"], &["1234567894"]),
             (Dea, &["BB1388568", "GL0285191"], &["BG8207031", "BB1388569"]),
-            (Vin, &["1M8GDM9AXKP042788", "1HGCM82633A004352"], &["1M8GDM9A1KP042788", "1M8GDM9AXKP04278"]),
+            (
+                Vin,
+                &["1M8GDM9AXKP042788", "1HGCM82633A004352"],
+                &["1M8GDM9A1KP042788", "1M8GDM9AXKP04278", "01234567890123490"],
+            ),
         ]);
     }
 }

@@ -156,7 +156,7 @@ const LOOKUPS: &str = "
 
 /// What a sentence says about a password instead of giving it.
 const NOT_PASSWORDS: &str = "
-    required incorrect wrong invalid valid correct not empty expired missing weak strong too set reset changed
+    fail failed required incorrect wrong invalid valid correct not empty expired missing weak strong too set reset changed
     protected stored hashed encrypted encoded saved shared used needed being now still also already never always
     the that this your his her their our its for and but with from one something anything what which where when
     who why how very really only just longer long short secure insecure safe unsafe unique same different good
