@@ -23,7 +23,7 @@ pub struct Rule {
     pub published: bool,
     pub view: ViewKind,
     pub trigger: Trigger,
-    /// Source of the pattern; the span is the group `secret`, else the whole match.
+    /// Source of the pattern; the span is the group `secret`, else the whole match. A match with a group `not` is no finding.
     pub regex: String,
     pub validator: Validator,
     /// Minimal Shannon bits a character of the span.
