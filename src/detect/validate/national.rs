@@ -202,7 +202,7 @@ fn cn_resident_id(text: &str, n: &[u32]) -> bool {
     let year = birth.get(..4).map_or(0, number);
     text.len() == 18
         && (1900..=2099).contains(&year)
-        && plausible_yymmdd(&birth[2..], 0)
+        && plausible_yymmdd(birth.get(2..).unwrap_or_default(), 0)
         && text.bytes().last().map(|b| b.to_ascii_uppercase()) == check
 }
 
@@ -256,7 +256,7 @@ fn vin(text: &str) -> bool {
     let sum: u32 = upper.bytes().zip(WEIGHTS).map(|(b, w)| value(b) * w).sum();
     upper.len() == 17
         && upper.bytes().any(|b| b.is_ascii_alphabetic())
-        && upper.bytes().nth(8) == b"0123456789X".get(sum as usize % 11).copied()
+        && upper.as_bytes().get(8).copied() == b"0123456789X".get(sum as usize % 11).copied()
 }
 
 #[cfg(test)]
