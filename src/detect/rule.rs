@@ -247,8 +247,14 @@ fn problem(rule: &str, problem: &str) -> RuleProblem {
 const MIN_EXAMPLES: usize = 3;
 
 const BUILTIN: &[(&str, &str)] = &[
-    ("secrets.toml", include_str!("../../conf/rules/secrets.toml")),
+    ("secrets_cloud.toml", include_str!("../../conf/rules/secrets_cloud.toml")),
+    ("secrets_code.toml", include_str!("../../conf/rules/secrets_code.toml")),
+    ("secrets_chat.toml", include_str!("../../conf/rules/secrets_chat.toml")),
+    ("secrets_build.toml", include_str!("../../conf/rules/secrets_build.toml")),
+    ("secrets_business.toml", include_str!("../../conf/rules/secrets_business.toml")),
+    ("secrets_generic.toml", include_str!("../../conf/rules/secrets_generic.toml")),
     ("pii.toml", include_str!("../../conf/rules/pii.toml")),
+    ("pii_national.toml", include_str!("../../conf/rules/pii_national.toml")),
     ("injection.toml", include_str!("../../conf/rules/injection.toml")),
     ("jailbreak.toml", include_str!("../../conf/rules/jailbreak.toml")),
     ("prompt_extraction.toml", include_str!("../../conf/rules/prompt_extraction.toml")),
