@@ -4,6 +4,9 @@
 //! `--no-default-features`. The other half holds the sockets, clocks and files. `tests/tidy.rs` enforces which module
 //! may import which.
 
+// No panic reachable from the network. An `expect` is allowed: it stands beside the sentence that proves it.
+#![warn(clippy::unwrap_used, clippy::panic)]
+
 pub mod auth;
 pub mod codec;
 pub mod config;

@@ -1,1 +1,83 @@
 //! The admin listener: management endpoints, health and metrics. Knows nothing of the gateway listener.
+//!
+//! A new endpoint is one file here and one row in [`ROUTES`]: authentication, scope check, body limits, the OpenAPI entry
+//! and the MCP tool follow from the row.
+
+mod analyze;
+mod body;
+mod client;
+mod cors;
+mod gate;
+mod health;
+mod host;
+mod inspect;
+mod level;
+mod listen;
+mod metrics;
+mod offsets;
+mod openapi;
+mod reply;
+mod route;
+mod semantics;
+mod stats;
+mod validate;
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
+use axum::routing::any;
+use tokio::net::TcpListener;
+
+pub use openapi::document;
+pub use reply::{ErrorBody, Refusal, Reply};
+pub use route::{Answer, Call, Endpoint, Input, Output, Route};
+
+use crate::state::Live;
+use crate::telemetry::{Audit, Metrics};
+
+/// Every endpoint of the listener.
+pub static ROUTES: [Route; 8] = [
+    validate::ROUTE,
+    analyze::ROUTE,
+    stats::ROUTE,
+    level::ROUTE,
+    openapi::ROUTE,
+    health::LIVEZ,
+    health::READYZ,
+    metrics::ROUTE,
+];
+
+/// What the endpoints work on.
+pub struct App {
+    pub live: Arc<Live>,
+    pub metrics: Arc<Metrics>,
+    pub audit: Arc<Audit>,
+}
+
+/// The listener's service. Paths that other modules add to it must be behind [`gate::guard`] too, which checks the
+/// host and stamps every response.
+pub fn router(app: Arc<App>) -> Router {
+    let mut paths: Vec<&'static str> = ROUTES.iter().map(|route| route.path).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut router = Router::new();
+    for path in paths {
+        let dispatch = move |State(app): State<Arc<App>>, request: Request| gate::dispatch(app, path, request);
+        router = router.route(path, any(dispatch));
+    }
+    router.fallback(gate::unknown).with_state(app.clone()).layer(from_fn_with_state(app, gate::guard))
+}
+
+/// Serves until `shutdown` completes, then finishes the requests under way.
+pub async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
+    let listener = listen::Bounded::new(listener);
+    axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await
+}

@@ -1,5 +1,7 @@
 //! Codecs: bytes to structure and back. Know nothing of findings, providers or HTTP.
 
+pub mod coding;
+pub mod json;
 pub mod selector;
 
-pub use selector::{Selector, Treatment};
+pub use selector::{Plan, Selector, Treatment};

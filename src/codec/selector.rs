@@ -35,3 +35,255 @@ pub struct Selector {
     pub path: &'static str,
     pub treatment: Treatment,
 }
+
+/// A dialect's table, compiled to a trie whose nodes a path walks as the body streams by.
+#[derive(Debug)]
+pub struct Plan {
+    nodes: Vec<Node>,
+    /// Keys named by `Treatment::Signed`, in the order of their bits in a witness mask.
+    guards: Vec<&'static str>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    keys: Vec<(&'static str, u16)>,
+    any_key: Option<u16>,
+    element: Option<u16>,
+    /// The `**` child, which stays active on every step.
+    deep: Option<u16>,
+    stays: bool,
+    /// Row number and treatment of the selector that ends here.
+    accept: Option<(usize, Treatment)>,
+}
+
+/// The nodes that are active at one place of the document: positions in a `Trail`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    start: usize,
+    end: usize,
+}
+
+/// A stack of active nodes, one range a container. Grows with nesting, not with the body.
+#[derive(Debug, Default)]
+pub struct Trail {
+    nodes: Vec<u16>,
+}
+
+/// One step down.
+#[derive(Clone, Copy, Debug)]
+pub enum Step<'a> {
+    Key(&'a str),
+    Element,
+}
+
+/// A selector that is not written in the grammar of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("selector `{0}` has an empty or misplaced step")]
+pub struct BadSelector(pub &'static str);
+
+impl Plan {
+    pub fn compile(selectors: impl IntoIterator<Item = Selector>) -> Result<Plan, BadSelector> {
+        let mut plan = Plan { nodes: vec![Node::default()], guards: Vec::new() };
+        for (row, selector) in selectors.into_iter().enumerate() {
+            plan.insert(row, selector)?;
+        }
+        Ok(plan)
+    }
+
+    /// The place of the document's root. `trail` must be empty.
+    pub fn root(&self, trail: &mut Trail) -> Place {
+        trail.nodes.clear();
+        self.activate(0, 0, trail);
+        Place { start: 0, end: trail.nodes.len() }
+    }
+
+    /// Goes one step down from `place`, which must be the last on the trail; the new place is appended.
+    pub fn descend(&self, place: Place, step: Step<'_>, trail: &mut Trail) -> Place {
+        let start = trail.nodes.len();
+        for index in place.start..place.end {
+            let number = trail.nodes[index];
+            let node = &self.nodes[usize::from(number)];
+            let (named, any) = match step {
+                Step::Key(key) => {
+                    (node.keys.iter().find(|(name, _)| *name == key).map(|(_, child)| *child), node.any_key)
+                }
+                Step::Element => (node.element, None),
+            };
+            for child in named.into_iter().chain(any) {
+                self.activate(child, start, trail);
+            }
+            if node.stays {
+                self.activate(number, start, trail);
+            }
+        }
+        Place { start, end: trail.nodes.len() }
+    }
+
+    /// Takes `place` off the trail.
+    pub fn ascend(&self, place: Place, trail: &mut Trail) {
+        trail.nodes.truncate(place.start);
+    }
+
+    /// The treatment of a string value at `place`.
+    pub fn treatment(&self, place: Place, trail: &Trail) -> Treatment {
+        trail.nodes[place.start..place.end]
+            .iter()
+            .filter_map(|&node| self.nodes[usize::from(node)].accept)
+            .min_by_key(|(row, _)| *row)
+            .map_or(Treatment::Text, |(_, treatment)| treatment)
+    }
+
+    /// The bit of a guard key in a witness mask; 0 for any other key.
+    pub fn guard_bit(&self, key: &str) -> u8 {
+        self.guards.iter().position(|guard| *guard == key).map_or(0, |index| 1 << index)
+    }
+
+    fn activate(&self, node: u16, from: usize, trail: &mut Trail) {
+        if trail.nodes[from..].contains(&node) {
+            return;
+        }
+        trail.nodes.push(node);
+        if let Some(deep) = self.nodes[usize::from(node)].deep {
+            self.activate(deep, from, trail);
+        }
+    }
+
+    fn insert(&mut self, row: usize, selector: Selector) -> Result<(), BadSelector> {
+        let mut node = 0;
+        for step in selector.path.split('.') {
+            node = self.insert_step(node, step).ok_or(BadSelector(selector.path))?;
+        }
+        if let Treatment::Signed { key, .. } = selector.treatment {
+            if !self.guards.contains(&key) {
+                self.guards.push(key);
+            }
+            // A witness mask is one byte; tables use two or three guards.
+            if self.guards.len() > 8 {
+                return Err(BadSelector(selector.path));
+            }
+        }
+        self.nodes[node].accept.get_or_insert((row, selector.treatment));
+        Ok(())
+    }
+
+    /// `name`, `name[]`, `[]`, `{*}`, `{*}[]`, `**`, each with any number of `[]` behind it.
+    fn insert_step(&mut self, node: usize, step: &'static str) -> Option<usize> {
+        let name = step.trim_end_matches("[]");
+        let mut node = match name {
+            "" if step.is_empty() => return None,
+            "" => node,
+            "**" => self.deep_child(node),
+            "{*}" => self.child(node, |node| &mut node.any_key),
+            _ if name.contains(['[', ']', '{', '}', '*']) => return None,
+            _ => self.named_child(node, name),
+        };
+        for _ in 0..(step.len() - name.len()) / 2 {
+            node = self.child(node, |node| &mut node.element);
+        }
+        Some(node)
+    }
+
+    fn add(&mut self) -> u16 {
+        self.nodes.push(Node::default());
+        // Tables are a few hundred steps; the cast would only fail on a table of 65,536.
+        (self.nodes.len() - 1) as u16
+    }
+
+    fn child(&mut self, node: usize, slot: impl Fn(&mut Node) -> &mut Option<u16>) -> usize {
+        let child = match *slot(&mut self.nodes[node]) {
+            Some(child) => child,
+            None => {
+                let child = self.add();
+                *slot(&mut self.nodes[node]) = Some(child);
+                child
+            }
+        };
+        usize::from(child)
+    }
+
+    fn deep_child(&mut self, node: usize) -> usize {
+        let child = self.child(node, |node| &mut node.deep);
+        self.nodes[child].stays = true;
+        child
+    }
+
+    fn named_child(&mut self, node: usize, name: &'static str) -> usize {
+        if let Some((_, child)) = self.nodes[node].keys.iter().find(|(key, _)| *key == name) {
+            return usize::from(*child);
+        }
+        let child = self.add();
+        self.nodes[node].keys.push((name, child));
+        usize::from(child)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn treatment(table: &[(&'static str, Treatment)], path: &[&str]) -> Treatment {
+        let rows = table.iter().map(|&(path, treatment)| Selector { path, treatment });
+        let plan = Plan::compile(rows).unwrap();
+        let mut trail = Trail::default();
+        let mut place = plan.root(&mut trail);
+        for step in path {
+            let step = if *step == "[]" { Step::Element } else { Step::Key(step) };
+            place = plan.descend(place, step, &mut trail);
+        }
+        plan.treatment(place, &trail)
+    }
+
+    const TABLE: &[(&str, Treatment)] = &[
+        ("model", Treatment::Name),
+        ("messages[].content[].image_url.url", Treatment::Media),
+        ("metadata.{*}", Treatment::Label),
+        ("tools[].**.name", Treatment::Name),
+        ("tools[].**.enum[]", Treatment::Label),
+        ("matrix[][].id", Treatment::Name),
+        ("data.**", Treatment::Sealed),
+        ("data.inner.x", Treatment::Label),
+    ];
+
+    #[test]
+    fn paths_get_the_treatment_of_their_row() {
+        let cases: &[(&[&str], Treatment)] = &[
+            (&["model"], Treatment::Name),
+            (&["Model"], Treatment::Text),
+            (&["x", "model"], Treatment::Text),
+            (&["messages", "[]", "content", "[]", "image_url", "url"], Treatment::Media),
+            (&["messages", "[]", "content"], Treatment::Text),
+            (&["messages", "[]", "content", "[]", "image_url", "url", "deeper"], Treatment::Text),
+            (&["metadata", "anything"], Treatment::Label),
+            (&["metadata", "anything", "deeper"], Treatment::Text),
+            (&["tools", "[]", "name"], Treatment::Name),
+            (&["tools", "[]", "function", "name"], Treatment::Name),
+            (&["tools", "[]", "a", "[]", "b", "name"], Treatment::Name),
+            (&["tools", "name"], Treatment::Text),
+            (&["tools", "[]", "p", "enum", "[]"], Treatment::Label),
+            (&["matrix", "[]", "[]", "id"], Treatment::Name),
+            (&["data", "a", "[]", "b"], Treatment::Sealed),
+            (&["data", "inner", "x"], Treatment::Sealed),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(treatment(TABLE, path), *expected, "{path:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_selector_is_refused() {
+        for path in ["", "a..b", "a.*", "a[", "a{b}", "a[].[x]"] {
+            assert!(Plan::compile([Selector { path, treatment: Treatment::Text }]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn leaving_a_place_restores_the_trail() {
+        let plan = Plan::compile(TABLE.iter().map(|&(path, treatment)| Selector { path, treatment })).unwrap();
+        let mut trail = Trail::default();
+        let root = plan.root(&mut trail);
+        let before = trail.nodes.clone();
+        let place = plan.descend(root, Step::Key("tools"), &mut trail);
+        plan.ascend(place, &mut trail);
+        assert_eq!(trail.nodes, before);
+    }
+}

@@ -1,5 +1,16 @@
 //! Detection: text in, findings out. Decides nothing; `policy` does.
 
+mod compiled;
 pub mod finding;
+mod overlap;
+mod prefilter;
+pub mod rule;
+pub mod scanner;
+pub mod score;
+pub mod semantics;
+pub mod validate;
 
 pub use finding::{Category, Finding, Severity};
+pub use rule::{Rule, RuleProblem, RuleSet};
+pub use scanner::{Class, Scanner};
+pub use score::scores;

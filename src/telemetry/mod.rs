@@ -1,1 +1,11 @@
 //! Metrics, audit and logging. Never sees matched text.
+
+pub mod audit;
+pub mod logging;
+pub mod metrics;
+pub mod record;
+mod rfc3339;
+
+pub use audit::Audit;
+pub use metrics::{Metrics, Totals};
+pub use record::{FindingCount, MaskCount, RequestRecord, Timings, Verdict};

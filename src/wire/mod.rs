@@ -1,1 +1,141 @@
 //! Provider dialects: where text lives in each API and how each reports an error. Knows nothing of sockets.
+//!
+//! A dialect is a table of selectors. What no row names is text and inspected, so the tables hold only what is not
+//! plain text; a new text field of a provider needs no change here. Rows name whole paths, never a bare key: tool
+//! inputs are free-form, and `input.data` there is text like any other.
+
+mod anthropic;
+mod azure;
+mod bedrock;
+mod cohere;
+mod error;
+mod gemini;
+mod headers;
+mod mistral;
+mod ollama;
+mod openai;
+mod rows;
+
+pub use error::{ErrorKind, ErrorReply};
+pub use headers::{
+    CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, query_key_allowed,
+    query_key_is_credential, request_header_allowed, response_header_allowed,
+};
+
+use crate::codec::Selector;
+
+/// Whose API it is: decides error envelopes, headers and where the upstream's key goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    OpenAi,
+    Azure,
+    Anthropic,
+    Gemini,
+    Ollama,
+    Cohere,
+    Mistral,
+    Bedrock,
+}
+
+impl Family {
+    pub const ALL: [Family; 8] = [
+        Family::OpenAi,
+        Family::Azure,
+        Family::Anthropic,
+        Family::Gemini,
+        Family::Ollama,
+        Family::Cohere,
+        Family::Mistral,
+        Family::Bedrock,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::OpenAi => "openai",
+            Family::Azure => "azure",
+            Family::Anthropic => "anthropic",
+            Family::Gemini => "gemini",
+            Family::Ollama => "ollama",
+            Family::Cohere => "cohere",
+            Family::Mistral => "mistral",
+            Family::Bedrock => "bedrock",
+        }
+    }
+}
+
+/// What a request of the dialect carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// One JSON document.
+    Json,
+    /// Nothing: model lists and the like.
+    None,
+}
+
+/// One wire format: a row of `FORMATS`.
+#[derive(Debug)]
+pub struct Dialect {
+    /// The name configuration uses, `openai.chat`.
+    pub name: &'static str,
+    pub family: Family,
+    pub body: BodyKind,
+    tables: &'static [&'static [Selector]],
+}
+
+impl Dialect {
+    const fn json(name: &'static str, family: Family, tables: &'static [&'static [Selector]]) -> Self {
+        Dialect { name, family, body: BodyKind::Json, tables }
+    }
+
+    const fn bodiless(name: &'static str, family: Family) -> Self {
+        Dialect { name, family, body: BodyKind::None, tables: &[] }
+    }
+
+    /// The rows for a request body, in order: the first that matches a path decides its treatment.
+    pub fn selectors(&self) -> impl Iterator<Item = &'static Selector> {
+        self.tables.iter().copied().flatten()
+    }
+}
+
+/// Every wire format, by family.
+pub static FORMATS: &[&Dialect] = &[
+    &openai::CHAT,
+    &openai::COMPLETIONS,
+    &openai::RESPONSES,
+    &openai::EMBEDDINGS,
+    &openai::MODERATIONS,
+    &openai::MODELS,
+    &azure::CHAT,
+    &azure::COMPLETIONS,
+    &azure::RESPONSES,
+    &azure::EMBEDDINGS,
+    &azure::MODELS,
+    &anthropic::MESSAGES,
+    &anthropic::COUNT_TOKENS,
+    &anthropic::BATCHES,
+    &anthropic::MODELS,
+    &gemini::GENERATE,
+    &gemini::STREAM,
+    &gemini::COUNT_TOKENS,
+    &gemini::EMBED,
+    &gemini::MODELS,
+    &ollama::CHAT,
+    &ollama::GENERATE,
+    &ollama::EMBED,
+    &ollama::TAGS,
+    &cohere::CHAT,
+    &mistral::CHAT,
+    &mistral::FIM,
+    &mistral::EMBEDDINGS,
+    &mistral::MODELS,
+    &bedrock::CONVERSE,
+    &bedrock::CONVERSE_STREAM,
+];
+
+/// The format of that name.
+pub fn find(name: &str) -> Option<&'static Dialect> {
+    FORMATS.iter().copied().find(|dialect| dialect.name == name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,87 @@
+# The commands of the README. On a bare Debian 12 with Rust, `make demo` and `make test` do all the set-up.
+
+CARGO ?= cargo
+
+# command:package, for what is looked up on the PATH
+BUILD_NEEDS = cc:build-essential c++:build-essential make:build-essential cmake:cmake pkg-config:pkg-config
+DEMO_NEEDS = curl:curl
+SDK_NEEDS = python3:python3 curl:curl
+
+.PHONY: help demo test setup fmt lint check sdk-test bench ci
+
+help:
+	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
+	@echo 'make test      run every test'
+	@echo 'make setup     install what a bare Debian lacks (the two above do it first)'
+	@echo 'make fmt       format the sources'
+	@echo 'make lint      formatting and clippy, warnings denied'
+	@echo 'make check     the shipped configuration and the detector rules'
+	@echo 'make sdk-test  the real OpenAI, Anthropic, Gemini and Ollama SDKs against the gateway'
+	@echo 'make bench     the measurements of benches/README.md'
+	@echo 'make ci        everything a change has to pass'
+
+# The dev profile, not release: it is ready several times sooner (no LTO), shares its dependencies with `make test`, and
+# the matching engines are optimised in both.
+demo: NEEDS = $(BUILD_NEEDS) $(DEMO_NEEDS)
+demo: setup
+	@[ -e target/debug/promptgate ] || echo 'The first build compiles every dependency; that takes minutes.'
+	$(CARGO) build --locked
+	@exec $(CARGO) run --locked --quiet -- demo
+
+test: setup
+	$(CARGO) test --locked
+
+fmt:
+	$(CARGO) fmt
+
+lint: setup
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+
+# What docker-compose.yml and the Dockerfile set; the tokens are made up.
+COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$$(printf '%032d' 1) PROMPTGATE_OPERATOR_TOKEN=$$(printf '%032d' 2) \
+  PROMPTGATE__GATEWAY__LISTEN=0.0.0.0:8080 PROMPTGATE__ADMIN__LISTEN=0.0.0.0:8001 \
+  PROMPTGATE__AUTH__STATIC__DEV_TOKENS=false
+
+check: setup
+	@for file in conf/*.toml; do $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
+	@for file in deploy/*.toml; do env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
+	$(CARGO) run --locked --quiet -- rules check
+
+sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
+sdk-test: setup
+	python3 tests/sdk/run.py
+
+bench: setup
+	$(CARGO) bench --locked
+
+ci:
+	bash .ci/run
+
+# Installs what is missing where that needs no password, else says what to install and stops.
+NEEDS ?= $(BUILD_NEEDS)
+setup:
+	@command -v $(CARGO) >/dev/null || { \
+	  echo 'promptgate needs Rust 1.95 or newer: install rustup, then run this again.' >&2; exit 1; }
+	@missing=''; \
+	for need in $(NEEDS); do \
+	  command -v "$${need%%:*}" >/dev/null || case " $$missing " in \
+	    *" $${need##*:} "*) ;; *) missing="$$missing $${need##*:}" ;; esac; \
+	done; \
+	[ -s /etc/ssl/certs/ca-certificates.crt ] || [ ! -e /etc/debian_version ] || missing="$$missing ca-certificates"; \
+	case '$(NEEDS)' in *python3*) \
+	  python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv" ;; esac; \
+	[ -n "$$missing" ] || exit 0; \
+	if ! command -v apt-get >/dev/null; then sudo=none; \
+	elif [ "$$(id -u)" = 0 ]; then sudo=''; \
+	elif sudo -n true 2>/dev/null; then sudo='sudo -n'; \
+	else sudo=none; fi; \
+	if [ "$$sudo" = none ]; then \
+	  echo "Not installed:$$missing" >&2; \
+	  echo "Install that and run this again. On Debian or Ubuntu:" >&2; \
+	  echo "  sudo apt-get update && sudo apt-get install -y --no-install-recommends$$missing" >&2; \
+	  exit 1; \
+	fi; \
+	echo "Installing:$$missing"; \
+	apt="$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq"; \
+	$$apt update && $$apt install -y --no-install-recommends $$missing

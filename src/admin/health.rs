@@ -1,0 +1,101 @@
+//! `GET /livez` and `GET /readyz`: for orchestrators. Tell nothing that a token would protect.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::reply::JSON;
+use super::route::{Answer, Endpoint, Output, Route, schema_of};
+use super::{App, Reply};
+
+pub(super) const LIVEZ: Route = Route {
+    method: Method::GET,
+    path: "/livez",
+    tool: None,
+    summary: "Is the process alive?",
+    description: "Answers as long as the process can answer at all. For liveness probes.",
+    input: None,
+    outputs: &[Output {
+        status: 200,
+        description: "It is alive.",
+        content_type: JSON,
+        schema: schema_of::<Liveness>,
+        example: r#"{"status":"alive"}"#,
+    }],
+    endpoint: Endpoint::Open(livez),
+};
+
+pub(super) const READYZ: Route = Route {
+    method: Method::GET,
+    path: "/readyz",
+    tool: None,
+    summary: "Should this replica get traffic?",
+    description: "Not ready while draining for shutdown, and in the mode jwt until the issuer's keys were loaded once.",
+    input: None,
+    outputs: &[
+        Output {
+            status: 200,
+            description: "It should.",
+            content_type: JSON,
+            schema: schema_of::<Readiness>,
+            example: r#"{"ready":true,"checks":{"draining":false,"keys":"not_used"}}"#,
+        },
+        Output {
+            status: 503,
+            description: "It should not.",
+            content_type: JSON,
+            schema: schema_of::<Readiness>,
+            example: r#"{"ready":false,"checks":{"draining":false,"keys":"never_loaded"}}"#,
+        },
+    ],
+    endpoint: Endpoint::Open(readyz),
+};
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Liveness {
+    /// Always `alive`.
+    status: &'static str,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Readiness {
+    ready: bool,
+    checks: Checks,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct Checks {
+    /// True from the moment a shutdown was asked for.
+    draining: bool,
+    keys: Keys,
+}
+
+/// The issuer's key set.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Keys {
+    /// The authentication mode needs none.
+    NotUsed,
+    Loaded,
+    NeverLoaded,
+}
+
+fn livez(_: Arc<App>) -> Answer {
+    Box::pin(async { Reply::json(&Liveness { status: "alive" }) })
+}
+
+fn readyz(app: Arc<App>) -> Answer {
+    Box::pin(async move {
+        let draining = app.live.is_draining();
+        let keys = match app.live.keys_loaded() {
+            None => Keys::NotUsed,
+            Some(true) => Keys::Loaded,
+            Some(false) => Keys::NeverLoaded,
+        };
+        let ready = !draining && keys != Keys::NeverLoaded;
+        let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        Reply::json_with(status, &Readiness { ready, checks: Checks { draining, keys } })
+    })
+}

@@ -1,0 +1,297 @@
+//! Content codings of request bodies (RFC 9110, section 8.4.1): compressed chunks in, plain bytes out, under caps.
+//! Knows nothing of what the bytes mean.
+//!
+//! The output is capped by the caller's limit and by a ratio to what came in, so that a decompression bomb is refused
+//! while it unfolds. Exactly one complete stream (gzip: of any number of members) must fill the body.
+
+use std::io::Write;
+
+use zstd::stream::raw::{self, InBuffer, Operation, OutBuffer};
+
+/// A coding we undo. Several in one header, `deflate` and everything else are refused by the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    Gzip,
+    Brotli,
+    Zstd,
+}
+
+/// Output may exceed input by this factor once it is larger than `RATIO_FLOOR`. Text compresses 3 to 30 times.
+pub const RATIO: u64 = 100;
+/// Bytes of output below which the ratio is not looked at: a small body of one repeated letter is no bomb.
+pub const RATIO_FLOOR: u64 = 1 << 20;
+/// Largest zstd window, as a power of two: 8 MiB, what RFC 9659 asks receivers of HTTP bodies to support.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodingError {
+    #[error("the compressed body is damaged or incomplete")]
+    Damaged,
+    #[error("the body is larger than {limit} bytes after decoding")]
+    TooLarge { limit: u64 },
+    #[error("the body unfolds by more than {RATIO} times")]
+    Bomb,
+}
+
+impl Coding {
+    /// Reads one `Content-Encoding` token, case-insensitively. `None` for what we do not undo.
+    pub fn from_token(token: &str) -> Option<Coding> {
+        TOKENS.iter().find(|(name, _)| name.eq_ignore_ascii_case(token)).map(|(_, coding)| *coding)
+    }
+}
+
+const TOKENS: &[(&str, Coding)] =
+    &[("gzip", Coding::Gzip), ("x-gzip", Coding::Gzip), ("br", Coding::Brotli), ("zstd", Coding::Zstd)];
+
+/// One body being decoded.
+pub struct Decoder {
+    inner: Inner,
+    limit: u64,
+    received: u64,
+    produced: u64,
+}
+
+enum Inner {
+    Gzip(Box<flate2::write::MultiGzDecoder<Bounded>>),
+    Brotli(Box<brotli::DecompressorWriter<Bounded>>),
+    Zstd { decoder: Box<raw::Decoder<'static>>, plain: Bounded, complete: bool },
+}
+
+/// Compressed bytes taken at once, so that what one step can produce stays small (gzip: 1,032 times as much).
+const PIECE: usize = 4 * 1024;
+
+impl Decoder {
+    /// `limit` is the largest decoded size in bytes.
+    pub fn new(coding: Coding, limit: u64) -> Result<Self, CodingError> {
+        let plain = Bounded::default();
+        let inner = match coding {
+            Coding::Gzip => Inner::Gzip(Box::new(flate2::write::MultiGzDecoder::new(plain))),
+            Coding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(plain, PIECE))),
+            Coding::Zstd => Inner::Zstd { decoder: Box::new(zstd_decoder()?), plain, complete: false },
+        };
+        Ok(Decoder { inner, limit, received: 0, produced: 0 })
+    }
+
+    /// Decodes one chunk and hands the plain bytes to `sink` piece by piece.
+    pub fn push<E: From<CodingError>>(
+        &mut self,
+        chunk: &[u8],
+        mut sink: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for piece in chunk.chunks(PIECE) {
+            self.received += piece.len() as u64;
+            self.inner.plain().allowance = self.allowance();
+            let written = self.inner.write(piece);
+            self.drain(written, &mut sink)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the body: it must be complete.
+    pub fn finish<E: From<CodingError>>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.inner.plain().allowance = self.allowance();
+        let closed =
+            if self.received == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { self.inner.close() };
+        self.drain(closed, &mut sink)
+    }
+
+    fn allowance(&self) -> u64 {
+        let by_ratio = RATIO_FLOOR.max(self.received.saturating_mul(RATIO));
+        self.limit.min(by_ratio).saturating_sub(self.produced)
+    }
+
+    fn drain<E: From<CodingError>>(
+        &mut self,
+        outcome: std::io::Result<()>,
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let limit = self.limit;
+        let plain = self.inner.plain();
+        if plain.overflowed {
+            let bomb = self.produced + plain.allowance < limit;
+            return Err(if bomb { CodingError::Bomb } else { CodingError::TooLarge { limit } }.into());
+        }
+        outcome.map_err(|_| CodingError::Damaged)?;
+        self.produced += plain.bytes.len() as u64;
+        sink(&plain.bytes)?;
+        plain.bytes.clear();
+        Ok(())
+    }
+}
+
+fn zstd_decoder() -> Result<raw::Decoder<'static>, CodingError> {
+    let mut decoder = raw::Decoder::new().map_err(|_| CodingError::Damaged)?;
+    decoder.set_parameter(raw::DParameter::WindowLogMax(ZSTD_WINDOW_LOG)).map_err(|_| CodingError::Damaged)?;
+    Ok(decoder)
+}
+
+impl Inner {
+    fn plain(&mut self) -> &mut Bounded {
+        match self {
+            Inner::Gzip(decoder) => decoder.get_mut(),
+            Inner::Brotli(decoder) => decoder.get_mut(),
+            Inner::Zstd { plain, .. } => plain,
+        }
+    }
+
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<()> {
+        match self {
+            Inner::Gzip(decoder) => decoder.write_all(piece),
+            Inner::Brotli(decoder) => decoder.write_all(piece),
+            Inner::Zstd { decoder, plain, complete } => run_zstd(decoder, piece, plain, complete),
+        }
+    }
+
+    fn close(&mut self) -> std::io::Result<()> {
+        match self {
+            Inner::Gzip(decoder) => decoder.try_finish(),
+            Inner::Brotli(decoder) => decoder.close(),
+            Inner::Zstd { complete: true, .. } => Ok(()),
+            Inner::Zstd { .. } => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// `complete` is set while the input ends exactly at the end of a frame.
+fn run_zstd(decoder: &mut raw::Decoder, piece: &[u8], plain: &mut Bounded, complete: &mut bool) -> std::io::Result<()> {
+    let mut input = InBuffer::around(piece);
+    let mut buffer = [0; PIECE];
+    loop {
+        let mut output = OutBuffer::around(&mut buffer[..]);
+        *complete = decoder.run(&mut input, &mut output)? == 0;
+        let full = output.pos() == PIECE;
+        plain.write_all(output.as_slice())?;
+        if input.pos() == piece.len() && !(full && !*complete) {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes what a decoder writes, up to an allowance.
+#[derive(Default)]
+struct Bounded {
+    bytes: Vec<u8>,
+    allowance: u64,
+    overflowed: bool,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if (self.bytes.len() + bytes.len()) as u64 > self.allowance {
+            self.overflowed = true;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(coding: Coding, plain: &[u8]) -> Vec<u8> {
+        match coding {
+            Coding::Gzip => {
+                let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                encoder.write_all(plain).unwrap();
+                encoder.finish().unwrap()
+            }
+            Coding::Brotli => {
+                let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 22);
+                encoder.write_all(plain).unwrap();
+                encoder.into_inner()
+            }
+            Coding::Zstd => zstd::encode_all(plain, 3).unwrap(),
+        }
+    }
+
+    fn decode(coding: Coding, chunks: &[&[u8]], limit: u64) -> Result<Vec<u8>, CodingError> {
+        let mut decoder = Decoder::new(coding, limit)?;
+        let mut plain = Vec::new();
+        let mut sink = |bytes: &[u8]| -> Result<(), CodingError> {
+            plain.extend_from_slice(bytes);
+            Ok(())
+        };
+        for chunk in chunks {
+            decoder.push(chunk, &mut sink)?;
+        }
+        decoder.finish(&mut sink)?;
+        Ok(plain)
+    }
+
+    const ALL: [Coding; 3] = [Coding::Gzip, Coding::Brotli, Coding::Zstd];
+
+    fn sample() -> Vec<u8> {
+        (0..50_000_u32).flat_map(|n| (n.wrapping_mul(2_654_435_761) >> 20).to_string().into_bytes()).collect()
+    }
+
+    #[test]
+    fn every_coding_round_trips_in_chunks_of_any_size() {
+        for coding in ALL {
+            let packed = encode(coding, &sample());
+            for size in [1, 7, 4096, packed.len()] {
+                let chunks: Vec<&[u8]> = packed.chunks(size).collect();
+                assert_eq!(decode(coding, &chunks, 1 << 24).as_deref(), Ok(&sample()[..]), "{coding:?} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn members_of_gzip_and_frames_of_zstd_may_follow_each_other() {
+        for coding in [Coding::Gzip, Coding::Zstd] {
+            let packed = [encode(coding, b"one "), encode(coding, b"two")].concat();
+            assert_eq!(decode(coding, &[&packed], 100).as_deref(), Ok(&b"one two"[..]), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn a_truncated_body_is_damaged() {
+        for coding in ALL {
+            let packed = encode(coding, &sample());
+            for keep in [0, 1, packed.len() / 2, packed.len() - 1] {
+                assert_eq!(decode(coding, &[&packed[..keep]], 1 << 24), Err(CodingError::Damaged), "{coding:?} {keep}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_end_are_damage() {
+        for coding in ALL {
+            let mut packed = encode(coding, b"{}");
+            packed.extend_from_slice(b"tail of something else");
+            assert_eq!(decode(coding, &[&packed], 1 << 20), Err(CodingError::Damaged), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_is_refused_while_it_unfolds() {
+        for coding in ALL {
+            let packed = encode(coding, &vec![b' '; 32 << 20]);
+            assert_eq!(decode(coding, &[&packed], 64 << 20), Err(CodingError::Bomb), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn the_decoded_size_has_a_limit() {
+        for coding in ALL {
+            let packed = encode(coding, &sample());
+            assert_eq!(decode(coding, &[&packed], 1000), Err(CodingError::TooLarge { limit: 1000 }), "{coding:?}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_read_without_case_and_others_are_not_known() {
+        assert_eq!(Coding::from_token("GZip"), Some(Coding::Gzip));
+        assert_eq!(Coding::from_token("x-gzip"), Some(Coding::Gzip));
+        assert_eq!(Coding::from_token("br"), Some(Coding::Brotli));
+        assert_eq!(Coding::from_token("zstd"), Some(Coding::Zstd));
+        for other in ["deflate", "identity", "compress", "gzip, br", ""] {
+            assert_eq!(Coding::from_token(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! What no single key can see: listeners against tokens, levels against each other, one limit against another.
+
+use std::net::SocketAddr;
+
+use url::{Host, Url};
+
+use super::source::{Section, Source};
+use super::{Admin, Auth, Gateway, Limits};
+use crate::detect::Category;
+use crate::policy::{Action, Level, Matrix, Rule};
+
+pub(super) fn listeners(gateway: &Gateway, admin: &Admin, source: &Source) {
+    if gateway.listen == admin.listen && admin.listen.port() != 0 {
+        source.problem("admin.listen", "is the address of gateway.listen");
+    }
+    if !admin.listen.ip().to_canonical().is_loopback() {
+        source.warn("admin.listen", "is not a loopback address: the admin listener has no TLS of its own");
+    }
+}
+
+pub(super) fn tokens(auth: &Auth, gateway: &Gateway, admin: &Admin, source: &Source) {
+    let Auth::Static { dev_tokens, tokens } = auth else { return };
+    if *dev_tokens {
+        for (key, listen) in exposed(gateway, admin) {
+            let text = format!("the published development tokens would be valid on {key} {listen}; set it to false");
+            source.problem("auth.static.dev_tokens", text);
+        }
+    } else if tokens.is_empty() {
+        source.warn("auth.static", "holds no token: every request will be answered 401");
+    }
+    for (i, token) in tokens.iter().enumerate() {
+        if tokens.iter().take(i).any(|earlier| earlier.sha256 == token.sha256) {
+            source.problem(format!("auth.static.token[{i}]"), "is the token of an earlier entry");
+        }
+    }
+}
+
+/// The listeners that others than this machine can reach.
+fn exposed(gateway: &Gateway, admin: &Admin) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+    [("gateway.listen", gateway.listen), ("admin.listen", admin.listen)]
+        .into_iter()
+        .filter(|(_, listen)| !listen.ip().to_canonical().is_loopback())
+}
+
+/// One cell of the matrix, whatever the others are.
+pub(super) fn cell(section: &Section, category: Category, rule: Rule) {
+    if !(0.0..=1.0).contains(&rule.threshold) {
+        section.problem("threshold", "must be from 0 to 1");
+    }
+    if rule.action == Action::Mask && !category.is_sensitive() {
+        section.problem("action", "only secret and pii have spans to mask; use monitor or block");
+    }
+}
+
+/// Whatever a level refuses or masks, each stricter one must too.
+pub(super) fn levels(matrix: &Matrix, source: &Source) {
+    for (lax, strict) in Level::ALL.into_iter().zip(Level::ALL.into_iter().skip(1)) {
+        for category in Category::ALL {
+            let (low, high) = (matrix.rule(lax, category), matrix.rule(strict, category));
+            if low.action == Action::Allow {
+                continue;
+            }
+            let path = format!("security.levels.{strict}.{category}");
+            if high.action < low.action {
+                let text = format!("{} is laxer than {} at level {lax}", high.action.name(), low.action.name());
+                source.problem(format!("{path}.action"), text);
+            }
+            if high.threshold > low.threshold {
+                let text = format!("{} is laxer than {} at level {lax}", high.threshold, low.threshold);
+                source.problem(format!("{path}.threshold"), text);
+            }
+        }
+    }
+}
+
+pub(super) fn limits(limits: &Limits, source: &Source) {
+    for (key, value, most_key, most) in [
+        ("hold", limits.hold, "body", limits.body),
+        ("string", limits.string, "body", limits.body),
+        ("key", limits.key, "string", limits.string),
+        ("target", limits.target, "head", limits.head),
+        ("hold", limits.hold, "memory", limits.memory),
+    ] {
+        if value > most {
+            source.problem(format!("limits.{key}"), format!("is more than limits.{most_key}"));
+        }
+    }
+}
+
+/// # Errors
+/// What is wrong with the address of a key set, without repeating it.
+pub(super) fn jwks_uri(text: &str) -> Result<(), &'static str> {
+    let url = Url::parse(text).map_err(|_| "is not a URL")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("must not hold a user name or password");
+    }
+    let loopback = match url.host() {
+        None => return Err("names no host"),
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+    };
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if loopback => Ok(()),
+        _ => Err("must begin with https://: whoever can change the key set can sign any token"),
+    }
+}

@@ -1,0 +1,258 @@
+//! Configuration: file text and variables in, a checked `Config` or every problem at once out. Reads no file itself.
+//!
+//! The types here are what the rest of the crate uses: nothing in them "must be set by now". `source` walks the TOML and
+//! the variables, `read` turns each section into its type, `check` looks at what no single section can see.
+
+mod check;
+mod env;
+mod pattern;
+mod problem;
+mod read;
+mod routes;
+mod rows;
+mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod upstream;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::policy::{Level, Matrix};
+
+pub use pattern::{Params, Pattern, Template};
+pub use problem::{Problem, Problems};
+pub use routes::{Found, Route, RouteMatch, RouteTable};
+pub use secret::Secret;
+pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
+
+/// The shipped configuration, which is also the default one.
+pub const SHIPPED: &str = include_str!("../../conf/promptgate.toml");
+
+/// One checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    pub gateway: Gateway,
+    pub admin: Admin,
+    pub auth: Auth,
+    pub security: Security,
+    pub limits: Limits,
+    pub timeouts: Timeouts,
+    pub upstreams: Vec<Arc<Upstream>>,
+    pub routes: RouteTable,
+    pub rules: Rules,
+    pub audit: Audit,
+    pub log: Log,
+}
+
+/// What `Config::load` gives: a configuration that works, and what its author should know.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    /// For example a provider key that is not set. `--strict` treats them as problems.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads `text` (the shipped file when absent) with `variables` laid over it.
+    ///
+    /// # Errors
+    /// Every problem there is, each with the path of its key. No value that may be a secret is repeated in one.
+    pub fn load(text: Option<&str>, variables: impl IntoIterator<Item = (String, String)>) -> Result<Loaded, Problems> {
+        read::config(text, variables)
+    }
+
+    /// The files this configuration names and needs to read, with the path of the key that names each. Whether they
+    /// exist is for the caller to find out.
+    pub fn files(&self) -> Vec<(String, &Path)> {
+        let tls = self.gateway.tls.iter().flat_map(|tls| {
+            let client_ca = tls.client_ca.as_deref().map(|path| ("gateway.tls.client_ca", path));
+            [("gateway.tls.cert", tls.cert.as_path()), ("gateway.tls.key", tls.key.as_path())]
+                .into_iter()
+                .chain(client_ca)
+        });
+        let rules = self.rules.files.iter().enumerate().map(|(i, path)| (format!("rules.files[{i}]"), path.as_path()));
+        tls.map(|(key, path)| (key.to_owned(), path)).chain(rules).collect()
+    }
+}
+
+impl Default for Config {
+    /// The shipped file without any variable set.
+    fn default() -> Self {
+        // `the_shipped_file_loads` proves that it does; the text is part of the binary.
+        Config::load(None, []).expect("the shipped configuration is valid").config
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    pub listen: SocketAddr,
+    pub tls: Option<Tls>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tls {
+    /// PEM, leaf first.
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    /// When set, a client must show a certificate that one of these issued.
+    pub client_ca: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    /// Exact origins, such as `https://console.example.com`. Empty: no CORS header is ever sent.
+    pub cors_origins: Vec<String>,
+    /// Host names, lower case and without port, a request may name beside `localhost` and the loopback addresses.
+    pub allowed_hosts: Vec<String>,
+}
+
+/// Who may call, and how they prove it. Holds what the chosen mode needs and nothing of the others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Auth {
+    Static { dev_tokens: bool, tokens: Vec<StaticToken> },
+    Jwt(Jwt),
+    Hmac(Hmac),
+}
+
+impl Auth {
+    /// As `auth.mode` spells it; also the metric label.
+    pub const fn mode(&self) -> &'static str {
+        match self {
+            Auth::Static { .. } => "static",
+            Auth::Jwt(_) => "jwt",
+            Auth::Hmac(_) => "hmac",
+        }
+    }
+}
+
+/// One configured token. Only its hash is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StaticToken {
+    pub sha256: [u8; 32],
+    pub client_id: String,
+    /// For people; the `client_id` when the file gives none.
+    pub name: String,
+    pub scopes: Vec<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Jwt {
+    /// HTTPS, or HTTP to a loopback address.
+    pub jwks_uri: String,
+    pub issuer: String,
+    pub audience: String,
+    /// Names of RFC 7518, asymmetric ones only.
+    pub algorithms: Vec<String>,
+    pub leeway: Duration,
+    pub cache_ttl: Duration,
+    /// The one claim that holds the scopes. `None`: the union of `scopes`, `scope` and `scp`.
+    pub scopes_claim: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hmac {
+    /// At least 32 bytes.
+    pub secret: Secret,
+    /// `None`: not compared.
+    pub issuer: Option<String>,
+    /// `None`: not compared.
+    pub audience: Option<String>,
+    /// `HS256`, `HS384` or `HS512`.
+    pub algorithm: String,
+    pub leeway: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Security {
+    /// The level at start; an admin changes it at run time.
+    pub level: Level,
+    pub matrix: Matrix,
+}
+
+/// Sizes are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Output held back until the verdict.
+    pub hold: usize,
+    /// One request body, as received and as decoded.
+    pub body: usize,
+    /// One JSON string, as written.
+    pub string: usize,
+    /// JSON nesting.
+    pub depth: usize,
+    /// Members of one JSON object.
+    pub keys: usize,
+    /// One JSON object key, as written.
+    pub key: usize,
+    /// Decoded bytes for each byte of a compressed request body.
+    pub ratio: usize,
+    /// Request line and header fields together.
+    pub head: usize,
+    /// Number of header fields.
+    pub headers: usize,
+    /// Request target.
+    pub target: usize,
+    /// Open client connections of the gateway listener.
+    pub connections: usize,
+    /// Requests being served at once; more are answered 503.
+    pub in_flight: usize,
+    /// Bytes held by all requests together; a request that would exceed them is answered 503.
+    pub memory: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// To the upstream: TCP and TLS. Each upstream may have its own.
+    pub connect: Duration,
+    /// From the end of the request to the first byte of the answer. Each upstream may have its own.
+    pub first_byte: Duration,
+    /// Silence within an answer. Each upstream may have its own.
+    pub idle: Duration,
+    /// The whole request head, from its first byte.
+    pub request_head: Duration,
+    /// The whole request body.
+    pub request_body: Duration,
+    /// At shutdown: how long requests under way may still take.
+    pub drain: Duration,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rules {
+    /// Rule files in addition to those compiled in.
+    pub files: Vec<PathBuf>,
+    /// Ids of rules that are switched off.
+    pub disabled: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audit {
+    /// Appended to, one JSON object a line. `None`: standard error.
+    pub path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}

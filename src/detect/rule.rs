@@ -1,0 +1,284 @@
+//! Rules as data: TOML in, checked values out. Compiles and matches nothing; `scanner` does.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::validate::Validator;
+use super::{Category, Class, Finding, Scanner, Severity};
+use crate::text::Span;
+
+/// One detector rule. Rows of `conf/rules/*.toml` have this shape.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Unique, `category.vendor.name`.
+    pub id: Arc<str>,
+    pub category: Category,
+    /// Upper-case entity type; the category's name for attacks.
+    pub entity: Arc<str>,
+    pub severity: Severity,
+    pub confidence: f32,
+    /// A provider's published token format: looked for in labels and inside decoded tokens too.
+    pub published: bool,
+    pub view: ViewKind,
+    pub trigger: Trigger,
+    /// Source of the pattern; the span is the group `secret`, else the whole match.
+    pub regex: String,
+    pub validator: Validator,
+    /// Minimal Shannon bits a character of the span.
+    pub entropy: f32,
+    /// Patterns over the span; a match means it is no finding.
+    pub allow: Vec<String>,
+    pub examples: Vec<String>,
+    pub negative_examples: Vec<String>,
+}
+
+/// What must be in the text before the pattern is tried at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// At least one of these, in any case, within `scanner::CONTEXT` bytes after the start of the match or inside it.
+    Keywords(Vec<String>),
+    Gate(Gate),
+}
+
+/// Cheap byte conditions for formats without a keyword.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Seven digits with at most three other bytes between neighbours.
+    Digits,
+    /// Any digit.
+    Digit,
+    /// `@`
+    At,
+    /// `:`
+    Colon,
+    /// A digit, `.`, a digit.
+    Dotted,
+}
+
+/// Which reading of the text a rule is matched against.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewKind {
+    /// The text itself, punctuation and case included, in each decoded reading. What sensitive rules use.
+    Text,
+    /// Lower-case words with single spaces; `.` only where a sentence ends. What attack rules use unless they say otherwise.
+    Words,
+}
+
+/// Something wrong with a rule or its file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}: {problem}")]
+pub struct RuleProblem {
+    /// Rule id, or the file's name where the file itself is wrong.
+    pub rule: String,
+    pub problem: String,
+}
+
+/// All rules in force.
+#[derive(Clone, Debug, Default)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+}
+
+impl RuleSet {
+    /// The rules compiled into the program.
+    pub fn builtin() -> Result<Self, Vec<RuleProblem>> {
+        Self::parse(BUILTIN)
+    }
+
+    /// Those and the rules of `(name, text)` files beside them.
+    pub fn with_builtin(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
+        Self::parse(&[BUILTIN, files].concat())
+    }
+
+    /// Parses `(name, text)` files; every problem of every file is reported.
+    pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
+        let (mut rules, mut problems) = (Vec::new(), Vec::new());
+        for (name, text) in files {
+            match toml::from_str::<RuleFile>(text) {
+                Ok(file) => file.rule.into_iter().for_each(|row| match row.into_rule() {
+                    Ok(rule) => rules.push(rule),
+                    Err(mut found) => problems.append(&mut found),
+                }),
+                Err(error) => problems.push(problem(name, error.message())),
+            }
+        }
+        let mut seen = HashSet::new();
+        problems
+            .extend(rules.iter().filter(|rule| !seen.insert(&rule.id)).map(|rule| problem(&rule.id, "duplicate id")));
+        if problems.is_empty() { Ok(RuleSet { rules }) } else { Err(problems) }
+    }
+
+    /// These rules without the named ones. An id that names no rule is ignored; `contains` tells.
+    pub fn without(mut self, ids: &[String]) -> Self {
+        self.rules.retain(|rule| !ids.iter().any(|id| **id == *rule.id));
+        self
+    }
+
+    pub fn contains(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| &*rule.id == id)
+    }
+
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    /// Runs each rule alone over its own examples.
+    pub fn check(&self) -> Vec<RuleProblem> {
+        self.rules.iter().flat_map(check_rule).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    #[serde(default)]
+    rule: Vec<Row>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    id: String,
+    category: Category,
+    entity: Option<String>,
+    severity: Severity,
+    confidence: f32,
+    #[serde(default)]
+    published: bool,
+    view: Option<ViewKind>,
+    #[serde(default)]
+    keywords: Vec<String>,
+    gate: Option<Gate>,
+    regex: String,
+    #[serde(default)]
+    validator: Validator,
+    #[serde(default)]
+    entropy: f32,
+    #[serde(default)]
+    allow: Vec<String>,
+    examples: Vec<String>,
+    negative_examples: Vec<String>,
+}
+
+impl Row {
+    fn into_rule(self) -> Result<Rule, Vec<RuleProblem>> {
+        let problems = self.problems();
+        if !problems.is_empty() {
+            return Err(problems.into_iter().map(|text| problem(&self.id, text)).collect());
+        }
+        let words = if self.category.is_sensitive() { ViewKind::Text } else { ViewKind::Words };
+        Ok(Rule {
+            id: self.id.into(),
+            category: self.category,
+            entity: self.entity.as_deref().unwrap_or(self.category.name()).into(),
+            severity: self.severity,
+            confidence: self.confidence,
+            published: self.published,
+            view: self.view.unwrap_or(words),
+            trigger: self.gate.map_or(Trigger::Keywords(self.keywords), Trigger::Gate),
+            regex: self.regex,
+            validator: self.validator,
+            entropy: self.entropy,
+            allow: self.allow,
+            examples: self.examples,
+            negative_examples: self.negative_examples,
+        })
+    }
+
+    fn problems(&self) -> Vec<&'static str> {
+        let sensitive = self.category.is_sensitive();
+        let checks = [
+            (sensitive && self.entity.is_none(), "a sensitive rule needs an entity"),
+            (!sensitive && self.entity.is_some(), "an attack rule has no entity"),
+            (!(0.0..=1.0).contains(&self.confidence), "confidence must be between 0 and 1"),
+            (self.keywords.is_empty() == self.gate.is_none(), "either keywords or a gate, not both"),
+            (self.keywords.iter().any(|word| word.len() < 2), "a keyword needs two bytes or more"),
+            (sensitive && !self.keywords.iter().all(|word| word.is_ascii()), "keywords of sensitive rules are ASCII"),
+            (sensitive && self.view == Some(ViewKind::Words), "sensitive rules match the text itself"),
+            (self.published && self.category != Category::Secret, "only a secret has a published format"),
+            (self.examples.len() < MIN_EXAMPLES, "at least three examples"),
+            (self.negative_examples.len() < MIN_EXAMPLES, "at least three negative examples"),
+        ];
+        checks.into_iter().filter(|(wrong, _)| *wrong).map(|(_, text)| text).collect()
+    }
+}
+
+fn check_rule(rule: &Rule) -> Vec<RuleProblem> {
+    let alone = match Scanner::compile(&RuleSet { rules: vec![rule.clone()] }) {
+        Ok(scanner) => scanner,
+        Err(problems) => return problems,
+    };
+    let missed = rule.examples.iter().enumerate().filter(|(_, example)| !finds(&alone, example));
+    let missed = missed.map(|(i, _)| problem(&rule.id, &format!("example {} is not found", i + 1)));
+    let wrong = rule.negative_examples.iter().enumerate().filter(|(_, text)| !spans(&alone, text).is_empty());
+    let wrong = wrong.map(|(i, _)| problem(&rule.id, &format!("negative example {} is found", i + 1)));
+    missed.chain(wrong).collect()
+}
+
+/// `«»` around a part of the example mark the span that has to be found.
+fn finds(scanner: &Scanner, example: &str) -> bool {
+    let text = example.replace(['«', '»'], "");
+    let found = spans(scanner, &text);
+    match (example.find('«'), example.find('»')) {
+        (Some(open), Some(close)) if open < close => found.contains(&Span::new(open, close - '«'.len_utf8())),
+        _ => !found.is_empty(),
+    }
+}
+
+fn spans(scanner: &Scanner, text: &str) -> Vec<Span> {
+    let mut findings: Vec<Finding> = Vec::new();
+    scanner.scan(text, 0, Class::Text, &mut findings);
+    findings.into_iter().map(|finding| finding.span).collect()
+}
+
+fn problem(rule: &str, problem: &str) -> RuleProblem {
+    RuleProblem { rule: rule.to_owned(), problem: problem.to_owned() }
+}
+
+const MIN_EXAMPLES: usize = 3;
+
+const BUILTIN: &[(&str, &str)] = &[
+    ("secrets.toml", include_str!("../../conf/rules/secrets.toml")),
+    ("pii.toml", include_str!("../../conf/rules/pii.toml")),
+    ("injection.toml", include_str!("../../conf/rules/injection.toml")),
+    ("jailbreak.toml", include_str!("../../conf/rules/jailbreak.toml")),
+    ("prompt_extraction.toml", include_str!("../../conf/rules/prompt_extraction.toml")),
+    ("malicious_code.toml", include_str!("../../conf/rules/malicious_code.toml")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_builtin_rule_finds_its_examples_and_not_its_negative_ones() {
+        let rules = RuleSet::builtin().expect("the shipped rules parse");
+        let problems: Vec<String> = rules.check().iter().map(ToString::to_string).collect();
+        assert!(problems.is_empty(), "{problems:#?}");
+    }
+
+    #[test]
+    fn a_wrong_row_is_reported_with_all_its_problems() {
+        let text = r#"
+            [[rule]]
+            id = "secret.x"
+            category = "secret"
+            severity = "low"
+            confidence = 2.0
+            regex = "x"
+            examples = []
+            negative_examples = []
+        "#;
+        assert_eq!(RuleSet::parse(&[("x.toml", text)]).expect_err("wrong").len(), 5);
+    }
+
+    #[test]
+    fn an_unknown_key_is_a_problem_of_the_file() {
+        let problems = RuleSet::parse(&[("x.toml", "[[rule]]\nidd = 1")]).expect_err("wrong");
+        assert_eq!(problems[0].rule, "x.toml");
+    }
+}

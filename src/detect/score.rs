@@ -1,0 +1,38 @@
+//! Findings to one score a category. Knows no thresholds.
+
+use super::{Category, Finding};
+
+/// Noisy-or over the distinct rules of each category, in the order of `Category::ALL`: independent hints add up, repetition
+/// does not. At most 0.99, since no rule is proof.
+pub fn scores(findings: &[Finding]) -> [f32; 6] {
+    let mut seen: Vec<&Finding> = findings.iter().collect();
+    seen.sort_by(|a, b| a.rule.cmp(&b.rule));
+    seen.dedup_by(|a, b| a.rule == b.rule);
+    Category::ALL.map(|category| {
+        let of_category = seen.iter().filter(|finding| finding.category == category);
+        let innocent: f32 = of_category.map(|finding| 1.0 - finding.confidence).product();
+        (1.0 - innocent).min(HIGHEST)
+    })
+}
+
+const HIGHEST: f32 = 0.99;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::Severity;
+    use crate::text::Span;
+
+    fn finding(rule: &str, category: Category, confidence: f32) -> Finding {
+        let (entity, severity) = (category.name().into(), Severity::Low);
+        Finding { rule: rule.into(), category, entity, severity, confidence, span: Span::new(0, 1) }
+    }
+
+    #[test]
+    fn distinct_rules_add_up_and_repetition_does_not() {
+        let weak = |rule| finding(rule, Category::Injection, 0.5);
+        let sure = finding("c", Category::Jailbreak, 1.0);
+        let scores = scores(&[weak("a"), weak("b"), weak("a"), sure]);
+        assert_eq!(scores, [0.0, 0.0, 0.75, 0.99, 0.0, 0.0]);
+    }
+}

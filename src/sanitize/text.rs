@@ -1,0 +1,76 @@
+//! One piece of plain text, sanitized in the same windows as a string value of a request.
+
+use super::judge::Judge;
+use super::window::{Quote, Window};
+use super::{Guard, Report};
+use crate::detect::Finding;
+use crate::detect::scanner::{Class, STEP};
+use crate::policy::{Action, Level};
+
+/// What became of a text.
+#[derive(Clone, Debug)]
+pub struct Sanitized {
+    /// With placeholders in place of what policy masks.
+    pub text: String,
+    /// Every finding with the action policy gave it; spans count bytes of the input.
+    pub findings: Vec<(Finding, Action)>,
+    pub report: Report,
+}
+
+/// Sanitizes `input` as if it were one user message. A blocked text is read to its end all the same.
+pub fn text(guard: &Guard, level: Level, input: &str) -> Sanitized {
+    let mut pass =
+        Pass { guard, judge: Judge::new(level), window: Window::default(), findings: Vec::new(), output: Vec::new() };
+    let mut rest = input;
+    while rest.len() > STEP {
+        let (piece, tail) = rest.split_at(rest.floor_char_boundary(STEP));
+        pass.push(piece);
+        rest = tail;
+    }
+    pass.push(rest);
+    pass.advance(true);
+    let mut report = pass.judge.report;
+    report.inspected = input.len() as u64;
+    (report.bytes_in, report.bytes_out) = (input.len() as u64, pass.output.len() as u64);
+    // Placeholders are ASCII and masks lie on character boundaries.
+    let text = String::from_utf8_lossy(&pass.output).into_owned();
+    Sanitized { text, findings: pass.findings, report }
+}
+
+struct Pass<'g> {
+    guard: &'g Guard,
+    judge: Judge,
+    window: Window,
+    findings: Vec<(Finding, Action)>,
+    output: Vec<u8>,
+}
+
+impl Pass<'_> {
+    fn push(&mut self, piece: &str) {
+        self.window.push(piece);
+        while self.window.is_full() {
+            self.advance(false);
+        }
+    }
+
+    fn advance(&mut self, last: bool) {
+        let findings = self.window.scan(&self.guard.scanner, Class::Text, last);
+        let actions = self.judge.observe(self.guard, &findings);
+        let masks = self.window.masks(&findings, &actions, Quote::Plain, last);
+        let decided = self.window.decided();
+        let mut sent = 0;
+        for mask in masks {
+            self.output.extend_from_slice(&decided[sent..mask.raw.start]);
+            self.output.extend_from_slice(mask.replacement.as_bytes());
+            sent = mask.raw.end;
+        }
+        self.output.extend_from_slice(&decided[sent..]);
+        let base = self.window.base() as usize;
+        for (mut finding, action) in findings.into_iter().zip(actions) {
+            finding.span.start += base;
+            finding.span.end += base;
+            self.findings.push((finding, action));
+        }
+        self.window.consume();
+    }
+}

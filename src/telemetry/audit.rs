@@ -1,0 +1,377 @@
+//! The audit log: one JSON object a line, written by a thread of its own. Never makes a request wait: what does not fit into
+//! the queue is dropped and counted.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use prometheus::IntCounter;
+use serde::{Serialize, Serializer};
+
+use super::metrics::Metrics;
+use super::record::RequestRecord;
+use super::rfc3339;
+use crate::policy::Level;
+
+/// Where records go. Dropping it ends the thread after what is queued.
+pub struct Audit {
+    queue: SyncSender<Job>,
+    dropped: IntCounter,
+}
+
+/// Records that wait for the disk. At a kilobyte each, eight megabytes.
+const QUEUE: usize = 8192;
+
+/// How long `flush` waits before it asks a full queue again.
+const RETRY: Duration = Duration::from_millis(5);
+
+/// Longer names and ids are cut: a caller's identity provider chooses some of them.
+const MAX_CHARS: usize = 256;
+
+enum Job {
+    Line(String),
+    /// Open the file again by its name: it was rotated.
+    Reopen,
+    /// Everything before is to be written; then say so.
+    Flush(SyncSender<()>),
+}
+
+impl Audit {
+    /// Appends to the file, or to standard error without one.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or the thread cannot be started.
+    pub fn open(path: Option<&Path>, metrics: &Metrics) -> io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE);
+        let dropped = metrics.audit_dropped();
+        let mut writer = Writer { sink: Sink::open(path)?, pending: Vec::new(), lines: 0, dropped: dropped.clone() };
+        thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&jobs))?;
+        Ok(Audit { queue, dropped })
+    }
+
+    pub fn request(&self, record: &RequestRecord) {
+        self.write(&Event::Request(Box::new(RequestLine::from(record))));
+    }
+
+    /// `by` is the `client_id` of who changed it.
+    pub fn level_changed(&self, old: Level, new: Level, by: &str, request_id: &str) {
+        self.write(&Event::LevelChanged { old, new, by: Bounded(by), request_id: Bounded(request_id) });
+    }
+
+    /// `problems` is how many kept the new configuration from taking effect; 0 when it did.
+    pub fn config_reloaded(&self, problems: usize) {
+        self.write(&Event::ConfigReloaded { result: if problems == 0 { "ok" } else { "failed" }, problems });
+    }
+
+    /// After the file was renamed: what follows goes into a new one of the old name.
+    pub fn reopen(&self) {
+        // A full queue means the disk does not keep up; the operator's rotation can be repeated.
+        self.queue.try_send(Job::Reopen).ok();
+    }
+
+    /// Waits until everything so far is written, but not longer than `patience`. False when it is not.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        let (done, finished) = sync_channel(1);
+        let mut job = Job::Flush(done);
+        while let Err(error) = self.queue.try_send(job) {
+            match error {
+                TrySendError::Full(back) if Instant::now() < deadline => job = back,
+                _ => return false,
+            }
+            thread::sleep(RETRY);
+        }
+        finished.recv_timeout(deadline.saturating_duration_since(Instant::now())).is_ok()
+    }
+
+    fn write(&self, event: &Event) {
+        let line = Line { time: rfc3339::format(SystemTime::now()), event };
+        let queued = serde_json::to_string(&line).is_ok_and(|line| self.queue.try_send(Job::Line(line)).is_ok());
+        if !queued {
+            self.dropped.inc();
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    #[serde(flatten)]
+    event: &'a Event<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event<'a> {
+    Request(Box<RequestLine<'a>>),
+    LevelChanged { old: Level, new: Level, by: Bounded<'a>, request_id: Bounded<'a> },
+    ConfigReloaded { result: &'static str, problems: usize },
+}
+
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    request_id: Bounded<'a>,
+    client_id: Bounded<'a>,
+    auth_mode: &'static str,
+    route: Option<Bounded<'a>>,
+    format: Option<&'static str>,
+    upstream: Option<Bounded<'a>>,
+    method: Bounded<'a>,
+    status: u16,
+    verdict: &'static str,
+    code: Option<&'static str>,
+    level: Level,
+    rules: Vec<RuleLine<'a>>,
+    masked: BTreeMap<&'a str, u64>,
+    bytes_in: u64,
+    bytes_out: u64,
+    total_us: u128,
+    overhead_us: u128,
+    guard_us: u128,
+    upstream_us: Option<u128>,
+}
+
+#[derive(Serialize)]
+struct RuleLine<'a> {
+    id: Bounded<'a>,
+    category: &'static str,
+    action: &'static str,
+    count: u64,
+}
+
+impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
+    fn from(record: &'a RequestRecord) -> Self {
+        let rule = |finding: &'a super::FindingCount| RuleLine {
+            id: Bounded(&finding.rule),
+            category: finding.category.name(),
+            action: finding.action.name(),
+            count: finding.count,
+        };
+        RequestLine {
+            request_id: Bounded(&record.request_id),
+            client_id: Bounded(&record.client_id),
+            auth_mode: record.auth_mode,
+            route: record.route.as_deref().map(Bounded),
+            format: record.format,
+            upstream: record.upstream.as_deref().map(Bounded),
+            method: Bounded(record.method.as_str()),
+            status: record.status,
+            verdict: record.verdict.name(),
+            code: record.code,
+            level: record.level,
+            rules: record.findings.iter().map(rule).collect(),
+            masked: record.masked.iter().map(|mask| (&*mask.entity, mask.count)).collect(),
+            bytes_in: record.bytes.received,
+            bytes_out: record.bytes.sent,
+            total_us: record.timings.total.as_micros(),
+            overhead_us: record.timings.overhead.as_micros(),
+            guard_us: record.timings.guard.as_micros(),
+            upstream_us: record.timings.upstream.map(|took| took.as_micros()),
+        }
+    }
+}
+
+/// Text of a bounded length without control characters. JSON escapes those below U+0020; the others, U+0080 to U+009F, move the
+/// cursor of a terminal as well.
+struct Bounded<'a>(&'a str);
+
+impl Serialize for Bounded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+        serializer.collect_str(&self.0.chars().take(MAX_CHARS).map(clean).collect::<String>())
+    }
+}
+
+struct Writer {
+    sink: Sink,
+    /// Lines on their way to the sink, and how many.
+    pending: Vec<u8>,
+    lines: u64,
+    dropped: IntCounter,
+}
+
+enum Sink {
+    File(File, PathBuf),
+    StandardError,
+}
+
+/// Writes at the latest at this many bytes, and whenever the queue is empty.
+const BATCH: usize = 64 * 1024;
+
+impl Writer {
+    fn run(&mut self, jobs: &Receiver<Job>) {
+        loop {
+            match jobs.try_recv() {
+                Ok(job) => self.work(job),
+                Err(TryRecvError::Disconnected) => return self.write(),
+                Err(TryRecvError::Empty) => {
+                    self.write();
+                    match jobs.recv() {
+                        Ok(job) => self.work(job),
+                        Err(_) => return,
+                    }
+                }
+            }
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            Job::Line(line) => {
+                self.pending.extend_from_slice(line.as_bytes());
+                self.pending.push(b'\n');
+                self.lines += 1;
+                if self.pending.len() >= BATCH {
+                    self.write();
+                }
+            }
+            Job::Reopen => {
+                self.write();
+                self.sink.reopen();
+            }
+            Job::Flush(done) => {
+                self.write();
+                done.try_send(()).ok();
+            }
+        }
+    }
+
+    fn write(&mut self) {
+        if !self.pending.is_empty() && self.sink.write(&self.pending).is_err() {
+            self.dropped.inc_by(self.lines);
+        }
+        self.pending.clear();
+        self.lines = 0;
+    }
+}
+
+impl Sink {
+    fn open(path: Option<&Path>) -> io::Result<Self> {
+        path.map_or(Ok(Sink::StandardError), |path| Ok(Sink::File(append(path)?, path.to_owned())))
+    }
+
+    /// Keeps the old file when the new one cannot be opened: a record in a renamed file is better than none.
+    fn reopen(&mut self) {
+        if let Sink::File(file, path) = self
+            && let Ok(new) = append(path)
+        {
+            *file = new;
+        }
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Sink::File(file, _) => file.write_all(lines),
+            Sink::StandardError => io::stderr().lock().write_all(lines),
+        }
+    }
+}
+
+/// Readable by the owner only: it tells who asked what, when.
+fn append(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A file of the test's own, removed when it ends.
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            Scratch(std::env::temp_dir().join(format!("promptgate-{}-{name}.jsonl", std::process::id())))
+        }
+
+        fn lines(&self) -> Vec<serde_json::Value> {
+            let text = std::fs::read_to_string(&self.0).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            std::fs::remove_file(&self.0).ok();
+        }
+    }
+
+    #[test]
+    fn a_request_a_level_change_and_a_reload_are_one_line_each() {
+        let (scratch, metrics) = (Scratch::new("lines"), Metrics::new().unwrap());
+        let audit = Audit::open(Some(&scratch.0), &metrics).unwrap();
+        audit.request(&RequestRecord::example());
+        audit.level_changed(Level::Low, Level::High, "admin@company.com", "req-2");
+        audit.config_reloaded(3);
+        assert!(audit.flush(PATIENCE));
+        let mut lines = scratch.lines();
+        for line in &mut lines {
+            let time = line.as_object_mut().unwrap().remove("time").unwrap();
+            assert!(time.as_str().unwrap().ends_with('Z'));
+        }
+        let request = serde_json::json!({
+            "event": "request", "request_id": "req-1", "client_id": "user@company.com", "auth_mode": "static",
+            "route": "/v1/chat/completions", "format": "openai.chat", "upstream": "openai", "method": "POST", "status": 200,
+            "verdict": "masked", "code": null, "level": "medium",
+            "rules": [{"id": "pii.email", "category": "pii", "action": "mask", "count": 2}],
+            "masked": {"EMAIL_ADDRESS": 2}, "bytes_in": 120, "bytes_out": 300,
+            "total_us": 20_000, "overhead_us": 150, "guard_us": 90, "upstream_us": 12_000,
+        });
+        let change = serde_json::json!({
+            "event": "level_changed", "old": "low", "new": "high", "by": "admin@company.com", "request_id": "req-2",
+        });
+        let reload = serde_json::json!({"event": "config_reloaded", "result": "failed", "problems": 3});
+        assert_eq!(lines, [request, change, reload]);
+    }
+
+    #[test]
+    fn what_a_caller_chose_can_neither_end_a_line_nor_move_a_cursor_nor_grow() {
+        let (scratch, metrics) = (Scratch::new("hostile"), Metrics::new().unwrap());
+        let audit = Audit::open(Some(&scratch.0), &metrics).unwrap();
+        let hostile = format!("a\n{{\"event\":\"x\"}}\r\u{1b}[2J\u{9b}2J\"{}", "x".repeat(5000));
+        audit.request(&RequestRecord { client_id: hostile, ..RequestRecord::example() });
+        assert!(audit.flush(PATIENCE));
+        let lines = scratch.lines();
+        assert_eq!(lines.len(), 1);
+        let written = lines[0]["client_id"].as_str().unwrap();
+        assert_eq!(written.chars().count(), MAX_CHARS);
+        assert!(written.starts_with("a\u{fffd}{\"event\":\"x\"}") && !written.chars().any(char::is_control));
+    }
+
+    #[test]
+    fn a_full_queue_drops_the_record_and_counts_it() {
+        let metrics = Metrics::new().unwrap();
+        let (queue, _stuck) = sync_channel(1);
+        let audit = Audit { queue, dropped: metrics.audit_dropped() };
+        for _ in 0..3 {
+            audit.request(&RequestRecord::example());
+        }
+        assert!(metrics.render().contains("promptgate_audit_dropped_total 2\n"));
+        assert!(!audit.flush(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_rotated_file_is_followed_by_a_new_one() {
+        let (scratch, old) = (Scratch::new("rotated"), Scratch::new("rotated-old"));
+        let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+        audit.config_reloaded(0);
+        assert!(audit.flush(PATIENCE));
+        std::fs::rename(&scratch.0, &old.0).unwrap();
+        audit.reopen();
+        audit.config_reloaded(1);
+        assert!(audit.flush(PATIENCE));
+        assert_eq!((old.lines().len(), scratch.lines().len()), (1, 1));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_opened_is_an_error_at_start() {
+        assert!(Audit::open(Some(Path::new("/nowhere/audit.jsonl")), &Metrics::new().unwrap()).is_err());
+    }
+}

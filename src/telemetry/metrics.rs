@@ -1,0 +1,436 @@
+//! Counters, gauges and histograms, and their Prometheus text. Every label value comes from the configuration, a rule file
+//! or the program, never from a request, so the number of series is bounded.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use super::record::{RequestRecord, Verdict};
+use super::rfc3339;
+use crate::policy::Level;
+
+/// All metrics of the process, in a registry of their own.
+pub struct Metrics {
+    registry: Registry,
+    since: SystemTime,
+    refused: AtomicU64,
+    finished: AtomicU64,
+    requests: IntCounterVec,
+    duration: Histogram,
+    overhead: Histogram,
+    guard: HistogramVec,
+    findings: IntCounterVec,
+    masked: IntCounterVec,
+    inspected: IntCounterVec,
+    uninspected: IntCounterVec,
+    held: IntGauge,
+    auth_failures: IntCounterVec,
+    jwks_refreshes: IntCounterVec,
+    upstream_errors: IntCounterVec,
+    config_reloads: IntCounterVec,
+    level: IntGauge,
+    in_flight: IntGauge,
+    dropped_headers: IntCounter,
+    dropped_query: IntCounter,
+    audit_dropped: IntCounter,
+}
+
+/// What happened since the process started, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Totals {
+    pub requests: u64,
+    /// Refused by the gateway, for whatever reason.
+    pub refused: u64,
+    /// Masked spans by entity type.
+    pub masked: BTreeMap<String, u64>,
+    /// RFC 3339.
+    pub since: String,
+}
+
+/// One direction of a request, the label `phase`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Request,
+    Response,
+}
+
+/// A request under way; counted as long as it lives.
+#[derive(Debug)]
+pub struct InFlight(IntGauge);
+
+/// Bytes one request holds back; counted as long as it lives.
+#[derive(Debug)]
+pub struct Held {
+    gauge: IntGauge,
+    bytes: i64,
+}
+
+impl Metrics {
+    /// # Errors
+    /// Only if two families had one name.
+    pub fn new() -> Result<Self, Error> {
+        let families = Families(Registry::new());
+        families.build_info()?;
+        families.0.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Metrics {
+            since: SystemTime::now(),
+            refused: AtomicU64::new(0),
+            finished: AtomicU64::new(0),
+            requests: families.counters(
+                "requests_total",
+                "Requests of the gateway listener that are over.",
+                &["route", "format", "status", "verdict"],
+            )?,
+            duration: families.histogram(
+                "request_duration_seconds",
+                "From the first byte of a request to the last of its answer.",
+                SECONDS,
+            )?,
+            overhead: families.histogram("overhead_seconds", "What the gateway added to a request.", FRACTIONS)?,
+            guard: families.histograms("guard_seconds", "Inspecting one body.", &["phase"], FRACTIONS)?,
+            findings: families.counters(
+                "findings_total",
+                "Findings by what the policy did with them.",
+                &["category", "rule", "action"],
+            )?,
+            masked: families.counters("masked_spans_total", "Spans replaced by a placeholder.", &["entity"])?,
+            inspected: families.counters("inspected_bytes_total", "Decoded text that was inspected.", &["phase"])?,
+            uninspected: families.counters("uninspected_bytes_total", "Bytes left alone by choice.", &["reason"])?,
+            held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
+            auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
+            jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
+            upstream_errors: families.counters(
+                "upstream_errors_total",
+                "Requests an upstream did not answer properly.",
+                &["upstream", "kind"],
+            )?,
+            config_reloads: families.counters("config_reloads_total", "Reloads of the configuration.", &["result"])?,
+            level: families.gauge("security_level", "The security level: 1 low, 2 medium, 3 high.")?,
+            in_flight: families.gauge("in_flight_requests", "Requests being served.")?,
+            dropped_headers: families.counter("dropped_headers_total", "Request headers that did not go up.")?,
+            dropped_query: families.counter("dropped_query_keys_total", "Query keys that did not go up.")?,
+            audit_dropped: families.counter("audit_dropped_total", "Audit records that could not be written.")?,
+            registry: families.0,
+        })
+    }
+
+    /// Counts a finished request: the only place where one is counted.
+    pub fn request(&self, record: &RequestRecord) {
+        let route = record.route.as_deref().unwrap_or(NONE);
+        let labels = [route, record.format.unwrap_or(NONE), status(record.status), record.verdict.name()];
+        self.requests.with_label_values(&labels).inc();
+        self.count_totals(record.verdict);
+        self.duration.observe(record.timings.total.as_secs_f64());
+        self.overhead.observe(record.timings.overhead.as_secs_f64());
+        self.inspected(Phase::Request, record.bytes.inspected, record.timings.guard);
+        if let Some((reason, bytes)) = record.bytes.uninspected {
+            self.uninspected.with_label_values(&[reason]).inc_by(bytes);
+        }
+        for finding in &record.findings {
+            let labels = [finding.category.name(), &finding.rule, finding.action.name()];
+            self.findings.with_label_values(&labels).inc_by(finding.count);
+        }
+        for mask in &record.masked {
+            self.masked.with_label_values(&[&*mask.entity]).inc_by(mask.count);
+        }
+        self.dropped_headers.inc_by(record.dropped_headers);
+        self.dropped_query.inc_by(record.dropped_query);
+    }
+
+    /// Text that was inspected, and how long that took. Counts nothing when there was none.
+    pub fn inspected(&self, phase: Phase, bytes: u64, took: Duration) {
+        if bytes > 0 {
+            self.inspected.with_label_values(&[phase.name()]).inc_by(bytes);
+            self.guard.with_label_values(&[phase.name()]).observe(took.as_secs_f64());
+        }
+    }
+
+    pub fn auth_failure(&self, mode: &'static str, reason: &'static str) {
+        self.auth_failures.with_label_values(&[mode, reason]).inc();
+    }
+
+    pub fn jwks_refresh(&self, result: &'static str) {
+        self.jwks_refreshes.with_label_values(&[result]).inc();
+    }
+
+    /// `upstream` is its name in the configuration.
+    pub fn upstream_error(&self, upstream: &str, kind: &'static str) {
+        self.upstream_errors.with_label_values(&[upstream, kind]).inc();
+    }
+
+    pub fn config_reload(&self, succeeded: bool) {
+        self.config_reloads.with_label_values(&[if succeeded { "ok" } else { "failed" }]).inc();
+    }
+
+    pub fn security_level(&self, level: Level) {
+        self.level.set(match level {
+            Level::Low => 1,
+            Level::Medium => 2,
+            Level::High => 3,
+        });
+    }
+
+    /// Counts a request as under way until the result is dropped.
+    pub fn begin(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
+    }
+
+    /// Requests under way.
+    pub fn in_flight(&self) -> usize {
+        usize::try_from(self.in_flight.get()).unwrap_or_default()
+    }
+
+    /// Counts the bytes a request holds back until the result is dropped.
+    pub fn hold(&self) -> Held {
+        Held { gauge: self.held.clone(), bytes: 0 }
+    }
+
+    /// Bytes held back in all requests.
+    pub fn held(&self) -> usize {
+        usize::try_from(self.held.get()).unwrap_or_default()
+    }
+
+    pub(super) fn audit_dropped(&self) -> IntCounter {
+        self.audit_dropped.clone()
+    }
+
+    /// In the Prometheus text format 0.0.4.
+    pub fn render(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string fails only on a family without a name; all are named above.
+        match TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            Ok(()) => text,
+            Err(error) => format!("# {error}\n"),
+        }
+    }
+
+    pub fn totals(&self) -> Totals {
+        Totals {
+            requests: self.finished.load(Ordering::Relaxed),
+            refused: self.refused.load(Ordering::Relaxed),
+            masked: self.masked_by_entity(),
+            since: rfc3339::format(self.since),
+        }
+    }
+
+    fn masked_by_entity(&self) -> BTreeMap<String, u64> {
+        let families = self.masked.collect();
+        let metrics = families.iter().flat_map(|family| family.get_metric());
+        metrics
+            .filter_map(|metric| {
+                let entity = metric.get_label().first()?.value().to_owned();
+                // Counted one by one: far below what a float holds exactly.
+                Some((entity, metric.get_counter().get_value() as u64))
+            })
+            .collect()
+    }
+
+    fn count_totals(&self, verdict: Verdict) {
+        self.finished.fetch_add(1, Ordering::Relaxed);
+        self.refused.fetch_add(u64::from(verdict.is_refusal()), Ordering::Relaxed);
+    }
+}
+
+impl Phase {
+    const fn name(self) -> &'static str {
+        match self {
+            Phase::Request => "request",
+            Phase::Response => "response",
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Held {
+    /// The request now holds this many bytes.
+    pub fn set(&mut self, bytes: usize) {
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.gauge.add(bytes - self.bytes);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.gauge.sub(self.bytes);
+    }
+}
+
+/// The label of what has no route or format.
+const NONE: &str = "none";
+
+/// Whole requests: answers of a model take seconds to minutes.
+const SECONDS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+
+/// The gateway's own share: from 50 microseconds.
+const FRACTIONS: &[f64] =
+    &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
+
+/// The codes that occur, each as itself; of the rest, which an upstream may choose, the class.
+fn status(code: u16) -> &'static str {
+    const KNOWN: &[(u16, &str)] = &[
+        (200, "200"),
+        (202, "202"),
+        (400, "400"),
+        (401, "401"),
+        (402, "402"),
+        (403, "403"),
+        (404, "404"),
+        (405, "405"),
+        (408, "408"),
+        (409, "409"),
+        (411, "411"),
+        (413, "413"),
+        (414, "414"),
+        (415, "415"),
+        (417, "417"),
+        (422, "422"),
+        (429, "429"),
+        (431, "431"),
+        (499, "499"),
+        (500, "500"),
+        (502, "502"),
+        (503, "503"),
+        (504, "504"),
+        (529, "529"),
+    ];
+    let known = KNOWN.iter().find(|(known, _)| *known == code).map(|(_, text)| *text);
+    known.unwrap_or(match code {
+        0 => "none",
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "other",
+    })
+}
+
+/// Makes families and registers them, all under the prefix `promptgate_`.
+struct Families(Registry);
+
+impl Families {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.registered(IntCounterVec::new(options(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.registered(IntCounter::with_opts(options(name, help))?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
+        self.registered(IntGauge::with_opts(options(name, help))?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.registered(Histogram::with_opts(options)?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, Error> {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.registered(HistogramVec::new(options, labels)?)
+    }
+
+    fn build_info(&self) -> Result<(), Error> {
+        let info = self.registered(IntGaugeVec::new(options("build_info", "Always 1."), &["version"])?)?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(())
+    }
+
+    fn registered<C: Collector + Clone + 'static>(&self, family: C) -> Result<C, Error> {
+        self.0.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+}
+
+fn options(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("promptgate")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_request_is_counted_once_in_every_family_it_belongs_to() {
+        let metrics = Metrics::new().unwrap();
+        metrics.request(&RequestRecord::example());
+        metrics.auth_failure("jwt", "expired");
+        metrics.jwks_refresh("ok");
+        metrics.upstream_error("openai", "connect");
+        metrics.config_reload(false);
+        metrics.security_level(Level::High);
+        let text = metrics.render();
+        for line in [
+            "promptgate_requests_total{format=\"openai.chat\",route=\"/v1/chat/completions\",status=\"200\",verdict=\"masked\"} 1",
+            "promptgate_request_duration_seconds_count 1",
+            "promptgate_overhead_seconds_bucket{le=\"0.00025\"} 1",
+            "promptgate_guard_seconds_count{phase=\"request\"} 1",
+            "promptgate_findings_total{action=\"mask\",category=\"pii\",rule=\"pii.email\"} 2",
+            "promptgate_masked_spans_total{entity=\"EMAIL_ADDRESS\"} 2",
+            "promptgate_inspected_bytes_total{phase=\"request\"} 100",
+            "promptgate_uninspected_bytes_total{reason=\"opaque\"} 20",
+            "promptgate_auth_failures_total{mode=\"jwt\",reason=\"expired\"} 1",
+            "promptgate_jwks_refresh_total{result=\"ok\"} 1",
+            "promptgate_upstream_errors_total{kind=\"connect\",upstream=\"openai\"} 1",
+            "promptgate_config_reloads_total{result=\"failed\"} 1",
+            "promptgate_security_level 3",
+            "promptgate_in_flight_requests 0",
+            "promptgate_held_bytes 0",
+            "promptgate_dropped_headers_total 3",
+            "promptgate_dropped_query_keys_total 1",
+            "promptgate_audit_dropped_total 0",
+            &format!("promptgate_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+        }
+        assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    }
+
+    #[test]
+    fn totals_count_requests_refusals_and_masked_spans() {
+        let metrics = Metrics::new().unwrap();
+        for verdict in Verdict::ALL {
+            metrics.request(&RequestRecord { verdict, ..RequestRecord::example() });
+        }
+        let totals = metrics.totals();
+        assert_eq!((totals.requests, totals.refused), (7, 2));
+        assert_eq!(totals.masked, BTreeMap::from([("EMAIL_ADDRESS".to_owned(), 14)]));
+        assert!(totals.since.ends_with('Z'));
+    }
+
+    #[test]
+    fn gauges_fall_back_when_a_request_ends_however_it_ends() {
+        let metrics = Metrics::new().unwrap();
+        let request = metrics.begin();
+        let (mut one, mut other) = (metrics.hold(), metrics.hold());
+        one.set(100);
+        other.set(10);
+        one.set(70);
+        assert_eq!((metrics.in_flight(), metrics.held()), (1, 80));
+        drop((request, one, other));
+        assert_eq!((metrics.in_flight(), metrics.held()), (0, 0));
+    }
+
+    #[test]
+    fn no_status_an_upstream_invents_makes_a_series_of_its_own() {
+        let labels: std::collections::BTreeSet<&str> = (0..=u16::MAX).map(status).collect();
+        assert_eq!(labels.len(), 31);
+        assert_eq!((status(200), status(418), status(0), status(999)), ("200", "4xx", "none", "other"));
+    }
+}

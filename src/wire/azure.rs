@@ -1,0 +1,30 @@
+//! Azure OpenAI: OpenAI's bodies under deployment paths, and the credentials of data sources. Tables only.
+//!
+//! From the Azure clients of openai 1.109.1 and 3.54.0; `data_sources` from the reference of Azure OpenAI On Your Data.
+
+use super::openai::{
+    CHAT_MESSAGES, CHAT_REQUEST, COMMON, COMPLETIONS_TABLES, EMBEDDINGS_TABLES, FORMAT_SCHEMA, FUNCTION_SCHEMA,
+    RESPONSES_TABLES, TOOL_SCHEMA,
+};
+use super::rows::rows;
+use super::{Dialect, Family};
+use crate::codec::Selector;
+use crate::codec::Treatment::{Credential, Label, Name};
+
+pub(super) static CHAT: Dialect = Dialect::json("azure.chat", Family::Azure, CHAT_TABLES);
+pub(super) static COMPLETIONS: Dialect = Dialect::json("azure.completions", Family::Azure, COMPLETIONS_TABLES);
+pub(super) static RESPONSES: Dialect = Dialect::json("azure.responses", Family::Azure, RESPONSES_TABLES);
+pub(super) static EMBEDDINGS: Dialect = Dialect::json("azure.embeddings", Family::Azure, EMBEDDINGS_TABLES);
+pub(super) static MODELS: Dialect = Dialect::bodiless("azure.models", Family::Azure);
+
+const CHAT_TABLES: &[&[Selector]] =
+    &[COMMON, CHAT_MESSAGES, CHAT_REQUEST, DATA_SOURCES, TOOL_SCHEMA, FUNCTION_SCHEMA, FORMAT_SCHEMA];
+
+/// `role_information` is a prompt and stays text.
+const DATA_SOURCES: &[Selector] = rows![at "data_sources[].";
+    Name => "type", "parameters.authentication.type", "parameters.embedding_dependency.type",
+        "parameters.embedding_dependency.deployment_name", "parameters.embedding_dependency.authentication.type",
+        "parameters.index_name", "parameters.query_type";
+    Label => "parameters.endpoint", "parameters.embedding_dependency.endpoint";
+    Credential => "parameters.authentication.{*}", "parameters.embedding_dependency.authentication.{*}";
+];

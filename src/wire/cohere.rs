@@ -1,0 +1,34 @@
+//! Cohere: v2 chat. Tables only.
+//!
+//! From the request types of cohere 5.21.1 and 7.3.1.
+
+use super::rows::{rows, schema};
+use super::{Dialect, Family};
+use crate::codec::Selector;
+use crate::codec::Treatment::{Label, Media, Name, Text};
+
+pub(super) static CHAT: Dialect = Dialect::json(
+    "cohere.chat",
+    Family::Cohere,
+    &[
+        MESSAGES,
+        REQUEST,
+        schema!("tools[].function.parameters"),
+        schema!("response_format.json_schema"),
+        schema!("response_format.schema"),
+    ],
+);
+
+/// Thinking is not signed here and stays text.
+const MESSAGES: &[Selector] = rows![at "messages[].";
+    Name => "role", "tool_call_id", "content[].type", "content[].document.id", "content[].image_url.detail",
+        "tool_calls[].id", "tool_calls[].type", "tool_calls[].function.name", "citations[].type",
+        "citations[].sources[].type", "citations[].sources[].id";
+    Media => "content[].image_url.url";
+];
+
+const REQUEST: &[Selector] = rows![
+    Name => "model", "documents[].id", "tools[].type", "tools[].function.name", "tool_choice", "response_format.type",
+        "citation_options.mode", "safety_mode", "thinking.type", "reasoning_effort";
+    Label => "stop_sequences[]";
+];

@@ -1,0 +1,37 @@
+//! Ollama: chat, generate, embed, and its lists. Tables only.
+//!
+//! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no
+//! list and inspected.
+
+use super::rows::{rows, schema};
+use super::{Dialect, Family};
+use crate::codec::Selector;
+use crate::codec::Treatment::{Label, Media, Name, Text};
+
+pub(super) static CHAT: Dialect = Dialect::json(
+    "ollama.chat",
+    Family::Ollama,
+    &[COMMON, MESSAGES, schema!("tools[].function.parameters"), schema!("format")],
+);
+pub(super) static GENERATE: Dialect =
+    Dialect::json("ollama.generate", Family::Ollama, &[COMMON, PROMPT, schema!("format")]);
+pub(super) static EMBED: Dialect = Dialect::json("ollama.embed", Family::Ollama, &[COMMON]);
+pub(super) static TAGS: Dialect = Dialect::bodiless("ollama.tags", Family::Ollama);
+
+const COMMON: &[Selector] = rows![
+    Label => "options.stop", "options.stop[]";
+    Name => "model", "keep_alive", "format", "think", "options.{*}";
+];
+
+const MESSAGES: &[Selector] = rows![
+    Name => "messages[].role", "messages[].tool_name", "messages[].tool_call_id", "messages[].tool_calls[].id",
+        "messages[].tool_calls[].type", "messages[].tool_calls[].function.name", "tools[].type",
+        "tools[].function.name";
+    Media => "messages[].images[]";
+];
+
+/// A template must parse, so it is inspected as a label.
+const PROMPT: &[Selector] = rows![
+    Label => "template";
+    Media => "images[]";
+];

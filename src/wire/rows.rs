@@ -1,0 +1,28 @@
+//! How tables are written down: rows by treatment, and the rows every JSON schema has. Knows no provider.
+
+/// A table: `rows![Name => "model", "messages[].role"; Label => "user";]`, or `rows![at "requests[]."; ...]` with a
+/// prefix before every path.
+macro_rules! rows {
+    (at $at:expr; $($treatment:expr => $($path:literal),+ $(,)?;)*) => {
+        &[$($($crate::codec::Selector { path: concat!($at, $path), treatment: $treatment },)+)*]
+    };
+    ($($rest:tt)*) => { rows!(at ""; $($rest)*) };
+}
+
+/// The rows of a JSON schema below `$at`. `description`, `title` and `$comment` are text, and so is all below `default`
+/// and `examples`: tool poisoning lives there, and values named `type` in them are no structure. An `enum` counts only
+/// as an array, since a property may have that name too.
+macro_rules! schema {
+    ($at:expr) => {
+        rows![at $at;
+            Text => ".**.default.**", ".**.example.**", ".**.examples.**";
+            Label => ".**.enum[].**", ".**.const";
+            Text => ".**.const.**";
+            Name => ".**.type", ".**.type[]", ".**.format", ".**.pattern", ".**.required[]", ".**.$ref", ".**.$schema",
+                ".**.$id", ".**.$anchor", ".**.contentEncoding", ".**.contentMediaType", ".**.propertyOrdering[]",
+                ".**.property_ordering[]";
+        ]
+    };
+}
+
+pub(super) use {rows, schema};
