@@ -1,19 +1,33 @@
 //! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.
 
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::sync::Arc;
+
 use crate::auth::{self, Authenticator, ClaimRules, SetupError, StaticTokens};
-use crate::config::{Auth, Config, Problem, Problems};
+use crate::codec::Plan;
+use crate::config::{Auth, Config, Problem, Problems, Route};
 use crate::detect::{Category, RuleProblem, RuleSet, Scanner};
-use crate::policy::Matrix;
+use crate::sanitize::{Guard, Limits};
+use crate::wire::{self, Dialect};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
 #[derive(Debug)]
 pub struct Snapshot {
     pub config: Config,
-    pub scanner: Scanner,
-    pub matrix: Matrix,
+    pub guard: Arc<Guard>,
     pub authenticator: Authenticator,
+    /// By name of the wire format, for the formats that routes use.
+    formats: HashMap<&'static str, Format>,
     /// Rules in force, in the order of `Category::ALL`.
     rule_counts: [usize; 6],
+}
+
+/// A wire format, ready to read bodies with.
+#[derive(Clone, Debug)]
+pub struct Format {
+    pub dialect: &'static Dialect,
+    pub plan: Arc<Plan>,
 }
 
 impl Snapshot {
@@ -26,16 +40,36 @@ impl Snapshot {
             let counts = Category::ALL.map(|category| rules.rules().iter().filter(|r| r.category == category).count());
             Ok((Scanner::compile(&rules)?, counts))
         });
-        match (scanner, authenticator(&config)) {
-            (Ok((scanner, rule_counts)), Ok(authenticator)) => {
-                let matrix = config.security.matrix.clone();
-                Ok(Snapshot { config, scanner, matrix, authenticator, rule_counts })
+        match (scanner, authenticator(&config), formats(&config)) {
+            (Ok((scanner, rule_counts)), Ok(authenticator), Ok(formats)) => {
+                let guard =
+                    Guard { scanner, matrix: config.security.matrix.clone(), hashing: RandomState::new() };
+                Ok(Snapshot { config, guard: Arc::new(guard), authenticator, formats, rule_counts })
             }
-            (scanner, authenticator) => {
+            (scanner, authenticator, formats) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
                 let auth = authenticator.err().map(|error| Problem::new("auth", error.to_string()));
-                Err(Problems(rules.chain(auth).collect()))
+                Err(Problems(rules.chain(auth).chain(formats.err()).collect()))
             }
+        }
+    }
+
+    /// The format of a route of this snapshot's configuration.
+    pub fn format(&self, route: &Route) -> Option<&Format> {
+        self.formats.get(route.format)
+    }
+
+    /// What one request may make the sanitizer hold.
+    pub fn limits(&self) -> Limits {
+        let limits = &self.config.limits;
+        Limits {
+            hold: limits.hold,
+            body: limits.body as u64,
+            string: limits.string as u64,
+            depth: limits.depth,
+            keys: limits.keys,
+            key: limits.key,
+            ..Limits::default()
         }
     }
 
@@ -43,6 +77,20 @@ impl Snapshot {
     pub fn rules_of(&self, category: Category) -> usize {
         self.rule_counts[category as usize]
     }
+}
+
+fn formats(config: &Config) -> Result<HashMap<&'static str, Format>, Problem> {
+    let mut formats = HashMap::new();
+    for route in config.routes.iter() {
+        let unknown = || Problem::new("route", format!("no wire format is called {:?}", route.format));
+        let dialect = wire::find(route.format).ok_or_else(unknown)?;
+        if !formats.contains_key(route.format) {
+            let plan = Plan::compile(dialect.selectors().copied())
+                .map_err(|error| Problem::new("route", error.to_string()))?;
+            formats.insert(route.format, Format { dialect, plan: Arc::new(plan) });
+        }
+    }
+    Ok(formats)
 }
 
 fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
