@@ -44,8 +44,8 @@ COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$$(printf '%032d' 1) PROMPTGATE_OPERATOR_TOK
   PROMPTGATE__AUTH__STATIC__DEV_TOKENS=false
 
 check: setup
-	@for file in conf/*.toml; do $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
-	@for file in deploy/*.toml; do env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check "$$file" || exit 1; done
+	$(CARGO) run --locked --quiet -- config check conf/*.toml
+	@env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check deploy/*.toml
 	$(CARGO) run --locked --quiet -- rules check
 
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)

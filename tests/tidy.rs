@@ -147,6 +147,22 @@ fn every_configuration_key_is_in_the_readme() {
 }
 
 #[test]
+fn every_metric_is_in_the_readme() {
+    static NAME: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"families\s*\.\w+\(\s*"([a-z_]+)""#).expect("a constant pattern"));
+    let source = fs::read_to_string(root().join("src/telemetry/metrics.rs")).expect("the metrics");
+    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
+    let names: Vec<&str> = NAME.captures_iter(&source).map(|found| found.extract::<1>().1[0]).collect();
+    assert!(names.len() > 10, "the families are not written as this test reads them");
+    none(
+        names
+            .iter()
+            .filter(|name| !readme.contains(&format!("`promptgate_{name}`")))
+            .map(|name| format!("README.md: the table of the metrics does not name promptgate_{name}")),
+    );
+}
+
+#[test]
 fn no_file_names_a_path_of_one_machine() {
     none(tracked_text().iter().flat_map(|(path, text)| machine_paths(path, text)));
 }
