@@ -1,1 +1,199 @@
-//! The command line: words in, exit code out.
+//! The command line: words in, exit code out. Reads files and variables; what they mean is decided elsewhere.
+
+mod check;
+mod demo;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded, Problem, Problems};
+use crate::detect::{RuleSet, Scanner};
+use crate::policy::Level;
+use crate::{server, telemetry};
+
+/// An in-line gateway for LLM traffic: masks secrets and personal data, refuses dangerous prompts, changes nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "promptgate", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway and the admin listener.
+    Serve(Serve),
+    /// Run them with a built-in upstream that echoes what it received, and print commands to try.
+    Demo(demo::Demo),
+    /// Judge one prompt from standard input: the verdict as JSON; exit code 0 safe, 1 blocked, 2 unreadable.
+    Check(check::Check),
+    /// Look at configuration files.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Look at detector rules.
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// The configuration file; without it, the built-in defaults.
+    #[arg(long, env = "PROMPTGATE_CONFIG")]
+    config: Option<PathBuf>,
+    /// The security level to start with, before file and variables.
+    #[arg(long)]
+    level: Option<Level>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Report everything that is wrong with each file.
+    Check {
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Warnings are errors.
+        #[arg(long)]
+        strict: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum RulesCommand {
+    /// Run the examples of every rule: the built-in ones and those of the files.
+    Check { files: Vec<PathBuf> },
+}
+
+/// What a command ends with.
+const FAILED: u8 = 1;
+const UNREADABLE: u8 = 2;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(serve) => run_serve(&serve),
+        Command::Demo(demo) => demo.run(),
+        Command::Check(check) => check.run(),
+        Command::Config { command: ConfigCommand::Check { files, strict } } => check_configs(&files, strict),
+        Command::Rules { command: RulesCommand::Check { files } } => check_rules(&files),
+    }
+}
+
+fn run_serve(serve: &Serve) -> ExitCode {
+    let loaded = match load(serve.config.as_deref()) {
+        Ok(loaded) => loaded,
+        Err(problems) => return report(serve.config.as_deref(), &problems),
+    };
+    let mut config = loaded.config;
+    if let Some(level) = serve.level {
+        config.security.level = level;
+    }
+    start(config, &loaded.warnings, None)
+}
+
+/// Starts logging and serves.
+fn start(config: Config, warnings: &[Problem], demo: Option<std::net::SocketAddr>) -> ExitCode {
+    if let Err(error) = telemetry::logging::init(&config.log) {
+        say(io::stderr(), &format!("logging: {error}"));
+    }
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let (gateway, admin) = (config.gateway.listen, config.admin.listen);
+    tracing::info!(%gateway, %admin, level = %config.security.level, auth = config.auth.mode(), "starting");
+    match server::run(config, demo) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(io::stderr(), &format!("promptgate cannot start: {error}"));
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn load(path: Option<&Path>) -> Result<Loaded, Problems> {
+    let text = path.map(std::fs::read_to_string).transpose();
+    let text = text.map_err(|error| Problems(vec![Problem::new("", error.to_string())]))?;
+    Config::load(text.as_deref(), variables())
+}
+
+/// Variables that are not UTF-8 are none of ours.
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+fn check_configs(files: &[PathBuf], strict: bool) -> ExitCode {
+    let fine = files.iter().filter(|path| check_config(path, strict)).count();
+    if fine == files.len() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }
+}
+
+fn check_config(path: &Path, strict: bool) -> bool {
+    let shown = path.display();
+    server::install_crypto();
+    let outcome = load(Some(path)).and_then(|loaded| server::snapshot(loaded.config).map(|_| loaded.warnings));
+    match outcome {
+        Ok(warnings) => {
+            for warning in &warnings {
+                say(io::stdout(), &format!("{shown}: {}: {warning}", if strict { "error" } else { "warning" }));
+            }
+            let fine = warnings.is_empty() || !strict;
+            if fine {
+                say(io::stdout(), &format!("{shown}: ok"));
+            }
+            fine
+        }
+        Err(problems) => {
+            report(Some(path), &problems);
+            false
+        }
+    }
+}
+
+fn report(path: Option<&Path>, problems: &Problems) -> ExitCode {
+    let shown = path.map_or_else(|| "configuration".to_owned(), |path| path.display().to_string());
+    for problem in &problems.0 {
+        say(io::stderr(), &format!("{shown}: error: {problem}"));
+    }
+    ExitCode::from(FAILED)
+}
+
+fn check_rules(files: &[PathBuf]) -> ExitCode {
+    let mut texts = Vec::new();
+    for path in files {
+        match std::fs::read_to_string(path) {
+            Ok(text) => texts.push((path.display().to_string(), text)),
+            Err(error) => {
+                say(io::stderr(), &format!("{}: {error}", path.display()));
+                return ExitCode::from(UNREADABLE);
+            }
+        }
+    }
+    let named: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
+    let checked = RuleSet::with_builtin(&named).and_then(|rules| {
+        Scanner::compile(&rules)?;
+        let problems = rules.check();
+        if problems.is_empty() { Ok(rules.rules().len()) } else { Err(problems) }
+    });
+    match checked {
+        Ok(count) => {
+            say(io::stdout(), &format!("{count} rules: every example is found, no negative example is"));
+            ExitCode::SUCCESS
+        }
+        Err(problems) => {
+            for problem in problems {
+                say(io::stderr(), &problem.to_string());
+            }
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+/// A reader that went away is no error of ours.
+fn say(mut to: impl Write, line: &str) {
+    writeln!(to, "{line}").ok();
+}

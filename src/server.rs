@@ -1,1 +1,170 @@
-//! Composition root: listeners, background services, reload, shutdown.
+//! Composition root: listeners, background services, start and shutdown. Holds no logic of a request.
+
+mod services;
+mod shutdown;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::HttpServerOptions;
+use pingora::listeners::tls::TlsSettings;
+use pingora::proxy::http_proxy;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use pingora::services::background::background_service;
+use pingora::services::listening::Service;
+
+use services::{AdminService, DemoService};
+use shutdown::Drain;
+
+use crate::admin::App;
+use crate::auth;
+use crate::config::{Auth, Config, Problem, Problems, Tls};
+use crate::proxy::Gateway;
+use crate::snapshot::Snapshot;
+use crate::state::Live;
+use crate::state::jwks::{Jwks, JwksConfig, JwksError};
+use crate::telemetry::{Audit, Metrics};
+
+/// What kept the gateway from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("{0}")]
+    Config(#[from] Problems),
+    #[error("{what} {address}: {source}")]
+    Listen { what: &'static str, address: SocketAddr, source: io::Error },
+    #[error("the audit log cannot be opened: {0}")]
+    Audit(io::Error),
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
+    #[error("auth.jwt: {0}")]
+    Jwks(#[from] JwksError),
+    #[error("gateway.tls: {0}")]
+    Tls(Box<pingora::Error>),
+}
+
+/// Must run before anything of this process speaks TLS or checks a token.
+pub fn install_crypto() {
+    pingora::tls::install_default_crypto_provider();
+    auth::install_crypto();
+}
+
+/// Reads the rule files the configuration names and builds the snapshot.
+pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
+    let mut problems = missing_files(&config);
+    let mut texts = Vec::new();
+    for path in &config.rules.files {
+        match std::fs::read_to_string(path) {
+            Ok(text) => texts.push((path.display().to_string(), text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => problems.push(Problem::new("rules.files", format!("{}: {error}", path.display()))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
+    Snapshot::build(config, &files)
+}
+
+fn missing_files(config: &Config) -> Vec<Problem> {
+    let missing = |(key, path): (String, &Path)| {
+        (!path.is_file()).then(|| Problem::new(key, format!("there is no file {}", path.display())))
+    };
+    config.files().into_iter().filter_map(missing).collect()
+}
+
+/// Serves until a signal ends the process. With `demo`, the built-in upstream listens there too.
+pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
+    install_crypto();
+    let metrics = Arc::new(Metrics::new()?);
+    let snapshot = snapshot(config)?;
+    let config = snapshot.config.clone();
+    let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
+    let jwks = jwks(&config, &metrics)?;
+    let live = Arc::new(Live::new(snapshot, jwks));
+    metrics.security_level(live.level());
+
+    let admin = listen("admin.listen", config.admin.listen)?;
+    let demo = demo.map(|address| listen("demo upstream", address)).transpose()?;
+    // Pingora binds by itself and gives up with a panic after half a minute; this tells at once.
+    drop(listen("gateway.listen", config.gateway.listen)?);
+
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
+    server.bootstrap();
+    server.add_service(gateway(&server.configuration, &config, &live, &metrics, &audit)?);
+    let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
+    server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
+    if let Some(listener) = demo {
+        server.add_service(background_service("demo upstream", DemoService::new(listener)));
+    }
+    let patience = config.timeouts.drain;
+    server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });
+    audit.flush(FLUSH);
+    Ok(())
+}
+
+/// How long the audit log may take to write its last records.
+const FLUSH: Duration = Duration::from_secs(2);
+
+fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|source| StartError::Listen { what, address, source })
+}
+
+fn server_conf(config: &Config) -> ServerConf {
+    ServerConf {
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        // `Drain` has waited for the requests under way before Pingora is told to stop.
+        grace_period_seconds: Some(0),
+        graceful_shutdown_timeout_seconds: Some(1),
+        max_retries: 2,
+        upstream_keepalive_pool_size: config.limits.in_flight.min(1024),
+        ..ServerConf::default()
+    }
+}
+
+fn gateway(
+    conf: &Arc<ServerConf>,
+    config: &Config,
+    live: &Arc<Live>,
+    metrics: &Arc<Metrics>,
+    audit: &Arc<Audit>,
+) -> Result<Service<impl pingora::apps::ServerApp + Send + Sync + 'static + use<>>, StartError> {
+    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone());
+    let mut proxy = http_proxy(conf, gateway);
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    proxy.server_options = Some(options);
+    let mut service = Service::new("gateway".to_owned(), proxy);
+    let address = config.gateway.listen.to_string();
+    match &config.gateway.tls {
+        None => service.add_tcp(&address),
+        Some(tls) => service.add_tls_with_settings(&address, None, tls_settings(tls)?),
+    }
+    Ok(service)
+}
+
+fn tls_settings(tls: &Tls) -> Result<TlsSettings, StartError> {
+    let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
+    let mut settings = TlsSettings::intermediate(&cert, &key).map_err(StartError::Tls)?;
+    settings.enable_h2();
+    Ok(settings)
+}
+
+fn jwks(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Jwks>>, StartError> {
+    let Auth::Jwt(jwt) = &config.auth else { return Ok(None) };
+    let metrics = metrics.clone();
+    let config = JwksConfig {
+        cache_ttl: jwt.cache_ttl,
+        observer: Arc::new(move |refresh| metrics.jwks_refresh(refresh.name())),
+        ..JwksConfig::new(&jwt.jwks_uri)
+    };
+    Ok(Some(Arc::new(Jwks::new(config)?)))
+}

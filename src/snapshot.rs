@@ -1,17 +1,23 @@
 //! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.
 
-use crate::auth::{self, Authenticator, ClaimRules, SetupError, StaticTokens};
-use crate::config::{Auth, Config, Problem, Problems};
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use crate::auth::Authenticator;
+use crate::codec::Plan;
+use crate::config::{Config, Problem, Problems, Route};
 use crate::detect::{Category, RuleProblem, RuleSet, Scanner};
-use crate::policy::Matrix;
+use crate::sanitize::{Guard, Limits};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
 #[derive(Debug)]
 pub struct Snapshot {
     pub config: Config,
-    pub scanner: Scanner,
-    pub matrix: Matrix,
+    pub guard: Arc<Guard>,
     pub authenticator: Authenticator,
+    /// By name of the wire format, for the formats that routes use.
+    plans: HashMap<&'static str, Arc<Plan>>,
     /// Rules in force, in the order of `Category::ALL`.
     rule_counts: [usize; 6],
 }
@@ -26,16 +32,35 @@ impl Snapshot {
             let counts = Category::ALL.map(|category| rules.rules().iter().filter(|r| r.category == category).count());
             Ok((Scanner::compile(&rules)?, counts))
         });
-        match (scanner, authenticator(&config)) {
-            (Ok((scanner, rule_counts)), Ok(authenticator)) => {
-                let matrix = config.security.matrix.clone();
-                Ok(Snapshot { config, scanner, matrix, authenticator, rule_counts })
+        match (scanner, config.auth.authenticator(), plans(&config)) {
+            (Ok((scanner, rule_counts)), Ok(authenticator), Ok(plans)) => {
+                let guard = Guard { scanner, matrix: config.security.matrix.clone(), hashing: RandomState::new() };
+                Ok(Snapshot { config, guard: Arc::new(guard), authenticator, plans, rule_counts })
             }
-            (scanner, authenticator) => {
+            (scanner, authenticator, plans) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
                 let auth = authenticator.err().map(|error| Problem::new("auth", error.to_string()));
-                Err(Problems(rules.chain(auth).collect()))
+                Err(Problems(rules.chain(auth).chain(plans.err()).collect()))
             }
+        }
+    }
+
+    /// How the bodies of a route of this snapshot's configuration are read.
+    pub fn plan(&self, route: &Route) -> Option<&Arc<Plan>> {
+        self.plans.get(route.dialect.name)
+    }
+
+    /// What one request may make the sanitizer hold.
+    pub fn limits(&self) -> Limits {
+        let limits = &self.config.limits;
+        Limits {
+            hold: limits.hold,
+            body: limits.body as u64,
+            string: limits.string as u64,
+            depth: limits.depth,
+            keys: limits.keys,
+            key: limits.key,
+            name: limits.name,
         }
     }
 
@@ -45,43 +70,26 @@ impl Snapshot {
     }
 }
 
-fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
-    Ok(RuleSet::with_builtin(files)?.without(&config.rules.disabled))
-}
-
-fn authenticator(config: &Config) -> Result<Authenticator, SetupError> {
-    match &config.auth {
-        Auth::Static { dev_tokens, tokens } => {
-            let tokens = tokens.iter().map(static_token).collect::<Result<_, _>>()?;
-            Ok(Authenticator::fixed(StaticTokens::new(tokens, *dev_tokens)?))
-        }
-        Auth::Jwt(jwt) => {
-            let rules = ClaimRules {
-                leeway: jwt.leeway,
-                scopes_claim: jwt.scopes_claim.clone(),
-                ..ClaimRules::new(&jwt.issuer, &jwt.audience)
-            };
-            Authenticator::jwt(&jwt.algorithms, rules, StaticTokens::default())
-        }
-        Auth::Hmac(hmac) => {
-            let (issuer, audience) = (hmac.issuer.clone(), hmac.audience.clone());
-            let rules = ClaimRules {
-                leeway: hmac.leeway,
-                ..ClaimRules::new(issuer.unwrap_or_default(), audience.unwrap_or_default())
-            };
-            Authenticator::hmac(&hmac.algorithm, hmac.secret.expose().as_bytes(), rules, StaticTokens::default())
+fn plans(config: &Config) -> Result<HashMap<&'static str, Arc<Plan>>, Problem> {
+    let mut plans = HashMap::new();
+    for dialect in config.routes.iter().map(|route| route.dialect) {
+        if !plans.contains_key(dialect.name) {
+            let plan = Plan::compile(dialect.selectors().copied());
+            let plan = plan.map_err(|error| Problem::new(dialect.name, error.to_string()))?;
+            plans.insert(dialect.name, Arc::new(plan));
         }
     }
+    Ok(plans)
 }
 
-fn static_token(token: &crate::config::StaticToken) -> Result<auth::StaticToken, SetupError> {
-    let hex: String = token.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-    auth::StaticToken::from_sha256(&hex, &token.client_id, Some(token.name.clone()), token.scopes.clone())
+fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
+    Ok(RuleSet::with_builtin(files)?.without(&config.rules.disabled))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::StaticToken;
 
     #[test]
     fn the_shipped_configuration_makes_a_snapshot() {
@@ -92,13 +100,8 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let mut config = Config::default();
-        let token = crate::config::StaticToken {
-            sha256: [7; 32],
-            client_id: "twice".to_owned(),
-            name: "twice".to_owned(),
-            scopes: Vec::new(),
-        };
-        config.auth = Auth::Static { dev_tokens: false, tokens: vec![token.clone(), token] };
+        let token = StaticToken::from_sha256(&"07".repeat(32), "twice", None, Vec::new()).expect("a hash");
+        config.auth.tokens = vec![token.clone(), token];
         let problems = Snapshot::build(config, &[("bad.toml", "[[rule]]")]).expect_err("two things are wrong").0;
         let keys: Vec<&str> = problems.iter().map(|problem| problem.key.as_str()).collect();
         assert_eq!(keys, ["bad.toml", "auth"]);

@@ -37,7 +37,7 @@ impl Inspection {
         let mut done = 0;
         for finding in findings.iter().filter(|finding| finding.category.is_sensitive()) {
             let (start, end) = (finding.span.start, finding.span.end);
-            let (Some(before), Action::Mask) = (text.get(done..start), snapshot.matrix.decide(level, finding)) else {
+            let (Some(before), Action::Mask) = (text.get(done..start), snapshot.guard.matrix.decide(level, finding)) else {
                 continue;
             };
             secured.push_str(before);
@@ -64,7 +64,7 @@ impl Inspection {
 /// The scanner's findings: sensitive ones in order and without overlap, then attacks.
 pub(super) fn findings(snapshot: &Snapshot, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
-    snapshot.scanner.scan(text, 0, Class::Text, &mut findings);
+    snapshot.guard.scanner.scan(text, 0, Class::Text, &mut findings);
     findings
 }
 
@@ -79,7 +79,7 @@ fn verdicts(snapshot: &Snapshot, level: Level, findings: &[Finding]) -> Vec<Verd
     let scores = scores(findings);
     let verdict = |category: Category| {
         let score = scores[category as usize];
-        let rule = snapshot.matrix.rule(level, category);
+        let rule = snapshot.guard.matrix.rule(level, category);
         let action = if score > rule.threshold { rule.action } else { Action::Allow };
         (score > 0.0).then_some(Verdict { category, score, threshold: rule.threshold, action })
     };

@@ -155,7 +155,8 @@ fn client_id(claims: &Map<String, Value>) -> Result<String, AuthError> {
     Err(AuthError::Claims)
 }
 
-/// A claim that ends up in records and keys: text, bounded, printable. A claim that is there but cannot be used voids the
+/// A claim that ends up in records and keys: text, bounded, printable. A claim that is there but cannot be used voids
+/// the
 /// token, so that no caller takes on another name by spoiling its own.
 fn id(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, AuthError> {
     match claims.get(name) {

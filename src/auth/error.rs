@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 
-/// Why a token was not accepted. [`AuthError::KeysUnavailable`] is the gateway's trouble (503), everything else the caller's (401).
+/// Why a token was not accepted. [`AuthError::KeysUnavailable`] is the gateway's trouble (503), everything else the
+/// caller's (401).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum AuthError {
     #[error("no token was presented")]

@@ -32,7 +32,8 @@ struct Key {
 }
 
 impl KeySet {
-    /// Reads a JWKS document (RFC 7517 section 5). A key that is not fit is left out and counted; one bad key does not void the rest.
+    /// Reads a JWKS document (RFC 7517 section 5). A key that is not fit is left out and counted; one bad key does
+    /// not void the rest.
     ///
     /// Of keys with the same id none is used: which one is meant would depend on the reader.
     pub fn parse(document: &[u8]) -> Result<Self, KeySetError> {
@@ -73,7 +74,8 @@ impl KeySet {
         self.ignored
     }
 
-    /// True if asking the issuer again could not help: the set has what a token with this header needs, or refuses it for good.
+    /// True if asking the issuer again could not help: the set has what a token with this header needs, or refuses it
+    /// for good.
     pub fn answers(&self, kid: Option<&str>, algorithm: Algorithm) -> bool {
         !matches!(self.find(kid, algorithm), Err(AuthError::UnknownKey))
     }
@@ -129,7 +131,8 @@ const P256: &[Algorithm] = &[Algorithm::ES256];
 const P384: &[Algorithm] = &[Algorithm::ES384];
 const ED25519: &[Algorithm] = &[Algorithm::EdDSA];
 
-/// `use`, if named, is `sig`; `key_ops`, if named, has `verify`; and no private part is published with it: everybody could sign.
+/// `use`, if named, is `sig`; `key_ops`, if named, has `verify`; and no private part is published with it: everybody
+/// could sign.
 fn is_for_verification(members: &Map<String, Value>) -> bool {
     let is_sig = members.get("use").is_none_or(|value| value.as_str() == Some("sig"));
     let may_verify = members.get("key_ops").is_none_or(|value| {
@@ -167,7 +170,8 @@ fn is_strong_rsa(n: &[u8], e: &[u8]) -> bool {
     (2048..=8192).contains(&bits) && exponent.is_some_and(is_exponent) && !is_roca(n)
 }
 
-/// True for the weak keys of CVE-2017-15361, whose modulus is a power of 65537 modulo every small prime. A random modulus passes
+/// True for the weak keys of CVE-2017-15361, whose modulus is a power of 65537 modulo every small prime. A random
+/// modulus passes
 /// for one with a probability of about 2^-27.
 fn is_roca(n: &[u8]) -> bool {
     const PRIMES: [u32; 38] = [

@@ -1,9 +1,12 @@
 //! Authentication: a token, keys and a time in, a principal out. Fetches nothing.
 //!
-//! In every mode configured static tokens are tried first, so that a monitoring job can have one while people bring JSON Web
-//! Tokens, and so that they work while the issuer's keys cannot be loaded. The development tokens belong to the mode `static` alone.
+//! In every mode configured static tokens are tried first, so that a monitoring job can have one while people bring
+//! JSON Web
+//! Tokens, and so that they work while the issuer's keys cannot be loaded. The development tokens belong to the mode
+//! `static` alone.
 //!
-//! The modes `jwt` (public keys of an issuer) and `hmac` (a shared secret) have no algorithm in common, so a public key can never
+//! The modes `jwt` (public keys of an issuer) and `hmac` (a shared secret) have no algorithm in common, so a public
+//! key can never
 //! be taken for a shared secret.
 
 mod claims;
@@ -23,13 +26,16 @@ use jsonwebtoken::DecodingKey;
 pub use claims::{ClaimRules, MAX_LEEWAY};
 pub use error::{AuthError, KeySetError, SetupError};
 pub use jsonwebtoken::Algorithm;
-pub use jws::{MAX_KID, MAX_TOKEN};
+pub use jws::MAX_KID;
 pub use keys::{KeySet, MAX_KEYS};
 pub use principal::{Mode, Principal, Scope};
 pub use provider::install_crypto;
 pub use static_token::{DEVELOPMENT_TOKENS, DevelopmentToken, MIN_TOKEN, StaticToken, StaticTokens};
 
 use jws::Compact;
+
+/// The longest token that is looked at, in bytes. Real ones have one or two thousand.
+pub const MAX_TOKEN: usize = 16 * 1024;
 
 /// Algorithms of the mode `jwt`.
 pub const JWT_ALGORITHMS: &[Algorithm] = &[
@@ -44,7 +50,8 @@ pub const JWT_ALGORITHMS: &[Algorithm] = &[
     Algorithm::EdDSA,
 ];
 
-/// Algorithms of the mode `hmac`, each with the fewest bytes its secret may have (RFC 7518 section 3.2: the size of the hash).
+/// Algorithms of the mode `hmac`, each with the fewest bytes its secret may have (RFC 7518 section 3.2: the size of
+/// the hash).
 pub const HMAC_ALGORITHMS: &[(Algorithm, usize)] =
     &[(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)];
 
@@ -96,7 +103,8 @@ impl Authenticator {
         Ok(Authenticator::Jwt(Jwt { algorithms, rules }, tokens))
     }
 
-    /// The mode `hmac`. `algorithm` is a name out of [`HMAC_ALGORITHMS`]; the secret has to be random and as long as its hash.
+    /// The mode `hmac`. `algorithm` is a name out of [`HMAC_ALGORITHMS`]; the secret has to be random and as long as
+    /// its hash.
     pub fn hmac(algorithm: &str, secret: &[u8], rules: ClaimRules, tokens: StaticTokens) -> Result<Self, SetupError> {
         install_crypto();
         rules.check()?;
@@ -113,7 +121,8 @@ impl Authenticator {
         }
     }
 
-    /// The key that must be at hand to decide this token. Nothing if [`Authenticator::authenticate`] decides it without: a static
+    /// The key that must be at hand to decide this token. Nothing if [`Authenticator::authenticate`] decides it
+    /// without: a static
     /// token, a token that is refused whatever the keys are, or another mode. So nothing is fetched for rubbish.
     pub fn needs_key(&self, token: &str) -> Option<KeyRequest> {
         let Authenticator::Jwt(jwt, tokens) = self else { return None };

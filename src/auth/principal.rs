@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// From the static token's table, or the claims `client_id`, else `azp`, else `sub`. At most 256 bytes, no control characters.
+    /// From the static token's table, or the claims `client_id`, else `azp`, else `sub`. At most 256 bytes, no
+    /// control characters.
     pub client_id: String,
     /// As granted, including names this gateway does not know.
     pub scopes: Vec<String>,

@@ -1,6 +1,7 @@
 //! The cryptography of `jsonwebtoken`, done by ring. Decides nothing about tokens: callers choose key and algorithm.
 //!
-//! The crate's own providers are aws-lc (a second C library beside ring) and RustCrypto (whose `rsa` has RUSTSEC-2023-0071),
+//! The crate's own providers are aws-lc (a second C library beside ring) and RustCrypto (whose `rsa` has
+//! RUSTSEC-2023-0071),
 //! so both features are off and this provider stands in. Without one the crate panics at its first verification.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};

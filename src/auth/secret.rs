@@ -147,6 +147,8 @@ mod tests {
             "this-is-a-very-long-secret-key-for-testing-only",
             "super-secret-shared-key-for-hmac-authentication",
             "12345678901234567890123456789012",
+            "Zk7wQx9pZk7wQx9pZk7wQx9pZk7wQx9p",
+            "xyyxyxxyyxxyxyyxyxxyxyyxxyyxyxxy",
             "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
         ];
         for secret in weak {

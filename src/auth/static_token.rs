@@ -73,7 +73,8 @@ pub struct StaticToken {
 }
 
 impl StaticToken {
-    /// From the 64 hexadecimal digits of the token's SHA-256. Hashes of development tokens and placeholders are refused.
+    /// From the 64 hexadecimal digits of the token's SHA-256. Hashes of development tokens and placeholders are
+    /// refused.
     pub fn from_sha256(
         hex: &str,
         client_id: impl Into<String>,
@@ -88,7 +89,8 @@ impl StaticToken {
         Ok(StaticToken { sha256, client_id: client_id.into(), name, scopes })
     }
 
-    /// From the token itself, as it stands in an environment variable: at least [`MIN_TOKEN`] bytes, and not a placeholder.
+    /// From the token itself, as it stands in an environment variable: at least [`MIN_TOKEN`] bytes, and not a
+    /// placeholder.
     pub fn from_secret(
         token: &str,
         client_id: impl Into<String>,

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// The object in `text`, or nothing if it is not exactly one JSON object, or if an object anywhere in it names a member twice.
+/// The object in `text`, or nothing if it is not exactly one JSON object, or if an object anywhere in it names a
+/// member twice.
 pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice(text) {
         Ok(Strict(Value::Object(object))) => Some(object),

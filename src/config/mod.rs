@@ -3,6 +3,7 @@
 //! The types here are what the rest of the crate uses: nothing in them "must be set by now". `source` walks the TOML and
 //! the variables, `read` turns each section into its type, `check` looks at what no single section can see.
 
+mod auth;
 mod check;
 mod env;
 mod pattern;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use crate::policy::{Level, Matrix};
 
+pub use auth::{Auth, AuthMode, Hmac, Jwt};
 pub use pattern::{Params, Pattern, Template};
 pub use problem::{Problem, Problems};
 pub use routes::{Found, Route, RouteMatch, RouteTable};
@@ -112,62 +114,6 @@ pub struct Admin {
     pub allowed_hosts: Vec<String>,
 }
 
-/// Who may call, and how they prove it. Holds what the chosen mode needs and nothing of the others.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Auth {
-    Static { dev_tokens: bool, tokens: Vec<StaticToken> },
-    Jwt(Jwt),
-    Hmac(Hmac),
-}
-
-impl Auth {
-    /// As `auth.mode` spells it; also the metric label.
-    pub const fn mode(&self) -> &'static str {
-        match self {
-            Auth::Static { .. } => "static",
-            Auth::Jwt(_) => "jwt",
-            Auth::Hmac(_) => "hmac",
-        }
-    }
-}
-
-/// One configured token. Only its hash is kept.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StaticToken {
-    pub sha256: [u8; 32],
-    pub client_id: String,
-    /// For people; the `client_id` when the file gives none.
-    pub name: String,
-    pub scopes: Vec<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Jwt {
-    /// HTTPS, or HTTP to a loopback address.
-    pub jwks_uri: String,
-    pub issuer: String,
-    pub audience: String,
-    /// Names of RFC 7518, asymmetric ones only.
-    pub algorithms: Vec<String>,
-    pub leeway: Duration,
-    pub cache_ttl: Duration,
-    /// The one claim that holds the scopes. `None`: the union of `scopes`, `scope` and `scp`.
-    pub scopes_claim: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Hmac {
-    /// At least 32 bytes.
-    pub secret: Secret,
-    /// `None`: not compared.
-    pub issuer: Option<String>,
-    /// `None`: not compared.
-    pub audience: Option<String>,
-    /// `HS256`, `HS384` or `HS512`.
-    pub algorithm: String,
-    pub leeway: Duration,
-}
-
 #[derive(Clone, Debug, PartialEq)]
 pub struct Security {
     /// The level at start; an admin changes it at run time.
@@ -186,10 +132,12 @@ pub struct Limits {
     pub string: usize,
     /// JSON nesting.
     pub depth: usize,
-    /// Members of one JSON object.
+    /// Members of all JSON objects open at once.
     pub keys: usize,
     /// One JSON object key, as written.
     pub key: usize,
+    /// An identifier that is passed unread; longer ones are inspected.
+    pub name: usize,
     /// Decoded bytes for each byte of a compressed request body.
     pub ratio: usize,
     /// Request line and header fields together.

@@ -4,22 +4,18 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use ring::digest::{SHA256, digest};
 use toml::Table;
 
 use super::env::overlay;
 use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
-use super::value::{Sha256, Size, VariableName, one_of};
+use super::value::Size;
 use super::{
-    Admin, Audit, Auth, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED, Secret,
-    Security, StaticToken, Timeouts, Tls, check, rows, upstream,
+    Admin, Audit, Config, Gateway, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED, Security, Timeouts, Tls,
+    auth, check, rows, upstream,
 };
 use crate::detect::Category;
 use crate::policy::{Level, Matrix};
-
-/// What a token may be allowed to do.
-pub(super) const SCOPES: &[&str] = &["prompt:validate", "prompt:analyze", "security:stats", "security:admin"];
 
 /// See [`Config::load`].
 pub(super) fn config(
@@ -52,7 +48,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let root = source.root(file);
     let gateway = gateway(root.section("gateway"));
     let admin = admin(root.section("admin"));
-    let auth = auth(root.section("auth"));
+    let auth = auth::read(root.section("auth"));
     let security = security(root.section("security"));
     let limits = limits(root.section("limits"));
     let timeouts = timeouts(root.section("timeouts"));
@@ -110,138 +106,6 @@ fn is_origin(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text)
 }
 
-/// Reads all three modes, so that every key is checked, and keeps the one in force.
-fn auth(section: Section) -> Option<Auth> {
-    let mode: Option<Mode> = if section.has("mode") { section.read("mode") } else { Some(Mode(STATIC)) };
-    let in_force = |name: &str| mode.is_some_and(|mode| mode.0 == name);
-    let fixed = fixed(section.section("static"));
-    let jwt = jwt(section.section("jwt"), in_force(JWT));
-    let hmac = hmac(section.section("hmac"), in_force(HMAC));
-    section.finish();
-    match mode?.0 {
-        JWT => jwt.map(Auth::Jwt),
-        HMAC => hmac.map(Auth::Hmac),
-        _ => Some(fixed),
-    }
-}
-
-const STATIC: &str = "static";
-const JWT: &str = "jwt";
-const HMAC: &str = "hmac";
-
-#[derive(Clone, Copy)]
-struct Mode(&'static str);
-
-impl super::value::Leaf for Mode {
-    fn from_text(text: &str) -> Result<Self, String> {
-        one_of(text, &[STATIC, JWT, HMAC]).map(Mode)
-    }
-}
-
-fn fixed(section: Section) -> Auth {
-    let dev_tokens = section.read_or("dev_tokens", true);
-    let tokens = section.sections("token").into_iter().filter_map(token).collect();
-    section.finish();
-    Auth::Static { dev_tokens, tokens }
-}
-
-fn token(section: Section) -> Option<StaticToken> {
-    let sha256 = match (section.has("sha256"), section.has("env")) {
-        (true, true) | (false, false) => {
-            section.problem("sha256", "give either sha256 or env");
-            section.read::<Sha256>("sha256").and(section.read::<VariableName>("env")).and(None)
-        }
-        (true, false) => section.read::<Sha256>("sha256").map(|hash| hash.0),
-        (false, true) => section.read("env").and_then(|VariableName(name)| hash_of_variable(&section, &name)),
-    };
-    let client_id: Option<String> = section.required("client_id");
-    let name = section.read("name").or_else(|| client_id.clone());
-    let scopes: Vec<String> = section.required("scopes").unwrap_or_default();
-    for scope in scopes.iter().filter(|scope| !SCOPES.contains(&scope.as_str())) {
-        section.problem("scopes", one_of(scope, SCOPES).err().unwrap_or_default());
-    }
-    section.finish();
-    Some(StaticToken { sha256: sha256?, client_id: client_id?, name: name?, scopes })
-}
-
-/// Shorter tokens can be guessed by someone who holds their hash.
-const TOKEN_BYTES: usize = 32;
-
-fn hash_of_variable(section: &Section, name: &str) -> Option<[u8; 32]> {
-    let Some(token) = section.source().variable(name) else {
-        section.problem("env", format!("the variable {name} is not set"));
-        return None;
-    };
-    if token.len() < TOKEN_BYTES {
-        section.problem("env", format!("the token in {name} is shorter than {TOKEN_BYTES} bytes"));
-    }
-    digest(&SHA256, token.as_bytes()).as_ref().try_into().ok()
-}
-
-fn jwt(section: Section, in_force: bool) -> Option<Jwt> {
-    let text = |key| if in_force { section.required::<String>(key) } else { section.read(key) };
-    let (jwks_uri, issuer, audience) = (text("jwks_uri"), text("issuer"), text("audience"));
-    if let Some(uri) = &jwks_uri {
-        check::jwks_uri(uri).unwrap_or_else(|message| section.problem("jwks_uri", message));
-    }
-    let algorithms: Vec<String> =
-        section.read("algorithms").unwrap_or_else(|| vec!["RS256".to_owned(), "ES256".to_owned()]);
-    if algorithms.is_empty() {
-        section.problem("algorithms", "is empty: no token could be accepted");
-    }
-    for algorithm in algorithms.iter().filter(|name| !ASYMMETRIC.contains(&name.as_str())) {
-        section.problem("algorithms", one_of(algorithm, ASYMMETRIC).err().unwrap_or_default());
-    }
-    let leeway = leeway(&section);
-    let cache_ttl = section.read_or("cache_ttl", Duration::from_secs(600));
-    if cache_ttl.is_zero() {
-        section.problem("cache_ttl", "must not be 0");
-    }
-    let scopes_claim = section.read("scopes_claim");
-    section.finish();
-    Some(Jwt { jwks_uri: jwks_uri?, issuer: issuer?, audience: audience?, algorithms, leeway, cache_ttl, scopes_claim })
-}
-
-const ASYMMETRIC: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
-
-/// More than this would keep an expired token alive.
-const MAX_LEEWAY: Duration = Duration::from_secs(60);
-
-fn leeway(section: &Section) -> Duration {
-    let leeway = section.read_or("leeway", Duration::from_secs(30));
-    if leeway > MAX_LEEWAY {
-        section.problem("leeway", format!("must be at most {}s", MAX_LEEWAY.as_secs()));
-    }
-    leeway
-}
-
-fn hmac(section: Section, in_force: bool) -> Option<Hmac> {
-    let VariableName(variable) = section.read_or("secret_env", VariableName("JWT_SHARED_SECRET".to_owned()));
-    let algorithm: String = section.read_or("algorithm", "HS256".to_owned());
-    if let Err(message) = one_of(&algorithm, &["HS256", "HS384", "HS512"]) {
-        section.problem("algorithm", message);
-    }
-    let (issuer, audience) = (section.read("issuer"), section.read("audience"));
-    let leeway = leeway(&section);
-    let secret = if in_force { hmac_secret(&section, &variable) } else { None };
-    section.finish();
-    Some(Hmac { secret: secret?, issuer, audience, algorithm, leeway })
-}
-
-/// RFC 7518 section 3.2 asks for a key as long as the hash of HS256.
-const HMAC_BYTES: usize = 32;
-
-fn hmac_secret(section: &Section, variable: &str) -> Option<Secret> {
-    match section.source().variable(variable) {
-        None => section.problem("secret_env", format!("the variable {variable} is not set")),
-        Some(secret) if secret.len() < HMAC_BYTES => {
-            section.problem("secret_env", format!("the secret in {variable} is shorter than {HMAC_BYTES} bytes"));
-        }
-        Some(secret) => return Some(Secret::new(secret)),
-    }
-    None
-}
-
 fn security(section: Section) -> Security {
     let level = section.read_or("level", Level::default());
     let matrix = matrix(section.section("levels"));
@@ -280,6 +144,7 @@ fn limits(section: Section) -> Limits {
         depth: count("depth", 128),
         keys: count("keys", 65_536),
         key: size("key", 64 << 10),
+        name: size("name", 512),
         ratio: count("ratio", 100),
         head: size("head", 64 << 10),
         headers: count("headers", 100),

@@ -7,25 +7,39 @@ use http::Method;
 
 use super::Upstream;
 use super::pattern::{Params, Pattern, Template, is_canonical};
+use crate::auth::Scope;
+use crate::wire::Dialect;
 
 /// One row of the table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Route {
     pub method: Method,
     pub pattern: Pattern,
-    /// Name of the wire format.
-    pub format: &'static str,
+    /// How to read the body, and how to word a refusal.
+    pub dialect: &'static Dialect,
     pub upstream: Arc<Upstream>,
     /// The path sent up; the request's own when `None`.
     pub upstream_path: Option<Template>,
     /// What a caller needs.
-    pub scope: String,
+    pub scope: Scope,
 }
 
 impl Route {
     /// The path as the configuration writes it: the `route` label of metrics and audit records.
     pub fn label(&self) -> &str {
         self.pattern.text()
+    }
+}
+
+impl PartialEq for Route {
+    /// A dialect is known by its name.
+    fn eq(&self, other: &Self) -> bool {
+        let identity = |route: &Self| (route.dialect.name, route.scope);
+        identity(self) == identity(other)
+            && self.method == other.method
+            && self.pattern == other.pattern
+            && self.upstream == other.upstream
+            && self.upstream_path == other.upstream_path
     }
 }
 
@@ -163,24 +177,28 @@ pub(super) fn clash(a: &Route, b: &Route) -> Option<Clash> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::config::Config;
 
+    static SHIPPED: LazyLock<RouteTable> = LazyLock::new(|| Config::default().routes);
+
     /// What the shipped table says of a request: `format upstream-path`, or why there is no route.
     fn routed(table: &RouteTable, method: &Method, path: &str) -> String {
         match table.find(method, path) {
-            RouteMatch::Found(found) => format!("{} {}", found.route.format, found.upstream_path()),
-            RouteMatch::MethodNotAllowed { routes } => format!("405 {}", routes[0].format),
-            RouteMatch::NotFound { near } => format!("404 {}", near.map_or("", |route| route.format)),
+            RouteMatch::Found(found) => format!("{} {}", found.route.dialect.name, found.upstream_path()),
+            RouteMatch::MethodNotAllowed { routes } => format!("405 {}", routes[0].dialect.name),
+            RouteMatch::NotFound { near } => format!("404 {}", near.map_or("", |route| route.dialect.name)),
             RouteMatch::BadTarget => "400".to_owned(),
         }
     }
 
     #[test]
     fn the_shipped_routes_lead_where_the_sdks_expect() {
-        let table = Config::default().routes;
+        let table = &*SHIPPED;
         for (method, path, expected) in [
             ("POST", "/v1/chat/completions", "openai.chat /v1/chat/completions"),
             ("GET", "/v1/models/ft:gpt-4o:org::id", "openai.models /v1/models/ft:gpt-4o:org::id"),
@@ -224,13 +242,13 @@ mod tests {
             ("POST", "/", "400"),
             ("POST", "/openai/deployments/a%2Fb/chat/completions", "404 azure.chat"),
         ] {
-            assert_eq!(routed(&table, &method.parse().unwrap(), path), expected, "{method} {path}");
+            assert_eq!(routed(table, &method.parse().unwrap(), path), expected, "{method} {path}");
         }
     }
 
     #[test]
     fn a_path_that_another_reader_could_see_otherwise_is_refused() {
-        let table = Config::default().routes;
+        let table = &*SHIPPED;
         for path in [
             "",
             "*",
@@ -262,20 +280,20 @@ mod tests {
         ] {
             assert_eq!(table.find(&Method::POST, path), RouteMatch::BadTarget, "{path}");
         }
-        assert_eq!(routed(&table, &Method::POST, "/v1/chat%2Fcompletions"), "404 openai.chat");
+        assert_eq!(routed(table, &Method::POST, "/v1/chat%2Fcompletions"), "404 openai.chat");
     }
 
     fn table(paths: &[&str]) -> Result<RouteTable, Clash> {
-        let upstream = &Config::default().upstreams[0];
+        let upstream = &SHIPPED.iter().next().unwrap().upstream;
         let routes: Vec<Arc<Route>> = paths
             .iter()
             .map(|path| Route {
                 method: Method::POST,
                 pattern: Pattern::parse(path, false).unwrap(),
-                format: "openai.chat",
+                dialect: crate::wire::find("openai.chat").unwrap(),
                 upstream: Arc::clone(upstream),
                 upstream_path: None,
-                scope: String::new(),
+                scope: Scope::Validate,
             })
             .map(Arc::new)
             .collect();
@@ -320,7 +338,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_found_goes_up_as_a_canonical_path(path in "/(v1|v1beta|bedrock/model|x)(/[a-z.%2F:;-]{1,8}){1,3}(:generateContent|/converse)?") {
-            let table = Config::default().routes;
+            let table = &*SHIPPED;
             if let RouteMatch::Found(found) = table.find(&Method::POST, &path) {
                 prop_assert!(is_canonical(&found.upstream_path()));
             }
@@ -328,7 +346,7 @@ mod tests {
 
         #[test]
         fn no_path_panics_and_no_repair_is_made(path in ".{0,60}") {
-            let table = Config::default().routes;
+            let table = &*SHIPPED;
             if let RouteMatch::Found(found) = table.find(&Method::POST, &path) {
                 prop_assert_eq!(found.upstream_path(), path.clone());
             }

@@ -7,11 +7,12 @@ use toml::Table;
 
 use super::pattern::{Pattern, Template};
 use super::problem::{did_you_mean, quoted};
-use super::read::SCOPES;
 use super::routes::{Clash, Route, RouteTable, clash};
 use super::source::Section;
 use super::upstream::{self, Upstream, UpstreamKey, UpstreamTimeouts};
 use super::value::{Leaf, one_of};
+use crate::auth::Scope;
+use crate::wire::{self, BodyKind, Dialect, Family};
 
 /// Upstreams and routes of the file. Shipped routes apply when it has none, as far as their upstreams exist.
 pub(super) fn read(root: &Section, shipped: &Table, timeouts: UpstreamTimeouts) -> (Vec<Arc<Upstream>>, RouteTable) {
@@ -66,52 +67,12 @@ impl Upstreams {
     }
 }
 
-/// Names of the wire formats.
-const FORMATS: &[&str] = &[
-    "openai.chat",
-    "openai.completions",
-    "openai.responses",
-    "openai.embeddings",
-    "openai.moderations",
-    "openai.models",
-    "azure.chat",
-    "azure.completions",
-    "azure.embeddings",
-    "azure.responses",
-    "azure.models",
-    "anthropic.messages",
-    "anthropic.count_tokens",
-    "anthropic.batches",
-    "anthropic.models",
-    "gemini.generate",
-    "gemini.stream",
-    "gemini.count_tokens",
-    "gemini.embed",
-    "gemini.models",
-    "ollama.chat",
-    "ollama.generate",
-    "ollama.embed",
-    "ollama.tags",
-    "cohere.chat",
-    "mistral.chat",
-    "mistral.fim",
-    "mistral.embeddings",
-    "mistral.models",
-    "bedrock.converse",
-    "bedrock.converse_stream",
-];
-
-/// Formats of requests without a body.
-fn is_bodyless(format: &str) -> bool {
-    format.ends_with(".models") || format.ends_with(".tags")
-}
-
-struct Format(&'static str);
+struct Format(&'static Dialect);
 
 impl Leaf for Format {
     fn from_text(text: &str) -> Result<Self, String> {
-        let unknown = || format!("no format is called {}{}", quoted(text), did_you_mean(text, FORMATS.iter().copied()));
-        FORMATS.iter().find(|name| **name == text).map(|name| Format(name)).ok_or_else(unknown)
+        let hint = || did_you_mean(text, wire::FORMATS.iter().map(|dialect| dialect.name));
+        wire::find(text).map(Format).ok_or_else(|| format!("no format is called {}{}", quoted(text), hint()))
     }
 }
 
@@ -126,24 +87,29 @@ impl Leaf for Verb {
 }
 
 fn route(section: Section, upstreams: &Upstreams) -> Option<Route> {
-    let format = section.required::<Format>("format").map(|format| format.0);
+    let dialect = section.required("format").map(|Format(dialect)| dialect);
     let pattern = section.required("path").and_then(|path: String| {
-        let encoded_slash = format.is_some_and(|name| name.starts_with("bedrock."));
+        let encoded_slash = dialect.is_some_and(|dialect| dialect.family == Family::Bedrock);
         Pattern::parse(&path, encoded_slash).map_err(|message| section.problem("path", message)).ok()
     });
-    let method = section.read("method").map(|verb: Verb| verb.0);
+    let method = section.read("method").map(|Verb(method)| method);
     let upstream_path = section.read("upstream_path").map(|path: String| match &pattern {
         Some(pattern) => Template::parse(&path, pattern).map_err(|message| section.problem("upstream_path", message)),
         None => Err(()),
     });
-    let scope: String = section.read_or("scope", "prompt:validate".to_owned());
-    one_of(&scope, SCOPES).map_err(|message| section.problem("scope", message)).ok();
+    let scope = section.read_or("scope", Scope::Validate);
     let upstream = upstream_of(&section, upstreams);
     section.finish();
-    let usual = if is_bodyless(format?) { Method::GET } else { Method::POST };
+    let method = method.unwrap_or(usual_method(dialect?));
     let upstream_path = upstream_path.transpose().ok()?;
-    let method = method.unwrap_or(usual);
-    Some(Route { method, pattern: pattern?, format: format?, upstream: upstream?, upstream_path, scope })
+    Some(Route { method, pattern: pattern?, dialect: dialect?, upstream: upstream?, upstream_path, scope })
+}
+
+fn usual_method(dialect: &Dialect) -> Method {
+    match dialect.body {
+        BodyKind::Json => Method::POST,
+        BodyKind::None => Method::GET,
+    }
 }
 
 fn upstream_of(section: &Section, upstreams: &Upstreams) -> Option<Arc<Upstream>> {

@@ -42,8 +42,7 @@ fn tables_can_be_appended_to_the_shipped_file() {
     let config = config(&text, &[]);
     assert_eq!(config.routes.len(), Config::default().routes.len() + 1);
     assert_eq!(config.upstreams.last().unwrap().address.base_path, "/base");
-    let Auth::Static { dev_tokens: true, tokens } = config.auth else { panic!("mode") };
-    assert_eq!((tokens[0].sha256, tokens[0].name.as_str()), ([0xab; 32], "me"));
+    assert_eq!((config.auth.mode, config.auth.tokens.len()), (AuthMode::Static { dev_tokens: true }, 1));
     let replaced = SHIPPED.replace("url = \"https://api.openai.com\"", "url = \"http://127.0.0.1:9000\"");
     assert!(load(&replaced, &[]).is_ok());
 }
@@ -112,11 +111,19 @@ fn every_problem_is_reported_at_once_by_its_key() {
     assert_eq!(found, expected);
 }
 
+/// Each text is refused with a problem at its key.
+fn refused(cases: &[(&str, String)]) {
+    for (key, text) in cases {
+        let found = problems(text, &[]);
+        assert!(found.iter().any(|problem| problem.starts_with(&format!("{key}:"))), "{key} in {text}: {found:?}");
+    }
+}
+
 #[test]
-fn each_of_these_is_refused_at_the_key_that_is_wrong() {
+fn a_bad_upstream_or_route_is_refused_at_the_key_that_is_wrong() {
     let upstream = |url: &str| format!("[[upstream]]\nname = \"x\"\nurl = \"{url}\"");
     let route = |rest: &str| format!("[[route]]\nformat = \"openai.chat\"\nupstream = \"openai\"\n{rest}");
-    let cases: &[(&str, String)] = &[
+    refused(&[
         ("upstream[0].url", upstream("https://10.0.0.1")),
         ("upstream[0].url", upstream("https://[::1]:8443")),
         ("upstream[0].url", upstream("https://")),
@@ -153,6 +160,13 @@ fn each_of_these_is_refused_at_the_key_that_is_wrong() {
         ("route[0].scope", route("path = \"/a\"\nscope = \"prompt:everything\"")),
         ("route[1].path", route("path = \"/a/{x}\"") + "\n" + &route("path = \"/a/{y}\"")),
         ("route[1].path", route("path = \"/a/{x}\"") + "\n" + &route("path = \"/{x}/a\"\nmethod = \"GET\"")),
+        ("upstream[0].allow_query", upstream("https://e.com") + "\nallow_query = [\"Key\"]"),
+    ]);
+}
+
+#[test]
+fn a_bad_section_is_refused_at_the_key_that_is_wrong() {
+    refused(&[
         ("auth.jwt.jwks_uri", "[auth]\nmode = \"jwt\"\n[auth.jwt]\nissuer = \"i\"\naudience = \"a\"".to_owned()),
         ("auth.jwt.jwks_uri", "[auth.jwt]\njwks_uri = \"http://example.com/keys\"".to_owned()),
         ("auth.jwt.algorithms", "[auth.jwt]\nalgorithms = [\"HS256\"]".to_owned()),
@@ -160,6 +174,12 @@ fn each_of_these_is_refused_at_the_key_that_is_wrong() {
         ("auth.jwt.algorithms", "[auth.jwt]\nalgorithms = []".to_owned()),
         ("auth.jwt.leeway", "[auth.jwt]\nleeway = \"10m\"".to_owned()),
         ("auth.hmac.secret_env", "[auth]\nmode = \"hmac\"".to_owned()),
+        ("auth.hmac.issuer", "[auth]\nmode = \"hmac\"".to_owned()),
+        ("auth.static.token[0].scope", "[[auth.static.token]]\nenv = \"T\"\nscope = \"x\"".to_owned()),
+        (
+            "auth.static.token[0].scopes",
+            "[[auth.static.token]]\nenv = \"T\"\nclient_id = \"c\"\nscopes = [\"all\"]".to_owned(),
+        ),
         ("auth.hmac.algorithm", "[auth.hmac]\nalgorithm = \"RS256\"".to_owned()),
         ("auth.static.token[0].sha256", "[[auth.static.token]]\nclient_id = \"c\"\nscopes = []".to_owned()),
         ("auth.static.token[0].env", "[[auth.static.token]]\nenv = \"T\"\nclient_id = \"c\"\nscopes = []".to_owned()),
@@ -176,11 +196,7 @@ fn each_of_these_is_refused_at_the_key_that_is_wrong() {
         ("log.level", "[log]\nlevel = \"loud\"".to_owned()),
         ("audit.path", "[audit]\npath = \"\"".to_owned()),
         ("rules.files", "[rules]\nfiles = [3]".to_owned()),
-    ];
-    for (key, text) in cases {
-        let found = problems(text, &[]);
-        assert!(found.iter().any(|problem| problem.starts_with(&format!("{key}:"))), "{key} in {text}: {found:?}");
-    }
+    ]);
 }
 
 #[test]
@@ -207,8 +223,9 @@ fn no_value_that_may_be_a_secret_appears_in_a_problem() {
 
 #[test]
 fn a_key_or_secret_is_not_in_debug_output() {
-    let variables = [("OPENAI_API_KEY", "sk-proj-canary"), ("JWT_SHARED_SECRET", "canary-canary-canary-canary-canary")];
-    let config = config("[auth]\nmode = \"hmac\"", &variables);
+    let variables =
+        [("OPENAI_API_KEY", "sk-proj-canary"), ("JWT_SHARED_SECRET", "canary-q7Zx1Lw9Vb3Nc5Md8Kf2Jg4Hh6Ty0RpQ")];
+    let config = config("[auth]\nmode = \"hmac\"\n[auth.hmac]\nissuer = \"i\"\naudience = \"a\"", &variables);
     assert!(!format!("{config:?}").contains("canary"));
     assert_eq!(config.upstreams[0].key, UpstreamKey::Set(Secret::new("sk-proj-canary")));
 }
@@ -241,7 +258,7 @@ fn an_upstream_no_route_leads_to_is_a_warning() {
 
 #[test]
 fn the_original_servers_variables_are_honoured() {
-    let secret = "0123456789abcdef0123456789abcdef";
+    let secret = "kP3vX8nQ1zR6wT9yB4mC7dF2gH5jL0sAeU3iO8pN1qW6rE9tY4uI7oK2lM5xZ0cV";
     let variables = [
         ("FASTMCP_AUTH_MODE", "hmac"),
         ("JWT_SHARED_SECRET", secret),
@@ -254,9 +271,9 @@ fn the_original_servers_variables_are_honoured() {
         ("DEFAULT_SECURITY_LEVEL", "HIGH"),
     ];
     let config = config("", &variables);
-    let Auth::Hmac(hmac) = &config.auth else { panic!("mode") };
+    let AuthMode::Hmac(hmac) = &config.auth.mode else { panic!("mode") };
     assert_eq!((hmac.secret.expose(), hmac.algorithm.as_str()), (secret, "HS512"));
-    assert_eq!((hmac.issuer.as_deref(), hmac.audience.as_deref()), (Some("me"), Some("you")));
+    assert_eq!((hmac.rules.issuer.as_str(), hmac.rules.audience.as_str()), ("me", "you"));
     assert_eq!(config.admin.listen.to_string(), "[::1]:9001");
     assert_eq!((config.log.level, config.security.level), (LogLevel::Warn, Level::High));
 }
@@ -272,8 +289,8 @@ fn the_original_jwt_variables_are_enough_for_that_mode() {
         ("SERVER_PORT", "9001"),
     ];
     let config = config("", &variables);
-    let Auth::Jwt(jwt) = &config.auth else { panic!("mode") };
-    assert_eq!((jwt.audience.as_str(), jwt.algorithms.as_slice()), ("promptgate", &["RS256".to_owned()][..]));
+    let AuthMode::Jwt(jwt) = &config.auth.mode else { panic!("mode") };
+    assert_eq!((jwt.rules.audience.as_str(), jwt.algorithms.as_slice()), ("promptgate", &["RS256".to_owned()][..]));
     assert_eq!(config.admin.listen.to_string(), "127.0.0.1:9001");
 }
 
@@ -303,7 +320,7 @@ fn a_variable_beats_the_file_and_our_own_names_beat_the_original_ones() {
     ]);
     let config = config(text, &variables);
     assert_eq!((config.security.level, config.limits.hold), (Level::High, 3 << 20));
-    assert_eq!(config.auth, Auth::Static { dev_tokens: false, tokens: Vec::new() });
+    assert_eq!(config.auth, Auth { mode: AuthMode::Static { dev_tokens: false }, tokens: Vec::new() });
     assert_eq!(config.admin.cors_origins, ["https://a.example", "https://b.example"]);
     assert_eq!(config.security.matrix.rule(Level::High, crate::detect::Category::Pii).threshold, 0.1);
     assert_eq!(config.admin.listen.port(), 1);
@@ -313,15 +330,42 @@ fn a_variable_beats_the_file_and_our_own_names_beat_the_original_ones() {
 }
 
 #[test]
-fn a_configured_token_is_kept_as_its_hash() {
-    let text = "[auth.static]\ndev_tokens = false\n[[auth.static.token]]\nenv = \"MY_TOKEN\"\nclient_id = \"c\"\nscopes = [\"security:admin\"]";
-    let token = "abcdefghijklmnopqrstuvwxyz0123456789";
-    let Auth::Static { tokens, .. } = config(text, &[("MY_TOKEN", token)]).auth else { panic!("mode") };
-    let hash = ring::digest::digest(&ring::digest::SHA256, token.as_bytes());
-    assert_eq!(tokens[0].sha256, hash.as_ref());
-    assert!(problems(text, &[("MY_TOKEN", "short")])[0].starts_with("auth.static.token[0].env: the token in MY_TOKEN"));
-    let twice = format!("{text}\n{}", text.split_once("[[").map(|(_, token)| format!("[[{token}")).unwrap());
-    assert_eq!(problems(&twice, &[("MY_TOKEN", token)]), ["auth.static.token[1]: is the token of an earlier entry"]);
+fn a_configured_token_opens_the_gateway_in_every_mode() {
+    let row = "[[auth.static.token]]\nenv = \"MY_TOKEN\"\nclient_id = \"c\"\nscopes = [\"security:admin\"]";
+    let token = "vT4qL9xZ2mWc7RkY8pHs1NfJ6bDg3uXe";
+    let hmac = ("JWT_SHARED_SECRET", "q7Zx1Lw9Vb3Nc5Md8Kf2Jg4Hh6Ty0RpQ");
+    for mode in ["static", "hmac"] {
+        let variables =
+            [("MY_TOKEN", token), ("FASTMCP_AUTH_MODE", mode), ("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a"), hmac];
+        let config = config(row, &variables);
+        let principal = config.auth.authenticator().unwrap().authenticate(token, &Default::default(), 0).unwrap();
+        assert_eq!(principal.client_id, "c");
+        assert!(!format!("{config:?}").contains(token));
+    }
+    for (value, expected) in [
+        ("", "auth.static.token[0].env: the variable MY_TOKEN is not set"),
+        ("short", "auth.static.token[0].env: MY_TOKEN: the secret has 5 bytes, at least 32 are needed"),
+    ] {
+        assert_eq!(problems(row, &[("MY_TOKEN", value)]), [expected]);
+    }
+    let twice = format!("{row}\n{row}");
+    assert_eq!(problems(&twice, &[("MY_TOKEN", token)]), ["auth.static.token: the same token is configured twice"]);
+}
+
+#[test]
+fn a_token_without_its_hash_is_one_problem() {
+    let row = "[[auth.static.token]]\nclient_id = \"c\"\nname = \"n\"\nscopes = []";
+    assert_eq!(problems(row, &[]), ["auth.static.token[0].sha256: give either sha256 or env"]);
+}
+
+#[test]
+fn a_weak_shared_secret_is_refused() {
+    for secret in ["short", "changeme-changeme-changeme-changeme", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"] {
+        let variables =
+            [("FASTMCP_AUTH_MODE", "hmac"), ("JWT_SHARED_SECRET", secret), ("JWT_ISSUER", "i"), ("JWT_AUDIENCE", "a")];
+        let found = problems("", &variables);
+        assert!(found.len() == 1 && found[0].starts_with("auth.hmac.secret_env: the secret "), "{found:?}");
+    }
 }
 
 #[test]
@@ -340,6 +384,8 @@ fn a_syntax_error_names_its_line_and_shows_nothing_of_it() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+
     #[test]
     fn no_text_and_no_variable_panics(text in ".{0,200}", name in "(PROMPTGATE__|JWT_|SERVER_)[A-Z_]{0,20}", value in ".{0,20}") {
         let _ = load(&text, &[(&name, &value)]);

@@ -12,6 +12,7 @@ use super::read::timeout;
 use super::source::Section;
 use super::value::VariableName;
 use super::{Secret, Timeouts};
+use crate::wire::{CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM};
 
 /// One provider endpoint.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +100,7 @@ pub(super) fn read(section: Section, name: Option<String>, shared: UpstreamTimeo
     let chunked = section.read_or("chunked", true);
     let http = section.read_or("http", HttpVersion::default());
     let allow_headers = allow_headers(&section);
-    let allow_query = section.read_or("allow_query", Vec::new());
+    let allow_query = allow_query(&section);
     let timeouts = timeouts(section.section("timeouts"), shared);
     section.finish();
     let (name, address) = (name?, address?);
@@ -125,35 +126,12 @@ fn is_header_value(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Headers that must never be the caller's: they carry credentials, name a host or frame the message.
-const RESERVED_HEADERS: &[&str] = &[
-    "accept-encoding",
-    "api-key",
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "cookie",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-api-key",
-    "x-goog-api-key",
-    "x-promptgate-token",
-];
-
 fn allow_headers(section: &Section) -> Vec<String> {
     let names: Vec<String> = section.read_or("allow_headers", Vec::new());
     for name in &names {
         match HeaderName::from_bytes(name.as_bytes()) {
             Err(_) => section.problem("allow_headers", format!("{} is not a header name", quoted(name))),
-            Ok(known) if RESERVED_HEADERS.contains(&known.as_str()) => {
+            Ok(known) if NEVER_UPSTREAM.contains(&known.as_str()) => {
                 section
                     .problem("allow_headers", format!("{known} cannot be let through: the gateway sets or removes it"));
             }
@@ -161,6 +139,14 @@ fn allow_headers(section: &Section) -> Vec<String> {
         }
     }
     names.iter().map(|name| name.to_ascii_lowercase()).collect()
+}
+
+fn allow_query(section: &Section) -> Vec<String> {
+    let keys: Vec<String> = section.read_or("allow_query", Vec::new());
+    for key in keys.iter().filter(|key| CREDENTIAL_QUERY_KEYS.iter().any(|known| known.eq_ignore_ascii_case(key))) {
+        section.problem("allow_query", format!("{key} cannot be let through: it carries a credential"));
+    }
+    keys
 }
 
 fn timeouts(section: Section, shared: UpstreamTimeouts) -> UpstreamTimeouts {

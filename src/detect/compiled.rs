@@ -11,7 +11,9 @@ pub(super) struct CompiledRule {
     pub rule: Rule,
     pattern: Regex,
     secret: Option<usize>,
+    not: Option<usize>,
     allow: Vec<Regex>,
+    unless: Vec<Regex>,
 }
 
 impl CompiledRule {
@@ -20,9 +22,11 @@ impl CompiledRule {
             build(source).map_err(|error| RuleProblem { rule: rule.id.to_string(), problem: error.to_string() })
         };
         let pattern = compile(&rule.regex)?;
-        let secret = pattern.capture_names().position(|name| name == Some("secret"));
+        let group = |wanted| pattern.capture_names().position(|name| name == Some(wanted));
+        let (secret, not) = (group("secret"), group("not"));
         let allow = rule.allow.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, allow })
+        let unless = rule.unless.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless })
     }
 
     /// A keyword as it stands in the view the rule is matched against.
@@ -39,7 +43,12 @@ impl CompiledRule {
         while at <= bytes.len() {
             let Some(whole) = self.pattern.find_at(bytes, at) else { return };
             let whole = Span::new(whole.start(), whole.end());
+            if self.negated(bytes, whole) {
+                at = whole.end.max(at + 1);
+                continue;
+            }
             let accepted = self.span(text, whole).filter(|span| self.accepts(&text[span.start..span.end]));
+            let accepted = accepted.filter(|_| !self.vetoed(bytes, whole));
             if let Some(span) = accepted {
                 found(span);
             }
@@ -59,6 +68,18 @@ impl CompiledRule {
         };
         let span = Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end));
         (!span.is_empty()).then_some(span)
+    }
+
+    /// The group `not` takes part: "never ignore your instructions".
+    fn negated(&self, bytes: &[u8], whole: Span) -> bool {
+        let taken =
+            |group| self.pattern.captures_at(bytes, whole.start).is_some_and(|found| found.get(group).is_some());
+        self.not.is_some_and(taken)
+    }
+
+    fn vetoed(&self, bytes: &[u8], whole: Span) -> bool {
+        let around = &bytes[whole.start.saturating_sub(AROUND)..(whole.end + AROUND).min(bytes.len())];
+        self.unless.iter().any(|pattern| pattern.is_match(around))
     }
 
     fn accepts(&self, span: &str) -> bool {
@@ -85,6 +106,8 @@ fn build(source: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(source).unicode(false).size_limit(REGEX_BYTES).dfa_size_limit(DFA_BYTES).build()
 }
 
+/// How far `unless` looks to either side of a match: about a clause.
+const AROUND: usize = 48;
 const LONGEST_RETRY: usize = 64;
 const REGEX_BYTES: usize = 4 << 20;
 const DFA_BYTES: usize = 4 << 20;

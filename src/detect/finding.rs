@@ -74,16 +74,3 @@ pub enum Severity {
     High,
     Critical,
 }
-
-/// The score of each category, in the order of `Category::ALL`: independent signs add up (noisy-or over distinct
-/// rules), and no number of them is certainty.
-pub fn scores(findings: &[Finding]) -> [f32; 6] {
-    const CEILING: f32 = 0.99;
-    let mut doubts = [1.0_f32; 6];
-    for (index, finding) in findings.iter().enumerate() {
-        if findings[..index].iter().all(|earlier| earlier.rule != finding.rule) {
-            doubts[finding.category as usize] *= 1.0 - finding.confidence;
-        }
-    }
-    doubts.map(|doubt| (1.0 - doubt).min(CEILING))
-}

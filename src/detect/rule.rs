@@ -23,13 +23,15 @@ pub struct Rule {
     pub published: bool,
     pub view: ViewKind,
     pub trigger: Trigger,
-    /// Source of the pattern; the span is the group `secret`, else the whole match.
+    /// Source of the pattern; the span is the group `secret`, else the whole match. A match with a group `not` is no finding.
     pub regex: String,
     pub validator: Validator,
     /// Minimal Shannon bits a character of the span.
     pub entropy: f32,
     /// Patterns over the span; a match means it is no finding.
     pub allow: Vec<String>,
+    /// Patterns over the match and the `compiled::AROUND` bytes on either side of it; a match means it is no finding.
+    pub unless: Vec<String>,
     pub examples: Vec<String>,
     pub negative_examples: Vec<String>,
 }
@@ -160,6 +162,8 @@ struct Row {
     entropy: f32,
     #[serde(default)]
     allow: Vec<String>,
+    #[serde(default)]
+    unless: Vec<String>,
     examples: Vec<String>,
     negative_examples: Vec<String>,
 }
@@ -184,6 +188,7 @@ impl Row {
             validator: self.validator,
             entropy: self.entropy,
             allow: self.allow,
+            unless: self.unless,
             examples: self.examples,
             negative_examples: self.negative_examples,
         })
@@ -242,8 +247,14 @@ fn problem(rule: &str, problem: &str) -> RuleProblem {
 const MIN_EXAMPLES: usize = 3;
 
 const BUILTIN: &[(&str, &str)] = &[
-    ("secrets.toml", include_str!("../../conf/rules/secrets.toml")),
+    ("secrets_cloud.toml", include_str!("../../conf/rules/secrets_cloud.toml")),
+    ("secrets_code.toml", include_str!("../../conf/rules/secrets_code.toml")),
+    ("secrets_chat.toml", include_str!("../../conf/rules/secrets_chat.toml")),
+    ("secrets_build.toml", include_str!("../../conf/rules/secrets_build.toml")),
+    ("secrets_business.toml", include_str!("../../conf/rules/secrets_business.toml")),
+    ("secrets_generic.toml", include_str!("../../conf/rules/secrets_generic.toml")),
     ("pii.toml", include_str!("../../conf/rules/pii.toml")),
+    ("pii_national.toml", include_str!("../../conf/rules/pii_national.toml")),
     ("injection.toml", include_str!("../../conf/rules/injection.toml")),
     ("jailbreak.toml", include_str!("../../conf/rules/jailbreak.toml")),
     ("prompt_extraction.toml", include_str!("../../conf/rules/prompt_extraction.toml")),

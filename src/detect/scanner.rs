@@ -299,6 +299,6 @@ mod tests {
         let mut findings = Vec::new();
         scanner().scan(text, 0, Class::Label, &mut findings);
         assert_eq!(findings.len(), 1);
-        assert_eq!(&*findings[0].entity, "API_KEY");
+        assert_eq!(&*findings[0].rule, "secret.github.token");
     }
 }

@@ -1,1 +1,248 @@
-//! The gateway listener on Pingora.
+//! The gateway listener on Pingora: one short method a phase. Decides nothing about text and knows no status; `reply` does.
+
+mod admit;
+mod body;
+mod context;
+mod head;
+mod record;
+mod reply;
+mod upstream;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType};
+
+use context::{Body, Context};
+use reply::Failure;
+
+use crate::config::UpstreamKey;
+use crate::sanitize::scrub::Scrub;
+use crate::state::{Live, dns::Resolver};
+use crate::telemetry::{Audit, Metrics};
+use crate::wire;
+
+/// The gateway. One for all connections.
+pub struct Gateway {
+    live: Arc<Live>,
+    metrics: Arc<Metrics>,
+    audit: Arc<Audit>,
+    resolver: Resolver,
+}
+
+impl Gateway {
+    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> Self {
+        Gateway { live, metrics, audit, resolver: Resolver::default() }
+    }
+
+    async fn refuse(&self, session: &mut Session, context: &mut Context, failure: Failure) -> pingora::Result<()> {
+        let rules = context.rules();
+        context.failure = Some(failure.clone());
+        // A client that waits for "100 Continue" sends nothing that could be drained.
+        if session.get_header(http::header::EXPECT).is_none() {
+            reply::drain(session).await;
+        } else {
+            session.set_keepalive(None);
+        }
+        reply::send(session, &failure, &context.answer(&rules)).await
+    }
+
+    /// Turns a failure into an error that makes Pingora stop at once, whatever the upstream's protocol is: only errors
+    /// of the downstream side do.
+    fn stop(context: &mut Context, failure: Failure) -> Box<Error> {
+        let status = failure.status;
+        context.failure = Some(failure);
+        Error::new(ErrorType::HTTPStatus(status)).into_down()
+    }
+
+    fn check_memory(&self, context: &Context) -> Result<(), Failure> {
+        if self.metrics.held() > context.snapshot.config.limits.memory {
+            return Err(Failure::unavailable("memory", "the gateway holds as much as it may at the moment"));
+        }
+        Ok(())
+    }
+
+    /// One chunk of a body that is sanitized as it passes.
+    fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
+        let limit = context.snapshot.config.timeouts.request_body;
+        if context.started.elapsed() > limit {
+            return Err(Failure::body_too_slow(limit));
+        }
+        context.inspect(chunk)?;
+        self.check_memory(context)?;
+        if end {
+            return context.conclude();
+        }
+        let Body::Passing(inspection) = &mut context.body else { return Ok(Bytes::new()) };
+        Ok(inspection.take())
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.live.snapshot(), self.live.level(), self.metrics.hold(), self.metrics.begin())
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
+        context.started = Instant::now();
+        match self.admit(session, context).await {
+            Ok(()) => Ok(false),
+            Err(failure) => self.refuse(session, context, failure).await.map(|()| true),
+        }
+    }
+
+    async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
+        let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
+        let upstream = target.route.upstream.clone();
+        match self.resolver.resolve(&upstream.address.host, upstream.address.port).await {
+            Ok(addresses) => Ok(Box::new(upstream::peer(&upstream, addresses[context.attempts % addresses.len()]))),
+            Err(_) => {
+                let failure = Failure::upstream("upstream_unreachable", "the upstream's name cannot be resolved");
+                Err(Gateway::stop(context, failure))
+            }
+        }
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        head: &mut RequestHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
+        let upstream = &target.route.upstream;
+        let (query, dropped_query) =
+            upstream::query(context.family, upstream, session.req_header().uri.query().unwrap_or_default());
+        let path = if query.is_empty() { target.path.clone() } else { format!("{}?{query}", target.path) };
+        let length = match &context.body {
+            Body::Judged(bytes) => Some(bytes.len()),
+            Body::Empty | Body::Passing(_) => None,
+        };
+        context.dropped_headers = upstream::rewrite(head, context.family, upstream, &path, length)?;
+        context.dropped_query = dropped_query;
+        if let UpstreamKey::Set(key) = &upstream.key {
+            context.scrub = Scrub::finder(key.expose()).map(Scrub::new);
+        }
+        Ok(())
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let output = match &context.body {
+            Body::Empty => return Ok(()),
+            Body::Judged(bytes) if end => bytes.clone(),
+            Body::Judged(_) => Bytes::new(),
+            Body::Passing(_) => {
+                let chunk = body.take().unwrap_or_default();
+                let passed = self.pass_chunk(context, &chunk, end);
+                passed.map_err(|failure| Gateway::stop(context, failure))?
+            }
+        };
+        // An empty piece at the end would be written as a second terminating chunk; `None` before it would end the body.
+        *body = if end && output.is_empty() { None } else { Some(output) };
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        head: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        context.clock.first_byte.get_or_insert_with(Instant::now);
+        let unwanted: Vec<_> = head
+            .headers
+            .iter()
+            .filter(|(name, value)| !may_go_down(name.as_str(), value.as_bytes(), context))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in unwanted {
+            head.remove_header(&name);
+        }
+        head.insert_header("x-promptgate-request-id", &context.request_id)?;
+        head.insert_header("x-promptgate-verdict", context.verdict())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        context: &mut Context,
+    ) -> pingora::Result<Option<Duration>> {
+        if let Some(scrub) = &mut context.scrub {
+            let output = scrub.push(&body.take().unwrap_or_default(), end);
+            *body = (!output.is_empty()).then_some(output);
+        }
+        Ok(None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        /// Addresses tried before giving up. Nothing of the request has been sent yet.
+        const ATTEMPTS: usize = 2;
+        context.attempts += 1;
+        error.set_retry(context.attempts < ATTEMPTS);
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+        let failure = context.failure.take().or_else(|| Failure::from_pingora(error));
+        let Some(failure) = failure else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        if let (Some(target), true) = (&context.target, failure.status >= 500) {
+            self.metrics.upstream_error(&target.route.upstream.name, failure.code);
+        }
+        let status = failure.status;
+        if let Err(error) = self.refuse(session, context, failure).await {
+            tracing::debug!(request_id = context.request_id, %error, "the answer could not be written");
+        }
+        FailToProxy { error_code: status, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        let record = record::of(session, error, context, self.live.mode());
+        self.metrics.request(&record);
+        self.audit.request(&record);
+    }
+
+    fn suppress_error_log(&self, _: &Session, context: &Context, error: &Error) -> bool {
+        // Refusals are in the audit log; callers that went away are nobody's error.
+        context.failure.is_some() || *error.esource() == ErrorSource::Downstream
+    }
+
+    fn request_summary(&self, _: &Session, context: &Context) -> String {
+        let route = context.target.as_ref().map_or("none", |target| target.route.label());
+        format!("request {}, route {route}", context.request_id)
+    }
+}
+
+fn may_go_down(name: &str, value: &[u8], context: &Context) -> bool {
+    let framing = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|framing| framing == name);
+    let echo = || {
+        let target = context.target.as_ref();
+        target.is_some_and(|target| match &target.route.upstream.key {
+            UpstreamKey::Set(key) => memchr::memmem::find(value, key.expose().as_bytes()).is_some(),
+            UpstreamKey::None | UpstreamKey::Unset { .. } => false,
+        })
+    };
+    framing || (wire::response_header_allowed(name) && !echo())
+}

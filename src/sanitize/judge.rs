@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Guard;
-use crate::detect::{Category, Finding, finding};
+use crate::detect::{Category, Finding, scores};
 use crate::policy::{Action, Level};
 
 /// What was done to one request. Holds counts and names, never text.
@@ -89,7 +89,7 @@ impl Judge {
     /// Judges the findings of one window: the action for each, in their order. An attack's action is that of its
     /// category's score, since weak signs of one kind add up.
     pub fn observe(&mut self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
-        let scores = finding::scores(findings);
+        let scores = scores(findings);
         let actions = findings.iter().map(|finding| self.decide(guard, finding, &scores)).collect::<Vec<_>>();
         for (finding, action) in findings.iter().zip(&actions) {
             self.record(finding, *action);

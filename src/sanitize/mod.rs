@@ -9,6 +9,7 @@ mod media;
 mod nested;
 mod output;
 mod request;
+pub mod scrub;
 mod text;
 mod window;
 

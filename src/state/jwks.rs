@@ -1,13 +1,17 @@
 //! The issuer's keys: fetching, caching, and not fetching. Verifies nothing.
 //!
-//! Nothing runs by itself: a token that needs keys is what makes them be fetched. The rules, in order of what they protect:
+//! Nothing runs by itself: a token that needs keys is what makes them be fetched. The rules, in order of what they
+//! protect:
 //! - A token whose key is at hand never waits, whatever is being fetched for others.
-//! - At most one fetch is under way, and at most one is started in [`JwksConfig::cooldown`], counted from the start of the last
+//! - At most one fetch is under way, and at most one is started in [`JwksConfig::cooldown`], counted from the start
+//! of the last
 //!   one, however it ended. Tokens with made-up key ids cannot make the gateway a load generator.
-//! - Keys are used for [`JwksConfig::cache_ttl`], so a key the issuer took back is refused after that. From three quarters of it
+//! - Keys are used for [`JwksConfig::cache_ttl`], so a key the issuer took back is refused after that. From three
+//! quarters of it
 //!   the next token starts a refresh without waiting for it.
 //! - If the issuer cannot be reached, or answers with no usable key, the last good keys serve until they are
-//!   [`JwksConfig::max_age`] old. After that tokens are refused as [`AuthError::KeysUnavailable`]: this guard fails closed.
+//! [`JwksConfig::max_age`] old. After that tokens are refused as [`AuthError::KeysUnavailable`]: this guard fails
+//! closed.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,7 +43,8 @@ pub struct JwksConfig {
     pub cache_ttl: Duration,
     /// Least time between the starts of two fetches. Default 30 seconds.
     pub cooldown: Duration,
-    /// For how long keys are used while the issuer cannot be reached, counted like `cache_ttl` from their arrival. Default 1 hour.
+    /// For how long keys are used while the issuer cannot be reached, counted like `cache_ttl` from their arrival.
+    /// Default 1 hour.
     pub max_age: Duration,
     /// For how long a key id the issuer did not have is not asked for again. Default 30 seconds, so that a new key is
     /// found within the cool-down.
@@ -184,7 +189,8 @@ impl Jwks {
         self.source.loaded.load().is_some()
     }
 
-    /// Fetches keys if none were ever loaded, within the cool-down. For start-up, and for the readiness probe: while a gateway is
+    /// Fetches keys if none were ever loaded, within the cool-down. For start-up, and for the readiness probe: while
+    /// a gateway is
     /// not ready no tokens come in to make it try again.
     pub async fn warm(&self) -> bool {
         if !self.ready() {
@@ -194,7 +200,8 @@ impl Jwks {
     }
 
     /// A key set that can decide a token with this header, or why there is none. For what
-    /// [`Authenticator::needs_key`](crate::auth::Authenticator::needs_key) asks for; the set then goes to `authenticate`.
+    /// [`Authenticator::needs_key`](crate::auth::Authenticator::needs_key) asks for; the set then goes to
+    /// `authenticate`.
     pub async fn keys_for(&self, kid: Option<&str>, algorithm: Algorithm) -> Result<Arc<KeySet>, AuthError> {
         let source = &self.source;
         let now = source.now();
@@ -230,7 +237,8 @@ impl Jwks {
     async fn refresh(&self, now: Instant) {
         let (number, _) = self.source.attempt(now);
         if self.source.fetches.get(&number).await.is_none() {
-            // Its own task, so that a caller who hangs up does not cancel the fetch and make the next one start another.
+            // Its own task, so that a caller who hangs up does not cancel the fetch and make the next one start
+            // another.
             let _ = tokio::spawn(Arc::clone(&self.source).join(number)).await;
         }
     }

@@ -69,6 +69,13 @@ impl Live {
         (self.mode() == Mode::Jwt).then(|| self.jwks.as_ref().is_some_and(|jwks| jwks.ready()))
     }
 
+    /// Fetches the issuer's keys ahead of the first token, where the mode needs them.
+    pub async fn warm(&self) {
+        if let Some(jwks) = &self.jwks {
+            jwks.warm().await;
+        }
+    }
+
     /// Who presents `token`. Fetches the issuer's keys only for a token that could be decided with them.
     ///
     /// # Errors

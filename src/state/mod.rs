@@ -1,5 +1,6 @@
 //! State with a clock or a socket behind it: keys, caches, the live snapshot.
 
+pub mod dns;
 pub mod jwks;
 pub mod live;
 

@@ -148,7 +148,7 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
         let rule = |finding: &'a super::FindingCount| RuleLine {
             id: Bounded(&finding.rule),
             category: finding.category.name(),
-            action: finding.action.name(),
+            action: finding.outcome(),
             count: finding.count,
         };
         RequestLine {

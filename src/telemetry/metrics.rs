@@ -130,11 +130,11 @@ impl Metrics {
         self.duration.observe(record.timings.total.as_secs_f64());
         self.overhead.observe(record.timings.overhead.as_secs_f64());
         self.inspected(Phase::Request, record.bytes.inspected, record.timings.guard);
-        if let Some((reason, bytes)) = record.bytes.uninspected {
-            self.uninspected.with_label_values(&[reason]).inc_by(bytes);
+        for (reason, bytes) in &record.bytes.uninspected {
+            self.uninspected.with_label_values(&[*reason]).inc_by(*bytes);
         }
         for finding in &record.findings {
-            let labels = [finding.category.name(), &finding.rule, finding.action.name()];
+            let labels = [finding.category.name(), &finding.rule, finding.outcome()];
             self.findings.with_label_values(&labels).inc_by(finding.count);
         }
         for mask in &record.masked {

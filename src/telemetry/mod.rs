@@ -7,5 +7,5 @@ pub mod record;
 mod rfc3339;
 
 pub use audit::Audit;
-pub use metrics::{Metrics, Totals};
-pub use record::{FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+pub use metrics::{Held, InFlight, Metrics, Totals};
+pub use record::{Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};

@@ -71,7 +71,7 @@ pub struct MaskCount {
     pub count: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bytes {
     /// Request body from the caller, as received.
     pub received: u64,
@@ -79,8 +79,8 @@ pub struct Bytes {
     pub sent: u64,
     /// Of the request, decoded text given to the detectors.
     pub inspected: u64,
-    /// Of the request, left alone by choice, with why: `opaque`, `route`, ...
-    pub uninspected: Option<(&'static str, u64)>,
+    /// Of the request, left alone by choice, with why: `media`, `name`, `sealed`, ...
+    pub uninspected: Vec<(&'static str, u64)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +93,16 @@ pub struct Timings {
     pub guard: Duration,
     /// From the end of the request to the first byte of the answer; `None` when nothing went up.
     pub upstream: Option<Duration>,
+}
+
+impl FindingCount {
+    /// The metric label and the audit field: what came of the findings.
+    pub const fn outcome(&self) -> &'static str {
+        match self.action {
+            Action::Monitor => Verdict::WouldBlock.name(),
+            action => action.name(),
+        }
+    }
 }
 
 impl Verdict {
@@ -148,7 +158,7 @@ impl RequestRecord {
                 count: 2,
             }],
             masked: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 2 }],
-            bytes: Bytes { received: 120, sent: 300, inspected: 100, uninspected: Some(("opaque", 20)) },
+            bytes: Bytes { received: 120, sent: 300, inspected: 100, uninspected: vec![("opaque", 20)] },
             timings: Timings {
                 total: Duration::from_millis(20),
                 overhead: Duration::from_micros(150),

@@ -12,7 +12,7 @@ MODULES = ["cases_openai", "cases_anthropic", "cases_gemini", "cases_ollama"]
 def main():
     settings = harness.Settings.load()
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    for module in MODULES + (["cases_http"] if settings.generation == "new" else []):
+    for module in MODULES + (["cases_more", "cases_http"] if settings.generation == "new" else []):
         importlib.import_module(module)
     for chosen in harness.CASES:
         if wanted in f"{chosen.sdk}: {chosen.name}":

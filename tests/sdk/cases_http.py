@@ -182,7 +182,7 @@ def bad_codings(world):
     for name, data in [("deflate", zlib.compress(body)), ("gzip, gzip", gzip.compress(gzip.compress(body))), ("rot13", body)]:
         response = world.post(CHAT, data, {"content-encoding": name})
         assert response.status_code == 415, f"{name}: {response.status_code} {response.text[:200]}"
-    for name, bomb in [("gzip", gzip.compress(bytes(100_000_000))), ("br", brotli.compress(b" " * 100_000_000, quality=1))]:
+    for name, bomb in [("gzip", gzip.compress(b" " * 100_000_000)), ("br", brotli.compress(b" " * 100_000_000, quality=1))]:
         response = world.post(CHAT, bomb, {"content-encoding": name})
         assert response.status_code == 413, f"{name} bomb: {response.status_code} {response.text[:200]}"
     assert not world.received()
@@ -214,10 +214,10 @@ def chunked_big(world):
     assert world.last().body == body
 
 
-@case("http", "an attack at the end of 10 MB of text never arrives whole, and nothing secret before it", needs_gateway=True)
+@case("http", "an attack at the end of 4 MB of text never arrives whole, and nothing secret before it", needs_gateway=True)
 def late_attack(world):
     secret = world.secret.github()
-    filler = "The quick brown fox jumps over the lazy dog. " * 220_000
+    filler = "The quick brown fox jumps over the lazy dog. " * 90_000
     body = chat_body(f"My {secret} here. {filler}{ATTACK}")
     for content in (body, iter([body[start:start + 65_536] for start in range(0, len(body), 65_536)])):
         headers = {"content-type": "application/json", "authorization": f"Bearer {world.token}"}

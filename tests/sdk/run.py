@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the providers' own SDKs, two generations of each, against the gateway and a recording upstream.
+"""Runs the providers' own SDKs, two generations of each, and the JavaScript ones where npm is, against the gateway and a recording upstream.
 
     python3 tests/sdk/run.py                    build, set up the virtual environments, run everything
     python3 tests/sdk/run.py --direct           without the gateway: checks the cases and the upstream themselves
@@ -24,14 +24,15 @@ import time
 import urllib.error
 import urllib.request
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import upstream  # noqa: E402
+import upstream
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 WORK = ROOT / "target" / "sdk"
 TOKEN = "spv-basic-dev-2024-ghi789"
-GENERATIONS = ["new", "old"]
+PYTHON_GENERATIONS = ["new", "old"]
+GENERATIONS = [*PYTHON_GENERATIONS, "node"]
+INSTALL_SECONDS = 600
 READY_SECONDS = 20
 STOP_SECONDS = 15
 RUN_SECONDS = 900
@@ -42,7 +43,7 @@ def main():
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**9)
     print(f"seed {seed}", flush=True)
     random.seed(seed)
-    generations = options.generation or GENERATIONS
+    generations = options.generation or [*PYTHON_GENERATIONS, *(["node"] if shutil.which("npm") else [])]
     for generation in generations:
         prepare(generation)
     server = upstream.start()
@@ -67,18 +68,30 @@ def arguments():
 
 
 def prepare(generation):
-    """A virtual environment per generation, rebuilt when its requirements change."""
-    wanted = (HERE / f"requirements-{generation}.txt").read_text()
-    home = WORK / f"venv-{generation}"
-    stamp = home / "requirements.txt"
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    print(f"installing {home}", flush=True)
-    shutil.rmtree(home, ignore_errors=True)
+    """What a generation needs is installed once, and anew when the list of it changes."""
+    node = generation == "node"
+    wanted = HERE / ("node/package.json" if node else f"requirements-{generation}.txt")
+    home = WORK / generation
+    stamp = home / ".installed"
+    if not (stamp.exists() and stamp.read_text() == wanted.read_text()):
+        print(f"installing {home}", flush=True)
+        shutil.rmtree(home, ignore_errors=True)
+        install_node(home, wanted) if node else install_python(home, wanted)
+        stamp.write_text(wanted.read_text())
+    if node:
+        shutil.copy(HERE / "node" / "cases.mjs", home)  # beside its node_modules, where imports are looked for
+
+
+def install_python(home, requirements):
     subprocess.run([sys.executable, "-m", "venv", home], check=True)
     pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", HERE / f"requirements-{generation}.txt"], check=True, timeout=600)
-    stamp.write_text(wanted)
+    subprocess.run([*pip, "-r", requirements], check=True, timeout=INSTALL_SECONDS)
+
+
+def install_node(home, package):
+    home.mkdir(parents=True)
+    shutil.copy(package, home)
+    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=home, check=True, timeout=INSTALL_SECONDS)
 
 
 class Gateway:
@@ -189,12 +202,13 @@ def run(generation, origin, gateway, seed, options):
         "gateway": f"http://{gateway.base}", "upstream": origin, "seed": seed, "generation": generation, "token": TOKEN,
         "narrow_token": gateway.narrow_token, "keys": gateway.keys, "through_gateway": not options.direct,
     }
-    python = WORK / f"venv-{generation}" / "bin" / "python"
+    python = WORK / generation / "bin" / "python"
+    command = ["node", WORK / "node" / "cases.mjs"] if generation == "node" else [python, "-u", HERE / "cases.py"]
     environment = {
         "PATH": os.environ["PATH"], "HOME": str(WORK), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8",
         "PROMPTGATE_SDK_SETTINGS": json.dumps(settings),
     }
-    child = subprocess.Popen([python, "-u", HERE / "cases.py", options.only], env=environment, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen([*command, options.only], env=environment, stdout=subprocess.PIPE, text=True)
     rows, deadline = [], time.monotonic() + RUN_SECONDS
     try:
         for line in child.stdout:
@@ -217,7 +231,7 @@ def kept_quiet(gateway, metrics, rows, generation):
     found = []
     for place, text in [("the log", gateway.written()), ("the metrics", metrics)]:
         secrets = {"a secret of a case": [secret for row in rows for secret in row.get("secrets", [])],
-                   "a token": [TOKEN, gateway.narrow_token], "a provider key": gateway.keys.values()}
+                   "a token": [TOKEN, gateway.narrow_token], "a provider key": gateway.keys.values(), "an attack": ["You are now DAN"]}
         found += [f"{kind} is in {place}" for kind, values in secrets.items() if any(value in text for value in values)]
     row = {"generation": generation, "sdk": "gateway", "name": "its log, audit records and metrics hold no secret"}
     row.update(outcome="FAILED" if found else "ok", why="; ".join(found))

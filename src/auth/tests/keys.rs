@@ -50,6 +50,7 @@ fn a_poisoned_key_is_left_out_and_the_rest_is_used() {
         with(p256.clone(), json!({ "alg": "ES384" })),
         with(p256.clone(), json!({ "alg": "ECDH-ES" })),
         with(p256.clone(), json!({ "x": "" })),
+        with(p256.clone(), json!({ "y": b64([1; 33]) })),
         with(p256.clone(), json!({ "kty": "RSA" })),
         with(ed_jwk("bad"), json!({ "crv": "X25519" })),
         with(ed_jwk("bad"), json!({ "crv": "Ed448" })),

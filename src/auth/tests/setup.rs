@@ -87,6 +87,27 @@ fn configured_static_tokens_work_beside_json_web_tokens_and_without_keys() {
 }
 
 #[test]
+fn a_static_token_that_looks_like_a_json_web_token_asks_for_no_key() {
+    let known = token("ES256", "p256", &claims());
+    let entry = StaticToken::from_secret(&known, "batch", None, vec![]).unwrap();
+    let jwt = Authenticator::jwt(&["ES256"], rules(), StaticTokens::new(vec![entry], false).unwrap()).unwrap();
+    assert_eq!(jwt.needs_key(&known), None);
+    assert_eq!(find(&jwt, &known).unwrap().client_id, "batch");
+}
+
+#[test]
+fn the_provider_does_not_take_a_key_of_one_family_for_another() {
+    use jsonwebtoken::{Algorithm, DecodingKey, crypto};
+    crate::auth::install_crypto();
+    let tag = b64(mac("HS256", &rsa_pkcs1(), b"message"));
+    let as_rsa = DecodingKey::from_rsa_der(&rsa_pkcs1());
+    assert!(crypto::verify(&tag, b"message", &as_rsa, Algorithm::HS256).is_err());
+    let as_secret = DecodingKey::from_secret(&rsa_pkcs1());
+    assert_eq!(crypto::verify(&tag, b"message", &as_secret, Algorithm::HS256), Ok(true));
+    assert!(crypto::verify(&b64(sign("RS256", b"message")), b"message", &as_secret, Algorithm::RS256).is_err());
+}
+
+#[test]
 fn tokens_that_everybody_knows_or_can_guess_cannot_be_configured() {
     let from_secret = |token: &str| StaticToken::from_secret(token, "c", None, vec![]).err();
     assert_eq!(from_secret(OWN_TOKEN), None);

@@ -1,4 +1,5 @@
-//! Project Wycheproof's JOSE and HMAC vectors, from the folder `$PROMPTGATE_VECTORS/wycheproof` (they are not part of this
+//! Project Wycheproof's JOSE and HMAC vectors, from the folder `$PROMPTGATE_VECTORS/wycheproof` (they are not part of
+//! this
 //! repository). Each case comes out as labelled or stands in [`EXCEPTIONS`] with the reason.
 
 use std::path::PathBuf;
@@ -72,7 +73,8 @@ fn verifies(group: &Value, token: &str) -> bool {
     }
 }
 
-/// The mode `hmac` with this key, if it is long enough. (One group's key is all zeros, which no configuration would get past
+/// The mode `hmac` with this key, if it is long enough. (One group's key is all zeros, which no configuration would
+/// get past
 /// the check for placeholders; here the signatures are the subject.)
 fn shared_secret(key: &Value) -> Option<Hmac> {
     install_crypto();

@@ -1,0 +1,239 @@
+//! Whether a text can be a secret's value: random enough, decodable, or simply not a placeholder, a variable or an expression.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
+
+/// The first part of a JSON Web Token is base64url of an object with `alg` (RFC 7515 section 4.1).
+pub(super) fn jwt(text: &str) -> bool {
+    let header = text.split('.').next().unwrap_or_default();
+    let Ok(json) = URL_SAFE_NO_PAD.decode(header.trim_end_matches('=')) else { return false };
+    let Ok(serde_json::Value::Object(fields)) = serde_json::from_slice(&json) else { return false };
+    fields.contains_key("alg") && text.matches('.').count() >= 2
+}
+
+/// RFC 7617: base64 of `user:password`, both printable.
+pub(super) fn basic(text: &str) -> bool {
+    let padded = format!("{}{}", text.trim_end_matches('='), ["", "", "==", "="][text.trim_end_matches('=').len() % 4]);
+    let Ok(pair) = STANDARD.decode(&padded).or_else(|_| URL_SAFE.decode(&padded)) else { return false };
+    let Some(colon) = pair.iter().position(|b| *b == b':') else { return false };
+    colon + 1 < pair.len() && pair.iter().all(|b| *b >= b' ')
+}
+
+/// Letters and digits interleaved. Words, identifiers and paths keep their classes in runs; a random string changes class about every second character, and
+/// less often, with longer runs of letters, where it has one case only.
+pub(super) fn random(text: &str) -> bool {
+    let classes: Vec<u8> = text.bytes().map(class).collect();
+    let digits = classes.iter().filter(|c| **c == DIGIT).count();
+    let mixed_case = classes.contains(&UPPER) && classes.contains(&LOWER);
+    let (fewest_digits, tenths, run) = if mixed_case { (2, 3, 10) } else { (4, 2, 15) };
+    let interleaved = changes(&classes) * 10 >= classes.len() * tenths && longest_run(&classes, LOWER) < run;
+    digits >= fewest_digits && digits < classes.len() && interleaved && !is_placeholder(text) && !is_hash(text)
+}
+
+const UPPER: u8 = 0;
+const LOWER: u8 = 1;
+const DIGIT: u8 = 2;
+const OTHER: u8 = 3;
+
+fn class(b: u8) -> u8 {
+    match b {
+        b'A'..=b'Z' => UPPER,
+        b'a'..=b'z' => LOWER,
+        b'0'..=b'9' => DIGIT,
+        _ => OTHER,
+    }
+}
+
+/// Neighbours of different class; a separator ends a word and counts for nothing.
+fn changes(classes: &[u8]) -> usize {
+    classes.windows(2).filter(|pair| pair.first() != pair.last() && !pair.contains(&OTHER)).count()
+}
+
+fn longest_run(classes: &[u8], wanted: u8) -> usize {
+    classes.split(|c| *c != wanted).map(<[u8]>::len).max().unwrap_or(0)
+}
+
+/// Hexadecimal throughout: a commit, a digest or a UUID. What makes one a secret is said beside it, in the rule.
+fn is_hash(text: &str) -> bool {
+    text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
+/// The value of something called a key, token or secret. Real ones have digits or mixed case; a plain word or a name in one case is a variable.
+pub(super) fn credential(text: &str) -> bool {
+    let digit = text.bytes().any(|b| b.is_ascii_digit());
+    let upper = text.bytes().any(|b| b.is_ascii_uppercase());
+    let lower = text.bytes().any(|b| b.is_ascii_lowercase());
+    (digit || (upper && lower && text.len() >= 16 && !is_camel_case(text)))
+        && !is_placeholder(text)
+        && !is_expression(text)
+}
+
+/// Words joined by capitals: few capitals, each followed by a run of small letters.
+fn is_camel_case(text: &str) -> bool {
+    let classes: Vec<u8> = text.bytes().map(class).collect();
+    changes(&classes) * 5 < classes.len() * 2
+}
+
+pub(super) fn password(text: &str) -> bool {
+    let bare = text.trim_end_matches(['.', ',', '!', '?', ';', ':', ')']).to_ascii_lowercase();
+    bare.len() > 2 && !is_placeholder(text) && !is_expression(text) && !has_word(NOT_PASSWORDS, &bare)
+}
+
+pub(super) fn strong_password(text: &str) -> bool {
+    let core = text.trim_end_matches(['.', ',', '!', '?', ';', ':', ')', '\'', '"']);
+    let digit = core.bytes().any(|b| b.is_ascii_digit());
+    let sign = core.bytes().any(|b| b"!@#$%^&*+=~?".contains(&b));
+    let mixed = core.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && core.bytes().any(|b| b.is_ascii_lowercase());
+    core.len() > 3
+        && (digit || sign || mixed)
+        && !core.starts_with(|c: char| !c.is_ascii_alphanumeric() && core.len() < 6)
+        && password(text)
+}
+
+/// What stands where a secret is to be filled in: `your_api_key_here`, `<token>`, `xxxx`, `****`, `REDACTED`. `changeme`, `admin` and `123456` are not among
+/// them: they are the passwords of real machines, and masking one that is not costs a reader nothing.
+fn is_placeholder(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    let repeated = lower.bytes().all(|b| Some(b) == lower.bytes().next());
+    let filler = ["xxx", "***", "...", "___", "###"].iter().any(|f| lower.contains(f));
+    letters.is_empty()
+        || repeated
+        || filler
+        || PLACEHOLDERS.split_whitespace().any(|p| letters.contains(p))
+        || has_word(PLACEHOLDER_VALUES, &letters)
+}
+
+fn has_word(words: &str, word: &str) -> bool {
+    words.split_whitespace().any(|known| known == word)
+}
+
+/// Anywhere in the value, read without its signs.
+const PLACEHOLDERS: &str = "
+    yourapi yourtoken yourkey yoursecret yourpass yourown youraccess yourclient yourauth yourdb yourservice
+    yourprivate youropenai yourgithub mysecretkey placeholder redacted masked replaceme replacewith inserthere
+    insertyour keyhere tokenhere secrethere passwordhere goeshere enteryour putyour addyour todo examplekey
+    exampletoken examplesecret
+";
+
+/// The whole value, read without its signs.
+const PLACEHOLDER_VALUES: &str = "
+    null none nil undefined true false string str password passwd pwd pass secret token apikey key value example
+    sample user username secretkey accesskey accesstoken authtoken clientsecret apitoken privatekey mypassword
+    thepassword newpassword oldpassword somepassword userpassword dbpassword text hidden empty void bool char
+    varchar optional required default any unknown na yourvalue confirmpassword currentpassword hashedpassword
+    passwordhash 123 1 0 foo bar abc mytoken mysecret mykey myapikey
+";
+
+/// A variable, a lookup or a call rather than a value.
+fn is_expression(text: &str) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let call = text.ends_with(')') && text.contains('(') || text.contains("()");
+    let interpolation = ["${", "{{", "<%", "#{", "%(", "&lt;"].iter().any(|mark| text.contains(mark));
+    let bracketed = ['<', '[', '{'].iter().any(|open| text.starts_with(*open))
+        && [']', '>', '}'].iter().any(|close| text.ends_with(*close));
+    let percent = text.len() > 2 && text.starts_with('%') && text.ends_with('%');
+    call || interpolation
+        || bracketed
+        || percent
+        || is_shell_variable(text)
+        || LOOKUPS.split_whitespace().any(|prefix| lower.starts_with(prefix))
+}
+
+/// `$NAME`, `$name_2`; a dollar among other signs is part of a password.
+fn is_shell_variable(text: &str) -> bool {
+    text.strip_prefix('$').is_some_and(|name| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b':' || b == b'.')
+    })
+}
+
+const LOOKUPS: &str = "
+    process.env os.environ os.getenv getenv env. env( env[ config. config[ settings. self. this. req. request.
+    res. user. args. params. params[ data. data[ form. form[ body. secrets. vault. input( getpass credentials.
+    options. var. local. module. system. session. props. state. event. context. ctx. opts. account. client.
+    function lambda await http:// https:// arn: ref: !ref !sub op:// file:
+";
+
+/// What a sentence says about a password instead of giving it.
+const NOT_PASSWORDS: &str = "
+    fail failed required incorrect wrong invalid valid correct not empty expired missing weak strong too set reset changed
+    protected stored hashed encrypted encoded saved shared used needed being now still also already never always
+    the that this your his her their our its for and but with from one something anything what which where when
+    who why how very really only just longer long short secure insecure safe unsafe unique same different good
+    bad compromised leaked stolen lost forgotten known unknown visible hidden case sensitive managed generated
+    provided supplied sent given entered typed checked verified validated accepted rejected denied updated
+    important optional available unavailable disabled enabled locked blocked about going written at in on can
+    may must should will would could has have had was were are does did you they she him them field fields input
+    inputs manager policy hash hashes length string value file rules prompt protection private public personal
+    simple complex easy hard random temporary permanent okay fine essential necessary commonly typically usually
+    often sometimes currently automatically securely properly correctly incorrectly exactly
+";
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::check;
+    use crate::detect::validate::Validator::*;
+
+    #[test]
+    fn values_are_told_from_placeholders_and_expressions() {
+        check(&[
+            (
+                Jwt,
+                &["eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxIn0.c2ln"],
+                &["eyJmb28iOiJiYXIifQ.eyJzdWIiOiIxIn0.c2ln", "eyJhbGciOiJIUzI1NiJ9", "a.b.c"],
+            ),
+            (
+                Basic,
+                &["QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "YWRtaW46T3JhbmdlQ29iYWx0NTEl"],
+                &["QWxhZGRpbg==", "QWxhZGRpbjo=", "auth"],
+            ),
+            (
+                Random,
+                &["FKlPcmWOeHS3gaTEd9x0", "8eT37MONlSRaOshthVpuij8MOEqFSV4ZY1sz"],
+                &[
+                    "getElementsByClassName2",
+                    "internationalization",
+                    "7c71c4ac-29b3-4612-af4d-5a306291959b",
+                    "d54a167b35bb35246d6a0b083a6cd5edb71157aa",
+                    "2024_11_22_report",
+                    "SOME_CONSTANT_NAME",
+                ],
+            ),
+            (
+                Credential,
+                &["951bc382db9abad29c68634761dd6e19", "SMMnBD9n7gRfENlynXOD6AZQSQX0jGxlDjkfc7OM"],
+                &[
+                    "your_api_key_here",
+                    "YOUR-API-KEY-1",
+                    "${API_KEY_2}",
+                    "process.env.KEY2",
+                    "get_token(1)",
+                    "<token1>",
+                    "xxxxxxxx1",
+                    "********",
+                    "null",
+                    "accessTokenProviderFactory",
+                    "user_token",
+                ],
+            ),
+            (
+                Password,
+                &["hunter2", "swordfish", "changeme", "WinterWinter19$", "super$ecret", "123456", "pa(ss)word1"],
+                &[
+                    "required",
+                    "incorrect.",
+                    "your_password",
+                    "getpass.getpass()",
+                    "$PASSWORD",
+                    "%nothing%",
+                    "{{ pw }}",
+                    "password",
+                    "***",
+                    "",
+                    "no",
+                ],
+            ),
+            (StrongPassword, &["hunter2", "Secret#Fox", "oFlVHgAct"], &["swordfish", "Correct", "hello!", "--", "ab1"]),
+        ]);
+    }
+}

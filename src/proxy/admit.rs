@@ -1,0 +1,198 @@
+//! From the head of a request to the decision that it may go up: route, caller, scope, body. Everything that can be refused
+//! before connecting is refused here.
+
+use http::header::EXPECT;
+use pingora::proxy::Session;
+
+use super::Gateway;
+use super::body::Inspection;
+use super::context::{Body, Context, Target};
+use super::head::{self, Framing};
+use super::reply::Failure;
+use crate::auth::{AuthError, Principal};
+use crate::codec::coding::{Coding, Decoder};
+use crate::config::{Found, Route, RouteMatch, UpstreamAuth, UpstreamKey};
+use crate::sanitize::Request;
+use crate::wire::{self, BodyKind, Family};
+
+impl Gateway {
+    /// Fills the context, up to a judged body where its length is known and small enough.
+    pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<(), Failure> {
+        context.request_id = request_id(session);
+        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
+        let limits = &context.snapshot.config.limits;
+        let framing = head::check(session.req_header(), raw.as_deref(), limits)?;
+        if self.metrics.in_flight() > limits.in_flight {
+            return Err(Failure::unavailable("in_flight", "the gateway serves as many requests as it may at the moment"));
+        }
+        self.find_route(session, context, framing)?;
+        head::check_query(session.req_header().uri.query())?;
+        self.authenticate(session, context).await?;
+        self.check_upstream(context)?;
+        self.check_memory(context)?;
+        self.admit_body(session, context).await
+    }
+
+    fn find_route(&self, session: &Session, context: &mut Context, framing: Framing) -> Result<(), Failure> {
+        let snapshot = context.snapshot.clone();
+        let request = session.req_header();
+        let path = request.raw_path().split(|byte| *byte == b'?').next().unwrap_or_default();
+        let path = std::str::from_utf8(path).map_err(|_| Failure::unknown_route())?;
+        match snapshot.config.routes.find(&request.method, path) {
+            RouteMatch::Found(found) => {
+                context.family = family(found.route);
+                context.target = Some(target(&found, framing));
+                Ok(())
+            }
+            RouteMatch::MethodNotAllowed { routes } => {
+                context.family = routes.first().map_or(Family::OpenAi, family);
+                let allow: Vec<&str> = routes.iter().map(|route| route.method.as_str()).collect();
+                Err(Failure::method_not_allowed(&allow.join(", ")))
+            }
+            RouteMatch::NotFound { near } => {
+                context.family = near.map_or(Family::OpenAi, family);
+                Err(Failure::unknown_route())
+            }
+            RouteMatch::BadTarget => Err(Failure::bad_request("bad_target", "the path is not in its canonical form")),
+        }
+    }
+
+    async fn authenticate(&self, session: &Session, context: &mut Context) -> Result<(), Failure> {
+        let Some(target) = &context.target else { return Err(Failure::unknown_route()) };
+        let passes = target.route.upstream.auth == UpstreamAuth::Pass;
+        let token = head::gateway_token(&session.req_header().headers, passes)
+            .inspect_err(|failure| self.metrics.auth_failure(self.live.mode().name(), failure.code))?;
+        let principal = self.live.authenticate(token.as_deref()).await.map_err(|error| self.not_authenticated(error))?;
+        let allowed = principal.scopes.iter().any(|scope| *scope == target.route.scope);
+        let refusal = (!allowed).then(|| self.not_allowed(&target.route.scope, &principal));
+        context.principal = Some(principal);
+        refusal.map_or(Ok(()), Err)
+    }
+
+    fn not_authenticated(&self, error: AuthError) -> Failure {
+        self.metrics.auth_failure(self.live.mode().name(), error.reason());
+        Failure::authentication(error)
+    }
+
+    fn not_allowed(&self, scope: &str, principal: &Principal) -> Failure {
+        self.metrics.auth_failure(principal.mode.name(), "insufficient_scope");
+        Failure::forbidden(scope, principal)
+    }
+
+    fn check_upstream(&self, context: &Context) -> Result<(), Failure> {
+        let Some(target) = &context.target else { return Err(Failure::unknown_route()) };
+        let upstream = &target.route.upstream;
+        match (&upstream.key, upstream.auth) {
+            (UpstreamKey::Unset { variable }, UpstreamAuth::Replace) => {
+                let message = format!("the gateway has no key for the upstream {}: {variable} is not set", upstream.name);
+                Err(Failure::unavailable("upstream_key_unset", &message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn admit_body(&self, session: &mut Session, context: &mut Context) -> Result<(), Failure> {
+        let snapshot = context.snapshot.clone();
+        let Some(target) = &context.target else { return Err(Failure::unknown_route()) };
+        let (route, framing) = (target.route.clone(), target.framing);
+        let Some(format) = snapshot.format(&route) else { return Err(Failure::unknown_route()) };
+        if format.dialect.body == BodyKind::None {
+            return no_body(session, framing);
+        }
+        head::check_content_type(&session.req_header().headers)?;
+        let coding = head::content_coding(&session.req_header().headers)?;
+        let limits = snapshot.limits();
+        if framing.length.is_some_and(|length| length > limits.body) {
+            return Err(Failure::body_too_large(limits.body));
+        }
+        if framing.length.is_none() && !route.upstream.chunked {
+            return Err(Failure::length_required());
+        }
+        let decoder = coding.map(|coding: Coding| Decoder::new(coding, limits.body)).transpose();
+        let decoder = decoder.map_err(|_| Failure::unsupported_encoding())?;
+        let judged_whole = !route.upstream.chunked
+            || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
+        let request = Request::new(snapshot.guard.clone(), format.plan.clone(), context.level, limits);
+        context.body = Body::Passing(Box::new(Inspection::new(decoder, request)));
+        if framing.expects_continue {
+            self.invite(session).await;
+        }
+        match framing.length {
+            Some(length) if judged_whole => self.judge(session, context, length).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Answers `Expect: 100-continue`, which Pingora would not do before a body is read here or sent up over HTTP/2.
+    async fn invite(&self, session: &mut Session) {
+        // A client that is gone shows when its body is read.
+        session.downstream_session.write_continue_response().await.ok();
+        session.req_header_mut().remove_header(&EXPECT);
+    }
+
+    /// Reads a body of known length to its end and judges it, so that a refusal costs no connection and what is sent has
+    /// an exact length.
+    async fn judge(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
+        let limit = context.snapshot.config.timeouts.request_body;
+        let read = tokio::time::timeout(limit, self.read_body(session, context, length)).await;
+        read.map_err(|_| Failure::body_too_slow(limit))??;
+        let output = context.conclude()?;
+        context.body = Body::Judged(output);
+        Ok(())
+    }
+
+    async fn read_body(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
+        /// Pingora hands a body that was read early to its body filter only if the end of it is in the retry buffer, which
+        /// holds this much and is useless once it overflows.
+        const RETRY_BUFFER: u64 = 64 * 1024;
+        let mut remaining = length;
+        if remaining <= RETRY_BUFFER {
+            session.downstream_session.enable_retry_buffering();
+        }
+        loop {
+            let chunk = session.downstream_session.read_request_body().await;
+            let Some(chunk) = chunk.map_err(|_| Failure::bad_request("incomplete_body", "the body ended too early"))? else {
+                break;
+            };
+            context.inspect(&chunk)?;
+            self.check_memory(context)?;
+            remaining = remaining.saturating_sub(chunk.len() as u64);
+            if remaining <= RETRY_BUFFER && remaining > 0 {
+                session.downstream_session.enable_retry_buffering();
+            }
+        }
+        if remaining > 0 { Err(Failure::bad_request("incomplete_body", "the body ended too early")) } else { Ok(()) }
+    }
+}
+
+fn family(route: &std::sync::Arc<Route>) -> Family {
+    wire::find(route.format).map_or(Family::OpenAi, |dialect| dialect.family)
+}
+
+fn target(found: &Found<'_>, framing: Framing) -> Target {
+    Target { route: found.route.clone(), path: found.upstream_path(), framing }
+}
+
+fn no_body(session: &mut Session, framing: Framing) -> Result<(), Failure> {
+    let none = framing.length.unwrap_or(0) == 0 && session.downstream_session.is_body_empty();
+    if none { Ok(()) } else { Err(Failure::bad_request("unexpected_body", "this path takes no body")) }
+}
+
+/// The caller's own id where it is harmless to repeat, else a new one.
+fn request_id(session: &Session) -> String {
+    let given = session.get_header("x-request-id").and_then(|id| id.to_str().ok()).filter(|id| is_harmless(id));
+    given.map_or_else(new_request_id, str::to_owned)
+}
+
+fn is_harmless(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn new_request_id() -> String {
+    use ring::rand::SecureRandom;
+    let mut bytes = [0; 12];
+    // Without randomness ids would repeat, which harms nobody's secrets.
+    ring::rand::SystemRandom::new().fill(&mut bytes).ok();
+    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("req-{digits}")
+}

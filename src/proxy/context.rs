@@ -1,0 +1,147 @@
+//! What the gateway knows of one request between Pingora's phases. Makes no decisions.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::body::Inspection;
+use super::head::Framing;
+use super::reply::{Answer, Failure};
+use crate::auth::Principal;
+use crate::config::Route;
+use crate::policy::Level;
+use crate::sanitize::{Report, Verdict, scrub::Scrub};
+use crate::snapshot::Snapshot;
+use crate::telemetry::{Held, InFlight};
+use crate::wire::Family;
+
+/// One request, from its head to its last byte.
+pub struct Context {
+    pub snapshot: Arc<Snapshot>,
+    pub level: Level,
+    pub request_id: String,
+    pub started: Instant,
+    /// Whose error envelope answers: the route's, or the likeliest where no route matched.
+    pub family: Family,
+    pub principal: Option<Principal>,
+    pub target: Option<Target>,
+    pub body: Body,
+    /// Kept when the body is done with.
+    pub report: Report,
+    pub failure: Option<Failure>,
+    /// Attempts to connect so far.
+    pub attempts: usize,
+    pub clock: Clock,
+    pub scrub: Option<Scrub>,
+    pub dropped_headers: u64,
+    pub dropped_query: u64,
+    pub held: Held,
+    pub in_flight: InFlight,
+}
+
+/// Where the request goes.
+pub struct Target {
+    pub route: Arc<Route>,
+    /// With the upstream's base path.
+    pub path: String,
+    pub framing: Framing,
+}
+
+/// The request body's state.
+pub enum Body {
+    /// There is none.
+    Empty,
+    /// Judged before connecting; goes up whole.
+    Judged(Bytes),
+    /// Sanitized while it passes.
+    Passing(Box<Inspection>),
+}
+
+/// Where the time went.
+#[derive(Debug, Default)]
+pub struct Clock {
+    pub guard: Duration,
+    /// The request was sent up to its last byte.
+    pub sent_up: Option<Instant>,
+    pub first_byte: Option<Instant>,
+}
+
+impl Context {
+    pub fn new(snapshot: Arc<Snapshot>, level: Level, held: Held, in_flight: InFlight) -> Self {
+        Context {
+            snapshot,
+            level,
+            request_id: String::new(),
+            started: Instant::now(),
+            family: Family::OpenAi,
+            principal: None,
+            target: None,
+            body: Body::Empty,
+            report: Report::default(),
+            failure: None,
+            attempts: 0,
+            clock: Clock::default(),
+            scrub: None,
+            dropped_headers: 0,
+            dropped_query: 0,
+            held,
+            in_flight,
+        }
+    }
+
+    /// Reads one chunk of the body and accounts for the time and memory it took.
+    pub fn inspect(&mut self, chunk: &[u8]) -> Result<(), Failure> {
+        let Body::Passing(inspection) = &mut self.body else { return Ok(()) };
+        let begun = Instant::now();
+        let outcome = inspection.push(chunk);
+        self.held.set(inspection.held());
+        self.clock.guard += begun.elapsed();
+        outcome.map_err(|refusal| self.refused(refusal.into()))
+    }
+
+    /// Ends the body: the rest of what goes up.
+    pub fn conclude(&mut self) -> Result<Bytes, Failure> {
+        let Body::Passing(inspection) = &mut self.body else { return Ok(Bytes::new()) };
+        let begun = Instant::now();
+        let outcome = inspection.finish();
+        self.clock.guard += begun.elapsed();
+        self.clock.sent_up = Some(Instant::now());
+        self.keep_report();
+        outcome.map_err(|refusal| self.refused(refusal.into()))
+    }
+
+    fn refused(&mut self, failure: Failure) -> Failure {
+        self.keep_report();
+        failure
+    }
+
+    fn keep_report(&mut self) {
+        if let Body::Passing(inspection) = &self.body {
+            self.report = inspection.report().clone();
+        }
+    }
+
+    /// The header value: what became of the request.
+    pub fn verdict(&self) -> &'static str {
+        match (&self.failure, self.report.verdict()) {
+            (_, Verdict::Blocked) => "blocked",
+            (Some(failure), _) if failure.status < 500 => "rejected",
+            (Some(_), _) => "failed",
+            (None, Verdict::WouldBlock) => "would_block",
+            (None, Verdict::Masked) => "masked",
+            (None, Verdict::Clean) => "allowed",
+        }
+    }
+
+    pub fn rules(&self) -> String {
+        /// Rule ids in a header; the audit record has all of them.
+        const SHOWN: usize = 16;
+        let rules = self.report.rules();
+        rules.iter().take(SHOWN).map(|rule| &**rule).collect::<Vec<_>>().join(",")
+    }
+
+    pub fn answer<'a>(&'a self, rules: &'a str) -> Answer<'a> {
+        Answer { family: self.family, request_id: &self.request_id, verdict: self.verdict(), rules }
+    }
+}

@@ -1,0 +1,81 @@
+//! The audit record of a finished request, put together from its context. Writes nothing.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use pingora::Error;
+use pingora::proxy::Session;
+
+use super::context::Context;
+use crate::auth::Mode;
+use crate::sanitize::{Report, Verdict as Judged};
+use crate::telemetry::{Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+
+/// `mode` is the mode in which callers authenticate, for those who did not.
+pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode: Mode) -> RequestRecord {
+    let status = session.response_written().map_or(0, |head| head.status.as_u16());
+    let target = context.target.as_ref();
+    RequestRecord {
+        request_id: std::mem::take(&mut context.request_id),
+        client_id: context.principal.as_ref().map(|principal| principal.client_id.clone()).unwrap_or_default(),
+        auth_mode: context.principal.as_ref().map_or(mode, |principal| principal.mode).name(),
+        route: target.map(|target| Arc::from(target.route.label())),
+        format: target.map(|target| target.route.format),
+        upstream: target.map(|target| Arc::from(&*target.route.upstream.name)),
+        method: session.req_header().method.clone(),
+        status,
+        verdict: verdict(context, error, status),
+        code: context.failure.as_ref().map(|failure| failure.code),
+        level: context.level,
+        findings: findings(&context.report),
+        masked: masks(&context.report),
+        bytes: bytes(session, &context.report),
+        timings: timings(context),
+        dropped_headers: context.dropped_headers,
+        dropped_query: context.dropped_query,
+    }
+}
+
+fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
+    match (&context.failure, context.report.verdict()) {
+        (_, Judged::Blocked) => Verdict::Blocked,
+        (Some(failure), _) if failure.status < 500 => Verdict::Rejected,
+        (Some(_), _) => Verdict::Failed,
+        (None, _) if status == 0 || error.is_some() => Verdict::Aborted,
+        (None, Judged::WouldBlock) => Verdict::WouldBlock,
+        (None, Judged::Masked) => Verdict::Masked,
+        (None, Judged::Clean) => Verdict::Allowed,
+    }
+}
+
+fn findings(report: &Report) -> Vec<FindingCount> {
+    let of = |((category, rule, action), count): (&(_, Arc<str>, _), &u64)| FindingCount {
+        rule: rule.clone(),
+        category: *category,
+        action: *action,
+        count: *count,
+    };
+    report.findings.iter().map(of).collect()
+}
+
+fn masks(report: &Report) -> Vec<MaskCount> {
+    report.masked.iter().map(|(entity, count)| MaskCount { entity: entity.clone(), count: *count }).collect()
+}
+
+fn bytes(session: &Session, report: &Report) -> Bytes {
+    Bytes {
+        received: session.downstream_session.body_bytes_read() as u64,
+        sent: session.downstream_session.body_bytes_sent() as u64,
+        inspected: report.inspected,
+        uninspected: report.uninspected.iter().map(|(reason, bytes)| (*reason, *bytes)).collect(),
+    }
+}
+
+fn timings(context: &Context) -> Timings {
+    let total = context.started.elapsed();
+    let sent_up = context.clock.sent_up.unwrap_or(context.started);
+    let upstream = context.clock.first_byte.map(|first| first.saturating_duration_since(sent_up));
+    let answered = context.clock.first_byte.unwrap_or_else(Instant::now);
+    let until_answer = answered.saturating_duration_since(context.started);
+    Timings { total, overhead: until_answer.saturating_sub(upstream.unwrap_or_default()), guard: context.clock.guard, upstream }
+}
