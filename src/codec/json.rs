@@ -6,10 +6,12 @@
 //! as U+FFFD, a byte order mark is not, numbers have no limit of size, and duplicate keys are the sink's to judge.
 
 mod carry;
+mod number;
 
 use memchr::memchr2;
 
 use carry::{Carry, Rest, Step};
+use number::Number;
 
 /// Receives what the tokenizer reads. Offsets count bytes from the start of the input.
 pub trait Sink {
@@ -111,18 +113,6 @@ enum State {
     Number(Number),
     Literal(&'static [u8], usize),
     Done,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
-    Minus,
-    Zero,
-    Integer,
-    Point,
-    Fraction,
-    Exponent,
-    ExponentSign,
-    ExponentDigits,
 }
 
 impl Tokenizer {
@@ -475,26 +465,6 @@ impl Tokenizer {
         }
         self.key.push_str(text);
         Ok(())
-    }
-}
-
-impl Number {
-    fn next(self, byte: u8) -> Option<Number> {
-        use Number::*;
-        Some(match (self, byte) {
-            (Minus, b'0') => Zero,
-            (Minus, b'1'..=b'9') | (Integer, b'0'..=b'9') => Integer,
-            (Zero | Integer, b'.') => Point,
-            (Point | Fraction, b'0'..=b'9') => Fraction,
-            (Zero | Integer | Fraction, b'e' | b'E') => Exponent,
-            (Exponent, b'+' | b'-') => ExponentSign,
-            (Exponent | ExponentSign | ExponentDigits, b'0'..=b'9') => ExponentDigits,
-            _ => return None,
-        })
-    }
-
-    fn may_end(self) -> bool {
-        matches!(self, Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits)
     }
 }
 

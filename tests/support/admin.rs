@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promptgate::admin::{App, serve};
-use promptgate::config::{Auth, Config};
+use promptgate::config::{AuthMode, Config};
 use promptgate::snapshot::Snapshot;
 use promptgate::state::Live;
 use promptgate::state::jwks::{Jwks, JwksConfig};
@@ -39,8 +39,10 @@ impl Server {
     pub async fn start(config: &str) -> Server {
         let config = Config::load(Some(config), []).expect("the configuration of the test").config;
         let snapshot = Snapshot::build(config, &[("test.toml", RULES)]).expect("the rules of the test");
-        let jwks = match &snapshot.config.auth {
-            Auth::Jwt(jwt) => Some(Arc::new(Jwks::new(JwksConfig::new(&jwt.jwks_uri)).expect("a client for the keys"))),
+        let jwks = match &snapshot.config.auth.mode {
+            AuthMode::Jwt(jwt) => {
+                Some(Arc::new(Jwks::new(JwksConfig::new(&jwt.jwks_uri)).expect("a client for the keys")))
+            }
             _ => None,
         };
         let live = Arc::new(Live::new(snapshot, jwks));
