@@ -26,14 +26,7 @@ impl MediaCheck {
     /// False once the string cannot be base64 media.
     pub fn push(&mut self, text: &str) -> bool {
         match self.state {
-            State::Prefix => text.char_indices().all(|(at, character)| match self.state {
-                State::Prefix => self.push_prefix(character),
-                _ => {
-                    let rest = text.get(at..).unwrap_or_default();
-                    self.state = if all_base64(rest) { State::Base64 } else { State::Other };
-                    self.state == State::Base64
-                }
-            }),
+            State::Prefix => self.push_start(text),
             State::Base64 if all_base64(text) => true,
             _ => {
                 self.state = State::Other;
@@ -42,7 +35,17 @@ impl MediaCheck {
         }
     }
 
-    fn push_prefix(&mut self, character: char) -> bool {
+    /// Character by character only until the prefix is told: what follows it is looked at once.
+    fn push_start(&mut self, text: &str) -> bool {
+        let mut rest = text.chars();
+        while self.state == State::Prefix {
+            let Some(character) = rest.next() else { return true };
+            self.push_prefix(character);
+        }
+        self.push(rest.as_str())
+    }
+
+    fn push_prefix(&mut self, character: char) {
         self.prefix.push(character);
         let scheme = "data:";
         let common = self.prefix.len().min(scheme.len());
@@ -57,7 +60,6 @@ impl MediaCheck {
         } else {
             State::Prefix
         };
-        self.state != State::Other
     }
 
     /// At the end of the string: a prefix of `data:` that never ended is no media.
@@ -101,6 +103,11 @@ mod tests {
             let mut whole = MediaCheck::new();
             let fits = whole.push(text);
             assert_eq!(fits && whole.is_media(), expected, "{text:?}");
+            for (at, _) in text.char_indices() {
+                let (start, end) = text.split_at(at);
+                let mut halves = MediaCheck::new();
+                assert_eq!(halves.push(start) && halves.push(end) && halves.is_media(), expected, "{text:?} at {at}");
+            }
             let mut pieces = MediaCheck::new();
             let mut buffer = [0; 4];
             let fits = text.chars().all(|character| pieces.push(character.encode_utf8(&mut buffer)));
