@@ -111,7 +111,7 @@ def every_dialect_blocks(world):
         assert response.status_code == 400, f"{path}: {response.status_code} {response.text[:200]}"
         assert response.headers["x-should-retry"] == "false" and response.headers["x-promptgate-verdict"], path
         assert ATTACK[:30] not in response.text, path
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "every dialect: no token, a bad one and one without the scope are 401, 401, 403", needs_gateway=True)
@@ -124,7 +124,7 @@ def every_dialect_authenticates(world):
             assert response.status_code == status, f"{path} {status}: {response.status_code} {response.text[:200]}"
             assert status != 401 or "www-authenticate" in response.headers, path
             response.json()
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "JSON that printers would change arrives byte for byte")
@@ -151,11 +151,11 @@ def not_understood(world):
     ]:
         refused(world.post(CHAT, body), 400, code)
     assert world.post("/v1/unknown", b"{}").status_code == 404
-    assert world.post("/v1//chat/completions", chat_body(HELLO)).status_code == 404
+    assert world.post("/v1//chat/completions", chat_body(HELLO)).status_code in (400, 404)
     assert world.raw.put(CHAT, content=chat_body(HELLO), headers={"authorization": f"Bearer {world.token}"}).status_code == 405
     for kind in ("text/plain", "application/json; charset=utf-16", "multipart/form-data; boundary=x"):
         assert world.post(CHAT, chat_body(HELLO), {"content-type": kind}).status_code == 415, kind
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "gzip, x-gzip, br and zstd bodies are decoded, masked and sent on plain", needs_gateway=True)
@@ -169,11 +169,12 @@ def compressed(world):
         assert world.last().body == benign and world.last().header("content-encoding") is None, name
         assert world.post(CHAT, compress(hidden), {"content-encoding": name}).status_code == 200, name
         world.masked(world.last().json["messages"][0]["content"], secret, "My ", " here.")
-        arrived = len(world.received())
+        arrived = world.complete()
         assert world.post(CHAT, compress(chat_body(ATTACK)), {"content-encoding": name}).status_code == 400, name
-        assert len(world.received()) == arrived
+        assert world.complete() == arrived
         broken = compress(benign)[:-6]
         assert world.post(CHAT, broken, {"content-encoding": name}).status_code == 400, f"{name} cut short"
+        assert world.complete() == arrived
 
 
 @case("http", "other and double codings are 415, a bomb is 413", needs_gateway=True)
@@ -185,7 +186,7 @@ def bad_codings(world):
     for name, bomb in [("gzip", gzip.compress(b" " * 100_000_000)), ("br", brotli.compress(b" " * 100_000_000, quality=1))]:
         response = world.post(CHAT, bomb, {"content-encoding": name})
         assert response.status_code == 413, f"{name} bomb: {response.status_code} {response.text[:200]}"
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "a chunked body is masked however it is cut")
@@ -223,7 +224,7 @@ def late_attack(world):
         headers = {"content-type": "application/json", "authorization": f"Bearer {world.token}"}
         response = world.raw.post(CHAT, content=content, headers=headers)
         assert response.status_code == 400, f"{response.status_code} {response.text[:300]}"
-    assert not [received for received in world.received() if received.complete]
+    assert not world.complete()
     assert not any(secret.encode() in received.body for received in world.received())
     assert not any(ATTACK.encode() in received.body for received in world.received())
 
@@ -239,7 +240,7 @@ def broken_upload(world):
             connection.sendall(f"{head}{framing}\r\n\r\n".encode() + sent)
             time.sleep(0.3)
     time.sleep(0.5)
-    assert not [received for received in world.received() if received.complete]
+    assert not world.complete()
 
 
 @case("http", "Expect: 100-continue is answered and the body goes up")
@@ -303,7 +304,7 @@ def query_and_headers(world):
     response = world.raw.post(f"/v1beta/models/m:generateContent?key={world.token}", content=body,
                               headers={"content-type": "application/json"})
     assert response.status_code == 401, response.status_code
-    assert not world.received()
+    assert not world.complete()
     world.post(f"{CHAT}?debug={world.secret.github()}", chat_body(HELLO), {"x-internal": "yes", "x-forwarded-for": "10.1.2.3"})
     last = world.last()
     assert last.query == "" and last.header("x-internal") is None, (last.query, last.headers)
@@ -318,7 +319,7 @@ def sigv4(world):
     response = world.post("/bedrock/model/m/converse", body, {"authorization": signature, "x-amz-date": "20260101T000000Z"})
     assert response.status_code == 401, response.status_code
     assert "bearer" in response.json()["message"].lower() and response.headers["x-amzn-errortype"], response.text
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "auth = \"pass\": the gateway's token in its own header, the caller's key goes up", needs_gateway=True)
@@ -335,7 +336,7 @@ def passed_credentials(world):
 def missing_key(world):
     response = world.post("/keyless/v1/chat/completions", chat_body(HELLO))
     assert response.status_code == 503 and response.json()["error"]["message"], response.text
-    assert not world.received()
+    assert not world.complete()
 
 
 @case("http", "an upstream that is not there answers 502 or 503 in the dialect", needs_gateway=True)
@@ -352,4 +353,4 @@ def keep_alive(world):
         assert response.status_code == (400 if attack else 200), f"{number}: {response.status_code} {response.text[:200]}"
         if not attack:
             assert response.json()["choices"][0]["message"]["content"] == answers.TEXT
-    assert len(world.received()) == 40
+    assert world.complete() == 40

@@ -39,7 +39,7 @@ def cohere_policy(world):
                               (world.settings.narrow_token, HELLO, cohere.ForbiddenError)]:
         world.sent().clear()
         raises(kind, lambda: cohere_client(world, token).chat(model="command-test", messages=messages(text)))
-        assert len(world.sent()) == 1 and len(world.received()) == 1
+        assert len(world.sent()) == 1 and world.complete() == 1
 
 
 @case("mistral", "chat: whole and streamed, the body byte for byte")
@@ -61,4 +61,4 @@ def mistral_policy(world):
         world.sent().clear()
         kind = mistralai.client.errors.MistralError
         error = raises(kind, lambda: mistral_client(world, token).chat.complete(model="mistral-test", messages=messages(text)))
-        assert error.status_code == status and len(world.sent()) == 1 and len(world.received()) == 1, error
+        assert error.status_code == status and len(world.sent()) == 1 and world.complete() == 1, error

@@ -355,9 +355,9 @@ def azure_policy(world):
     azure(world).chat.completions.create(model="dep-1", messages=[{"role": "user", "content": f"My {secret} here."}])
     world.masked(world.last().json["messages"][0]["content"], secret, "My ", " here.")
     world.sent().clear()
-    arrived = len(world.received())
+    arrived = world.complete()
     blocked_messages = [{"role": "user", "content": ATTACK}]
     error = raises(openai.BadRequestError,
                    lambda: azure(world).chat.completions.create(model="dep-1", messages=blocked_messages))
     assert error.code == "content_filter"
-    assert len(world.sent()) == 1 and len(world.received()) == arrived
+    assert len(world.sent()) == 1 and world.complete() == arrived
