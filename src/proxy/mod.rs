@@ -212,6 +212,8 @@ impl ProxyHttp for Gateway {
             self.metrics.upstream_error(&target.route.upstream.name, failure.code);
         }
         let status = failure.status;
+        // Pingora ends the connection after this. Unless the answer says so, the caller sends its next request into it.
+        session.set_keepalive(None);
         if let Err(error) = self.refuse(session, context, failure).await {
             tracing::debug!(request_id = context.request_id, %error, "the answer could not be written");
         }

@@ -354,3 +354,12 @@ def keep_alive(world):
         if not attack:
             assert response.json()["choices"][0]["message"]["content"] == answers.TEXT
     assert world.complete() == 40
+
+
+@case("http", "a refusal in the middle of a body leaves the caller a connection it can trust", needs_gateway=True)
+def refused_and_on(world):
+    bomb = gzip.compress(b" " * 80_000_000)
+    for number in range(12):
+        response = world.post(CHAT, bomb, {"content-encoding": "gzip"})
+        assert response.status_code == 413, f"{number}: {response.status_code} {response.text[:200]}"
+        assert world.post(CHAT, chat_body(HELLO)).status_code == 200
