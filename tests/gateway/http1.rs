@@ -106,12 +106,6 @@ impl Wire {
         begun.elapsed()
     }
 
-    /// Whether the peer has said nothing that was not read yet.
-    pub fn is_silent(&self) -> bool {
-        let mut byte = [0];
-        self.at == self.buffer.len() && self.read.try_read(&mut byte).is_err()
-    }
-
     fn reader(&mut self) -> Reader<'_> {
         Reader { read: &mut self.read, buffer: &mut self.buffer, at: &mut self.at }
     }
@@ -227,7 +221,7 @@ impl Reader<'_> {
 }
 
 impl Head {
-    fn parse(raw: Vec<u8>) -> Head {
+    pub fn parse(raw: Vec<u8>) -> Head {
         let text = String::from_utf8_lossy(&raw).into_owned();
         let mut lines = text.split("\r\n");
         let first = lines.next().unwrap_or_default().to_owned();

@@ -3,7 +3,13 @@
 
 mod client;
 mod formats;
+mod framing;
 mod http1;
+mod http2;
+mod operation;
 mod process;
+mod refusals;
 mod site;
+mod streaming;
+mod uploads;
 mod upstream;
