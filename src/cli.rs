@@ -106,7 +106,7 @@ fn start(config: Config, warnings: &[Problem], demo: Option<std::net::SocketAddr
         tracing::warn!("{warning}");
     }
     let (gateway, admin) = (config.gateway.listen, config.admin.listen);
-    tracing::info!(%gateway, %admin, level = %config.security.level, auth = config.auth.mode(), "starting");
+    tracing::info!(%gateway, %admin, level = %config.security.level, auth = config.auth.mode().name(), "starting");
     match server::run(config, demo) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

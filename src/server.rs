@@ -16,13 +16,14 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
 use pingora::services::listening::Service;
+use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 
 use services::{AdminService, DemoService};
 use shutdown::Drain;
 
 use crate::admin::App;
 use crate::auth;
-use crate::config::{Auth, Config, Problem, Problems, Tls};
+use crate::config::{AuthMode, Config, Problem, Problems, Tls};
 use crate::proxy::Gateway;
 use crate::snapshot::Snapshot;
 use crate::state::Live;
@@ -44,6 +45,8 @@ pub enum StartError {
     Jwks(#[from] JwksError),
     #[error("gateway.tls: {0}")]
     Tls(Box<pingora::Error>),
+    #[error("gateway.tls.client_ca: {0}")]
+    ClientCa(String),
 }
 
 /// Must run before anything of this process speaks TLS or checks a token.
@@ -155,11 +158,21 @@ fn tls_settings(tls: &Tls) -> Result<TlsSettings, StartError> {
     let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
     let mut settings = TlsSettings::intermediate(&cert, &key).map_err(StartError::Tls)?;
     settings.enable_h2();
+    if let Some(client_ca) = &tls.client_ca {
+        settings.set_client_cert_verifier(client_verifier(client_ca)?);
+    }
     Ok(settings)
 }
 
+fn client_verifier(client_ca: &Path) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let mut issuers = RootCertStore::empty();
+    load_ca_file_into_store(client_ca, &mut issuers).map_err(StartError::Tls)?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(issuers)).build();
+    verifier.map(|verifier| verifier as _).map_err(|error| StartError::ClientCa(error.to_string()))
+}
+
 fn jwks(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Jwks>>, StartError> {
-    let Auth::Jwt(jwt) = &config.auth else { return Ok(None) };
+    let AuthMode::Jwt(jwt) = &config.auth.mode else { return Ok(None) };
     let metrics = metrics.clone();
     let config = JwksConfig {
         cache_ttl: jwt.cache_ttl,

@@ -5,11 +5,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::client::ClientInfo;
+use super::inspect::{Inspection, off_the_reactor};
 use super::reply::JSON;
 use super::route::{Answer, Call, Endpoint, Input, Output, Route, schema_of};
 use super::semantics::SemanticFeatures;
 use super::validate::PROMPT_LIMIT;
-use super::{Reply, body, inspect};
+use super::{Reply, body};
 use crate::auth::Scope;
 
 pub(super) const ROUTE: Route = Route {
@@ -55,11 +56,11 @@ struct AnalyzeResponse {
 fn answer(call: Call) -> Answer {
     Box::pin(async move {
         let request: AnalyzeRequest = body::parse(&call.body)?;
-        let snapshot = call.app.live.snapshot();
+        let (snapshot, level) = (call.app.live.snapshot(), call.app.live.level());
         let client_info = ClientInfo::from(&call.principal);
-        inspect::off_the_reactor(move || {
-            let findings = inspect::findings(&snapshot, &request.prompt);
-            let analysis = SemanticFeatures::of(&request.prompt, &findings);
+        off_the_reactor(move || {
+            let inspection = Inspection::of(&snapshot.guard, level, &request.prompt);
+            let analysis = SemanticFeatures::of(&request.prompt, &inspection.findings);
             Reply::json(&AnalyzeResponse { success: true, prompt: request.prompt, analysis, client_info })
         })
         .await

@@ -14,6 +14,7 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::Semaphore;
 
 use super::route::{Call, Endpoint, Route};
 use super::{App, ROUTES, Refusal, Reply, body, cors, host};
@@ -81,6 +82,8 @@ async fn serve(app: Arc<App>, path: &'static str, parts: &Parts, body: &mut Body
         (Endpoint::Guarded { .. }, None) => Err(Refusal::Unauthorized(AuthError::Missing)),
         (Endpoint::Guarded { scope, answer }, Some(principal)) => {
             authorize(scope, &principal)?;
+            // Held to the end of the answer: it bounds what all bodies and answers together take.
+            let _slot = BODIES.acquire().await.map_err(|_| Refusal::Internal)?;
             let body = match &route.input {
                 Some(input) => body::read(&parts.headers, body, input.limit).await?,
                 None => Default::default(),
@@ -161,4 +164,6 @@ fn random_id() -> String {
     })
 }
 
+/// Calls under way at once; more wait.
+static BODIES: Semaphore = Semaphore::const_new(64);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");

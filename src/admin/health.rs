@@ -89,7 +89,13 @@ fn livez(_: Arc<App>) -> Answer {
 fn readyz(app: Arc<App>) -> Answer {
     Box::pin(async move {
         let draining = app.live.is_draining();
-        let keys = match app.live.keys_loaded() {
+        let loaded = app.live.keys_loaded();
+        if loaded == Some(false) {
+            // Without traffic no token would ask for them. Not waited for: probes have short timeouts.
+            let live = app.live.clone();
+            tokio::spawn(async move { live.warm().await });
+        }
+        let keys = match loaded {
             None => Keys::NotUsed,
             Some(true) => Keys::Loaded,
             Some(false) => Keys::NeverLoaded,

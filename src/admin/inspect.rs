@@ -1,53 +1,45 @@
-//! One prompt, inspected as the gateway inspects a text: findings, scores, decisions, masked text. Knows no HTTP.
+//! One prompt, inspected as the gateway inspects a text, and what the answers say of it. Knows no HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use super::Refusal;
-use crate::detect::scores;
-use crate::detect::{Category, Class, Finding};
-use crate::policy::{Action, Level, placeholder};
-use crate::snapshot::Snapshot;
+use crate::detect::{Category, Finding};
+use crate::policy::{Action, Level};
+use crate::sanitize::{self, Guard, Report};
 
 /// What was found in one text and what the policy makes of it.
 pub(super) struct Inspection {
+    /// In the order of the text; attacks may overlap.
     pub findings: Vec<Finding>,
     /// The text with every span that is to be masked replaced.
     pub secured: String,
     /// How many spans of each entity type were masked.
-    pub masked: BTreeMap<Arc<str>, usize>,
+    pub masked: BTreeMap<Arc<str>, u64>,
+    /// Of the categories with findings.
     pub verdicts: Vec<Verdict>,
 }
 
-/// What the policy says of one category with findings.
+/// What the policy says of one category.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Verdict {
     pub category: Category,
+    /// The highest of a window, as the gateway judges it.
     pub score: f32,
     pub threshold: f32,
-    /// `Allow` when the score does not exceed the threshold.
+    /// `Block`, `Monitor`, or `Allow` for anything that does not refuse.
     pub action: Action,
 }
 
 impl Inspection {
-    pub(super) fn of(snapshot: &Snapshot, level: Level, text: &str) -> Self {
-        let findings = findings(snapshot, text);
-        let mut secured = String::with_capacity(text.len());
-        let mut masked = BTreeMap::new();
-        let mut done = 0;
-        for finding in findings.iter().filter(|finding| finding.category.is_sensitive()) {
-            let (start, end) = (finding.span.start, finding.span.end);
-            let (Some(before), Action::Mask) = (text.get(done..start), snapshot.guard.matrix.decide(level, finding)) else {
-                continue;
-            };
-            secured.push_str(before);
-            secured.push_str(&placeholder::mask(&finding.entity));
-            *masked.entry(finding.entity.clone()).or_default() += 1;
-            done = end;
-        }
-        secured.push_str(text.get(done..).unwrap_or_default());
-        let verdicts = verdicts(snapshot, level, &findings);
-        Inspection { findings, secured, masked, verdicts }
+    pub(super) fn of(guard: &Guard, level: Level, text: &str) -> Self {
+        let sanitized = sanitize::text(guard, level, text);
+        let mut findings: Vec<Finding> = sanitized.findings.into_iter().map(|(finding, _)| finding).collect();
+        findings.sort_by_key(|finding| finding.span);
+        let verdicts = verdicts(guard, level, &sanitized.report);
+        Inspection { findings, secured: sanitized.text, masked: sanitized.report.masked, verdicts }
     }
 
     /// The highest score among `categories`, 0 when nothing was found.
@@ -61,27 +53,28 @@ impl Inspection {
     }
 }
 
-/// The scanner's findings: sensitive ones in order and without overlap, then attacks.
-pub(super) fn findings(snapshot: &Snapshot, text: &str) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    snapshot.guard.scanner.scan(text, 0, Class::Text, &mut findings);
-    findings
-}
-
-/// Runs what may take a while where it holds up no other connection.
+/// Runs what may take a while where it holds up no other connection, a few at once so that the gateway keeps its share of
+/// the processor.
 pub(super) async fn off_the_reactor<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let _slot = SLOTS.acquire().await.map_err(|_| Refusal::Internal)?;
     tokio::task::spawn_blocking(work).await.unwrap_or(Err(Refusal::Internal))
 }
 
-fn verdicts(snapshot: &Snapshot, level: Level, findings: &[Finding]) -> Vec<Verdict> {
-    let scores = scores(findings);
-    let verdict = |category: Category| {
-        let score = scores[category as usize];
-        let rule = snapshot.guard.matrix.rule(level, category);
-        let action = if score > rule.threshold { rule.action } else { Action::Allow };
-        (score > 0.0).then_some(Verdict { category, score, threshold: rule.threshold, action })
+static SLOTS: Semaphore = Semaphore::const_new(4);
+
+fn verdicts(guard: &Guard, level: Level, report: &Report) -> Vec<Verdict> {
+    let action = |category: &Category| match category {
+        category if report.blocked.contains(category) => Action::Block,
+        category if report.would_block.contains(category) => Action::Monitor,
+        _ => Action::Allow,
     };
-    Category::ALL.into_iter().filter_map(verdict).collect()
+    let verdict = |(category, score): (Category, f32)| Verdict {
+        category,
+        score,
+        threshold: guard.matrix.rule(level, category).threshold,
+        action: action(&category),
+    };
+    Category::ALL.into_iter().zip(report.scores).filter(|(_, score)| *score > 0.0).map(verdict).collect()
 }

@@ -11,7 +11,7 @@ use super::route::{Answer, Call, Endpoint, Output, Route, schema_of};
 use super::{App, Reply};
 use crate::auth::{Principal, Scope};
 use crate::detect::Category;
-use crate::detect::semantics::TOPICS;
+use crate::detect::semantics::{TOPICS, topic_words};
 use crate::snapshot::Snapshot;
 
 pub(super) const ROUTE: Route = Route {
@@ -147,10 +147,7 @@ fn capabilities() -> Capabilities {
 }
 
 fn keywords() -> Keywords {
-    Keywords {
-        categories: TOPICS.iter().map(|(name, _)| *name).collect(),
-        total_keywords: TOPICS.iter().map(|(_, words)| words.len()).sum(),
-    }
+    Keywords { categories: TOPICS.iter().map(|(name, _)| *name).collect(), total_keywords: topic_words() }
 }
 
 fn authentication(snapshot: &Snapshot, principal: Principal) -> Authentication {

@@ -17,6 +17,7 @@ use super::{Refusal, Reply, body, offsets};
 use crate::auth::Scope;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
+use crate::text::Span;
 
 pub(super) const ROUTE: Route = Route {
     method: Method::POST,
@@ -106,7 +107,7 @@ fn answer(call: Call) -> Answer {
         let (snapshot, level) = (call.app.live.snapshot(), call.app.live.level());
         let client_info = ClientInfo::from(&call.principal);
         off_the_reactor(move || {
-            let inspection = Inspection::of(&snapshot, level, &request.prompt);
+            let inspection = Inspection::of(&snapshot.guard, level, &request.prompt);
             Reply::json(&response(request.prompt, level, inspection, client_info))
         })
         .await
@@ -143,12 +144,10 @@ fn response(prompt: String, level: Level, inspection: Inspection, client_info: C
 }
 
 fn matches(prompt: &str, findings: &[Finding]) -> Vec<Match> {
-    let mut findings: Vec<&Finding> = findings.iter().collect();
-    findings.sort_by_key(|finding| finding.span);
-    findings.truncate(MAX_MATCHES);
+    let findings = findings.get(..MAX_MATCHES).unwrap_or(findings);
     let spans: Vec<_> = findings.iter().map(|finding| offsets::on_boundaries(prompt, finding.span)).collect();
     let offsets = offsets::code_points(prompt, &spans);
-    let one = |((finding, span), (start, end)): ((&&Finding, &crate::text::Span), (usize, usize))| Match {
+    let one = |((finding, span), (start, end)): ((&Finding, &Span), (usize, usize))| Match {
         label: finding.rule.to_string(),
         text: prompt.get(span.start..span.end).unwrap_or_default().to_owned(),
         start,
@@ -160,7 +159,7 @@ fn matches(prompt: &str, findings: &[Finding]) -> Vec<Match> {
 fn warnings(level: Level, inspection: &Inspection) -> Vec<String> {
     let attacks = inspection.verdicts.iter().filter(|verdict| !verdict.category.is_sensitive());
     let mut warnings: Vec<String> = attacks.map(|verdict| attack_warning(level, *verdict)).collect();
-    let total: usize = inspection.masked.values().sum();
+    let total: u64 = inspection.masked.values().sum();
     if total > 0 {
         let names: Vec<&str> = inspection.masked.keys().map(|entity| &**entity).collect();
         let noun = if total == 1 { "value was" } else { "values were" };

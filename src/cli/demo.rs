@@ -21,9 +21,9 @@ const UPSTREAMS: &[&str] = &["openai", "anthropic", "gemini", "ollama"];
 
 impl Demo {
     pub fn run(&self) -> ExitCode {
-        let tables = UPSTREAMS.iter().map(|name| {
-            format!("[[upstream]]\nname = \"{name}\"\nurl = \"http://{}\"\n", self.upstream)
-        });
+        let tables = UPSTREAMS
+            .iter()
+            .map(|name| format!("[[upstream]]\nname = \"{name}\"\nurl = \"http://{}\"\n", self.upstream));
         let text: String = tables.collect();
         match Config::load(Some(&text), variables()) {
             Ok(loaded) => {

@@ -16,8 +16,6 @@ pub enum Coding {
     Zstd,
 }
 
-/// Output may exceed input by this factor once it is larger than `RATIO_FLOOR`. Text compresses 3 to 30 times.
-pub const RATIO: u64 = 100;
 /// Bytes of output below which the ratio is not looked at: a small body of one repeated letter is no bomb.
 pub const RATIO_FLOOR: u64 = 1 << 20;
 /// Largest zstd window, as a power of two: 8 MiB, what RFC 9659 asks receivers of HTTP bodies to support.
@@ -29,8 +27,8 @@ pub enum CodingError {
     Damaged,
     #[error("the body is larger than {limit} bytes after decoding")]
     TooLarge { limit: u64 },
-    #[error("the body unfolds by more than {RATIO} times")]
-    Bomb,
+    #[error("the body unfolds by more than {ratio} times")]
+    Bomb { ratio: u64 },
 }
 
 impl Coding {
@@ -47,6 +45,7 @@ const TOKENS: &[(&str, Coding)] =
 pub struct Decoder {
     inner: Inner,
     limit: u64,
+    ratio: u64,
     received: u64,
     produced: u64,
 }
@@ -61,15 +60,15 @@ enum Inner {
 const PIECE: usize = 4 * 1024;
 
 impl Decoder {
-    /// `limit` is the largest decoded size in bytes.
-    pub fn new(coding: Coding, limit: u64) -> Result<Self, CodingError> {
+    /// `limit` is the largest decoded size in bytes, `ratio` how many of them one compressed byte may become.
+    pub fn new(coding: Coding, limit: u64, ratio: u64) -> Result<Self, CodingError> {
         let plain = Bounded::default();
         let inner = match coding {
             Coding::Gzip => Inner::Gzip(Box::new(flate2::write::MultiGzDecoder::new(plain))),
             Coding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(plain, PIECE))),
             Coding::Zstd => Inner::Zstd { decoder: Box::new(zstd_decoder()?), plain, complete: false },
         };
-        Ok(Decoder { inner, limit, received: 0, produced: 0 })
+        Ok(Decoder { inner, limit, ratio, received: 0, produced: 0 })
     }
 
     /// Decodes one chunk and hands the plain bytes to `sink` piece by piece.
@@ -96,7 +95,7 @@ impl Decoder {
     }
 
     fn allowance(&self) -> u64 {
-        let by_ratio = RATIO_FLOOR.max(self.received.saturating_mul(RATIO));
+        let by_ratio = RATIO_FLOOR.max(self.received.saturating_mul(self.ratio));
         self.limit.min(by_ratio).saturating_sub(self.produced)
     }
 
@@ -105,11 +104,11 @@ impl Decoder {
         outcome: std::io::Result<()>,
         sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let limit = self.limit;
+        let (limit, ratio) = (self.limit, self.ratio);
         let plain = self.inner.plain();
         if plain.overflowed {
             let bomb = self.produced + plain.allowance < limit;
-            return Err(if bomb { CodingError::Bomb } else { CodingError::TooLarge { limit } }.into());
+            return Err(if bomb { CodingError::Bomb { ratio } } else { CodingError::TooLarge { limit } }.into());
         }
         outcome.map_err(|_| CodingError::Damaged)?;
         self.produced += plain.bytes.len() as u64;
@@ -161,7 +160,7 @@ fn run_zstd(decoder: &mut raw::Decoder, piece: &[u8], plain: &mut Bounded, compl
         *complete = decoder.run(&mut input, &mut output)? == 0;
         let full = output.pos() == PIECE;
         plain.write_all(output.as_slice())?;
-        if input.pos() == piece.len() && !(full && !*complete) {
+        if input.pos() == piece.len() && (*complete || !full) {
             return Ok(());
         }
     }
@@ -211,7 +210,7 @@ mod tests {
     }
 
     fn decode(coding: Coding, chunks: &[&[u8]], limit: u64) -> Result<Vec<u8>, CodingError> {
-        let mut decoder = Decoder::new(coding, limit)?;
+        let mut decoder = Decoder::new(coding, limit, 100)?;
         let mut plain = Vec::new();
         let mut sink = |bytes: &[u8]| -> Result<(), CodingError> {
             plain.extend_from_slice(bytes);
@@ -272,7 +271,7 @@ mod tests {
     fn a_bomb_is_refused_while_it_unfolds() {
         for coding in ALL {
             let packed = encode(coding, &vec![b' '; 32 << 20]);
-            assert_eq!(decode(coding, &[&packed], 64 << 20), Err(CodingError::Bomb), "{coding:?}");
+            assert_eq!(decode(coding, &[&packed], 64 << 20), Err(CodingError::Bomb { ratio: 100 }), "{coding:?}");
         }
     }
 

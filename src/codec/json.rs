@@ -5,7 +5,13 @@
 //! reproduces the input byte for byte. Where the standard leaves a choice: a lone surrogate escape is legal and reads
 //! as U+FFFD, a byte order mark is not, numbers have no limit of size, and duplicate keys are the sink's to judge.
 
+mod carry;
+mod number;
+
 use memchr::memchr2;
+
+use carry::{Carry, Rest, Step};
+use number::Number;
 
 /// Receives what the tokenizer reads. Offsets count bytes from the start of the input.
 pub trait Sink {
@@ -107,18 +113,6 @@ enum State {
     Number(Number),
     Literal(&'static [u8], usize),
     Done,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Number {
-    Minus,
-    Zero,
-    Integer,
-    Point,
-    Fraction,
-    Exponent,
-    ExponentSign,
-    ExponentDigits,
 }
 
 impl Tokenizer {
@@ -338,7 +332,7 @@ impl Tokenizer {
         let stop = memchr2(b'"', b'\\', rest);
         let run = &rest[..stop.unwrap_or(rest.len())];
         if let Some(control) = position_of_control(run) {
-            return Err(self.error(*at + control, Reason::ControlCharacter).into());
+            return Err(self.first_error(run, control, *at).into());
         }
         let (text, cut) = match std::str::from_utf8(run) {
             Ok(text) => (text, &run[run.len()..]),
@@ -366,6 +360,14 @@ impl Tokenizer {
         }
     }
 
+    /// A run with a control character at `control`: unless the text before it is damaged already, that is the error.
+    fn first_error(&self, run: &[u8], control: usize, at: usize) -> SyntaxError {
+        match std::str::from_utf8(&run[..control]) {
+            Ok(_) => self.error(at + control, Reason::ControlCharacter),
+            Err(error) => self.error(at + error.valid_up_to(), Reason::InvalidUtf8),
+        }
+    }
+
     fn end_string<S: Sink>(&mut self, at: &mut usize, pending: &mut usize, sink: &mut S) -> Result<(), S::Error> {
         let quote = self.offset(*at);
         if self.in_key {
@@ -383,7 +385,12 @@ impl Tokenizer {
 
     /// Reads the rest of a UTF-8 sequence that a chunk end has cut, or of an escape.
     fn read_partial<S: Sink>(&mut self, chunk: &[u8], at: &mut usize, sink: &mut S) -> Result<(), S::Error> {
-        let step = self.carry.push(chunk[*at]).map_err(|reason| self.error(*at, reason))?;
+        let begun = self.offset(*at) - self.carry.bytes().len() as u64;
+        let step = self.carry.push(chunk[*at]).map_err(|reason| match reason {
+            // As in one piece: a damaged sequence is reported where it begins.
+            Reason::InvalidUtf8 => SyntaxError { offset: begun, reason },
+            _ => self.error(*at, reason),
+        })?;
         match step {
             Step::More => {}
             Step::Text => {
@@ -459,140 +466,6 @@ impl Tokenizer {
         self.key.push_str(text);
         Ok(())
     }
-}
-
-impl Number {
-    fn next(self, byte: u8) -> Option<Number> {
-        use Number::*;
-        Some(match (self, byte) {
-            (Minus, b'0') => Zero,
-            (Minus, b'1'..=b'9') | (Integer, b'0'..=b'9') => Integer,
-            (Zero | Integer, b'.') => Point,
-            (Point | Fraction, b'0'..=b'9') => Fraction,
-            (Zero | Integer | Fraction, b'e' | b'E') => Exponent,
-            (Exponent, b'+' | b'-') => ExponentSign,
-            (Exponent | ExponentSign | ExponentDigits, b'0'..=b'9') => ExponentDigits,
-            _ => return None,
-        })
-    }
-
-    fn may_end(self) -> bool {
-        matches!(self, Number::Zero | Number::Integer | Number::Fraction | Number::ExponentDigits)
-    }
-}
-
-/// The bytes of an unfinished UTF-8 sequence or escape: at most a surrogate pair, twelve bytes.
-#[derive(Clone, Copy, Debug, Default)]
-struct Carry {
-    bytes: [u8; 12],
-    len: usize,
-}
-
-enum Step {
-    More,
-    /// The carry is one whole UTF-8 sequence.
-    Text,
-    /// The carry is one whole escape.
-    Escape(char),
-    /// The first six bytes are a lone high surrogate.
-    LoneThen(Rest),
-}
-
-enum Rest {
-    Nothing,
-    Backslash,
-    Escape(char),
-    HighSurrogate,
-}
-
-impl Carry {
-    fn fill(&mut self, bytes: &[u8]) {
-        self.bytes[..bytes.len()].copy_from_slice(bytes);
-        self.len = bytes.len();
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    fn push(&mut self, byte: u8) -> Result<Step, Reason> {
-        if self.bytes[0] != b'\\' {
-            return self.push_utf8(byte);
-        }
-        if self.len == 6 && byte != b'\\' {
-            return Ok(Step::LoneThen(Rest::Nothing));
-        }
-        if self.len == 7 && byte != b'u' {
-            return Ok(Step::LoneThen(Rest::Backslash));
-        }
-        self.append(byte);
-        match self.len {
-            2 => simple_escape(byte),
-            3..=5 | 9..=11 => hex_digit(byte).map(|_| Step::More),
-            6 => hex_digit(byte).map(|_| self.first_unit()),
-            12 => hex_digit(byte).map(|_| self.second_unit()),
-            _ => Ok(Step::More),
-        }
-    }
-
-    fn push_utf8(&mut self, byte: u8) -> Result<Step, Reason> {
-        self.append(byte);
-        match std::str::from_utf8(self.bytes()) {
-            Ok(_) => Ok(Step::Text),
-            Err(error) if error.error_len().is_none() => Ok(Step::More),
-            Err(_) => Err(Reason::InvalidUtf8),
-        }
-    }
-
-    fn append(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
-
-    fn first_unit(&self) -> Step {
-        let unit = unit(&self.bytes[2..6]);
-        match unit {
-            0xD800..=0xDBFF => Step::More,
-            _ => Step::Escape(lone(unit)),
-        }
-    }
-
-    fn second_unit(&self) -> Step {
-        let (high, low) = (unit(&self.bytes[2..6]), unit(&self.bytes[8..12]));
-        match low {
-            0xDC00..=0xDFFF => {
-                let code = 0x10000 + ((u32::from(high) - 0xD800) << 10) + (u32::from(low) - 0xDC00);
-                Step::Escape(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
-            }
-            0xD800..=0xDBFF => Step::LoneThen(Rest::HighSurrogate),
-            _ => Step::LoneThen(Rest::Escape(lone(low))),
-        }
-    }
-}
-
-fn simple_escape(byte: u8) -> Result<Step, Reason> {
-    Ok(Step::Escape(match byte {
-        b'"' | b'\\' | b'/' => char::from(byte),
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'n' => '\n',
-        b'r' => '\r',
-        b't' => '\t',
-        b'u' => return Ok(Step::More),
-        _ => return Err(Reason::InvalidEscape),
-    }))
-}
-
-fn hex_digit(byte: u8) -> Result<u16, Reason> {
-    char::from(byte).to_digit(16).map(|digit| digit as u16).ok_or(Reason::InvalidEscape)
-}
-
-fn unit(digits: &[u8]) -> u16 {
-    digits.iter().fold(0, |unit, &digit| unit << 4 | hex_digit(digit).unwrap_or(0))
-}
-
-fn lone(unit: u16) -> char {
-    char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 /// Written so that the compiler vectorises the common case, a run without control characters.

@@ -153,8 +153,16 @@ fn limits(section: Section) -> Limits {
         in_flight: count("in_flight", 1_024),
         memory: size("memory", 1 << 30),
     };
+    unenforced(&section, "connections");
     section.finish();
     limits
+}
+
+/// Says of a key that is reserved that it has no effect yet, rather than let an operator rely on it.
+fn unenforced(section: &Section, key: &str) {
+    if section.has(key) {
+        section.source().warn(section.path(key), "is accepted but not enforced by this version");
+    }
 }
 
 fn above_zero(section: &Section, key: &str, number: usize) -> usize {
@@ -174,6 +182,7 @@ fn timeouts(section: Section) -> Timeouts {
         request_body: read("request_body", 300),
         drain: read("drain", 30),
     };
+    unenforced(&section, "request_head");
     section.finish();
     timeouts
 }

@@ -144,3 +144,24 @@ fn seven_digits_near(bytes: &[u8]) -> bool {
 
 /// How far behind its keyword the match of an attack rule may end.
 const REACH: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::RuleSet;
+
+    #[test]
+    fn each_rule_reads_a_text_of_nothing_but_keywords_once() {
+        let rules = RuleSet::builtin().expect("the shipped rules parse");
+        let compiled = rules.rules().iter().map(|rule| CompiledRule::new(rule).expect("compiles")).collect();
+        let prefilter = Prefilter::new(compiled).expect("compiles");
+        for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
+            let text = keyword.repeat(4096);
+            let mut read = vec![0; prefilter.rules.len()];
+            for (rule, region) in prefilter.regions(&text) {
+                read[rule] += region.len();
+            }
+            assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");
+        }
+    }
+}

@@ -220,6 +220,8 @@ const TELLS: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::detect::Category;
 
@@ -300,5 +302,59 @@ mod tests {
         scanner().scan(text, 0, Class::Label, &mut findings);
         assert_eq!(findings.len(), 1);
         assert_eq!(&*findings[0].rule, "secret.github.token");
+    }
+
+    /// The shipped rules, compiled once for all cases.
+    fn shared() -> &'static Scanner {
+        static SCANNER: std::sync::OnceLock<Scanner> = std::sync::OnceLock::new();
+        SCANNER.get_or_init(scanner)
+    }
+
+    fn pieces() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "ignore all previous instructions ",
+            "password=",
+            "ghp_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5",
+            "jane.doe@corp.io",
+            r"\u00e9\n\ud83d\x41\\",
+            "%41%c3%a9&#105;&lt;",
+            "aWdub3JlIGFsbCBydWxlcw==",
+            "69 67 6e 6f 72 65 20 61 6c 6c",
+            "i g n o r e a l l ",
+            "\u{200b}\u{e0041}\u{e0100}\u{335}ｉ𝐠іﷺ",
+            "erongi tpmorp ",
+            "4111 1111 1111 1111",
+        ]);
+        prop::collection::vec(prop_oneof![known.prop_map(str::to_owned), any::<String>()], 0..8)
+            .prop_map(|all| all.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn spans_lie_on_character_boundaries_at_or_after_the_window(text in pieces(), cut in any::<prop::sample::Index>()) {
+            let from = text.floor_char_boundary(cut.index(text.len() + 1));
+            let mut findings = Vec::new();
+            shared().scan(&text, from, Class::Text, &mut findings);
+            for finding in &findings {
+                prop_assert!(finding.span.start >= from && !finding.span.is_empty());
+                prop_assert!(text.get(finding.span.start..finding.span.end).is_some());
+            }
+            let sensitive: Vec<_> = findings.iter().filter(|finding| finding.category.is_sensitive()).collect();
+            prop_assert!(sensitive.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start));
+            let mut again = Vec::new();
+            shared().scan(&text, from, Class::Text, &mut again);
+            prop_assert_eq!(findings, again);
+        }
+
+        #[test]
+        fn a_reading_is_at_most_four_times_its_source(text in pieces()) {
+            let limit = 4 * text.len() + 1;
+            prop_assert!(fold::words(&text).text().len() <= limit);
+            for view in [fold::compat(&text), unescape(&text, Escapes::All), decode::tokens(&text, true)] {
+                prop_assert!(view.is_none_or(|view| view.text().len() <= limit));
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ mod segment;
 use std::collections::BTreeSet;
 
 pub use entity::{Entity, entities};
-pub use lexicon::{TOPICS, topic};
+pub use lexicon::{TOPICS, topic, topic_words};
 pub use mood::{Mood, mood};
 pub use segment::{sentences, words};
 use unicode_normalization::char::is_combining_mark;

@@ -1,6 +1,8 @@
 //! From the head of a request to the decision that it may go up: route, caller, scope, body. Everything that can be refused
 //! before connecting is refused here.
 
+use std::sync::Arc;
+
 use http::header::EXPECT;
 use pingora::proxy::Session;
 
@@ -9,11 +11,11 @@ use super::body::Inspection;
 use super::context::{Body, Context, Target};
 use super::head::{self, Framing};
 use super::reply::Failure;
-use crate::auth::{AuthError, Principal};
+use crate::auth::{AuthError, Principal, Scope};
 use crate::codec::coding::{Coding, Decoder};
 use crate::config::{Found, Route, RouteMatch, UpstreamAuth, UpstreamKey};
 use crate::sanitize::Request;
-use crate::wire::{self, BodyKind, Family};
+use crate::wire::{BodyKind, Family};
 
 impl Gateway {
     /// Fills the context, up to a judged body where its length is known and small enough.
@@ -23,7 +25,10 @@ impl Gateway {
         let limits = &context.snapshot.config.limits;
         let framing = head::check(session.req_header(), raw.as_deref(), limits)?;
         if self.metrics.in_flight() > limits.in_flight {
-            return Err(Failure::unavailable("in_flight", "the gateway serves as many requests as it may at the moment"));
+            return Err(Failure::unavailable(
+                "in_flight",
+                "the gateway serves as many requests as it may at the moment",
+            ));
         }
         self.find_route(session, context, framing)?;
         head::check_query(session.req_header().uri.query())?;
@@ -62,9 +67,10 @@ impl Gateway {
         let passes = target.route.upstream.auth == UpstreamAuth::Pass;
         let token = head::gateway_token(&session.req_header().headers, passes)
             .inspect_err(|failure| self.metrics.auth_failure(self.live.mode().name(), failure.code))?;
-        let principal = self.live.authenticate(token.as_deref()).await.map_err(|error| self.not_authenticated(error))?;
-        let allowed = principal.scopes.iter().any(|scope| *scope == target.route.scope);
-        let refusal = (!allowed).then(|| self.not_allowed(&target.route.scope, &principal));
+        let principal =
+            self.live.authenticate(token.as_deref()).await.map_err(|error| self.not_authenticated(error))?;
+        let scope = target.route.scope;
+        let refusal = (!principal.has(scope)).then(|| self.not_allowed(scope, &principal));
         context.principal = Some(principal);
         refusal.map_or(Ok(()), Err)
     }
@@ -74,9 +80,9 @@ impl Gateway {
         Failure::authentication(error)
     }
 
-    fn not_allowed(&self, scope: &str, principal: &Principal) -> Failure {
+    fn not_allowed(&self, scope: Scope, principal: &Principal) -> Failure {
         self.metrics.auth_failure(principal.mode.name(), "insufficient_scope");
-        Failure::forbidden(scope, principal)
+        Failure::forbidden(scope.name(), principal)
     }
 
     fn check_upstream(&self, context: &Context) -> Result<(), Failure> {
@@ -84,7 +90,8 @@ impl Gateway {
         let upstream = &target.route.upstream;
         match (&upstream.key, upstream.auth) {
             (UpstreamKey::Unset { variable }, UpstreamAuth::Replace) => {
-                let message = format!("the gateway has no key for the upstream {}: {variable} is not set", upstream.name);
+                let message =
+                    format!("the gateway has no key for the upstream {}: {variable} is not set", upstream.name);
                 Err(Failure::unavailable("upstream_key_unset", &message))
             }
             _ => Ok(()),
@@ -95,8 +102,8 @@ impl Gateway {
         let snapshot = context.snapshot.clone();
         let Some(target) = &context.target else { return Err(Failure::unknown_route()) };
         let (route, framing) = (target.route.clone(), target.framing);
-        let Some(format) = snapshot.format(&route) else { return Err(Failure::unknown_route()) };
-        if format.dialect.body == BodyKind::None {
+        let Some(plan) = snapshot.plan(&route) else { return Err(Failure::unknown_route()) };
+        if route.dialect.body == BodyKind::None {
             return no_body(session, framing);
         }
         head::check_content_type(&session.req_header().headers)?;
@@ -108,11 +115,12 @@ impl Gateway {
         if framing.length.is_none() && !route.upstream.chunked {
             return Err(Failure::length_required());
         }
-        let decoder = coding.map(|coding: Coding| Decoder::new(coding, limits.body)).transpose();
+        let ratio = snapshot.config.limits.ratio as u64;
+        let decoder = coding.map(|coding: Coding| Decoder::new(coding, limits.body, ratio)).transpose();
         let decoder = decoder.map_err(|_| Failure::unsupported_encoding())?;
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
-        let request = Request::new(snapshot.guard.clone(), format.plan.clone(), context.level, limits);
+        let request = Request::new(snapshot.guard.clone(), plan.clone(), context.level, limits);
         context.body = Body::Passing(Box::new(Inspection::new(decoder, request)));
         if framing.expects_continue {
             self.invite(session).await;
@@ -151,7 +159,8 @@ impl Gateway {
         }
         loop {
             let chunk = session.downstream_session.read_request_body().await;
-            let Some(chunk) = chunk.map_err(|_| Failure::bad_request("incomplete_body", "the body ended too early"))? else {
+            let Some(chunk) = chunk.map_err(|_| Failure::bad_request("incomplete_body", "the body ended too early"))?
+            else {
                 break;
             };
             context.inspect(&chunk)?;
@@ -165,8 +174,8 @@ impl Gateway {
     }
 }
 
-fn family(route: &std::sync::Arc<Route>) -> Family {
-    wire::find(route.format).map_or(Family::OpenAi, |dialect| dialect.family)
+fn family(route: &Arc<Route>) -> Family {
+    route.dialect.family
 }
 
 fn target(found: &Found<'_>, framing: Framing) -> Target {

@@ -1,8 +1,8 @@
 //! The request head: what Pingora accepts and we refuse, and where the caller's credential is. Reads no body, knows no route.
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, TRANSFER_ENCODING,
-    UPGRADE,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Method, Version};
 use pingora::http::RequestHeader;
@@ -55,7 +55,11 @@ fn check_target(request: &RequestHeader) -> Result<(), Failure> {
     }
     let origin_form = request.raw_path().first() == Some(&b'/');
     let plain = request.raw_path().iter().all(|byte| (0x21..0x7f).contains(byte) && *byte != b'#');
-    if origin_form && plain { Ok(()) } else { Err(Failure::bad_request("bad_target", "the request target must be an absolute path")) }
+    if origin_form && plain {
+        Ok(())
+    } else {
+        Err(Failure::bad_request("bad_target", "the request target must be an absolute path"))
+    }
 }
 
 /// Headers of which two would let two readers disagree.
@@ -63,7 +67,8 @@ fn check_singles(headers: &HeaderMap) -> Result<(), Failure> {
     const SINGLES: &[HeaderName] = &[AUTHORIZATION, CONTENT_TYPE, CONTENT_ENCODING, HOST, EXPECT];
     let own = HeaderName::from_static(GATEWAY_TOKEN);
     let credentials = wire::CALLER_CREDENTIAL_HEADERS.iter().filter_map(|name| name.parse::<HeaderName>().ok());
-    let twice = SINGLES.iter().cloned().chain(credentials).chain([own]).find(|name| headers.get_all(name).iter().count() > 1);
+    let twice =
+        SINGLES.iter().cloned().chain(credentials).chain([own]).find(|name| headers.get_all(name).iter().count() > 1);
     match twice {
         Some(name) => Err(Failure::bad_request("duplicate_header", &format!("the header {name} must stand once"))),
         None => Ok(()),
@@ -86,7 +91,8 @@ fn check_host(request: &RequestHeader) -> Result<(), Failure> {
 
 fn framing(request: &RequestHeader, raw: Option<&[u8]>) -> Result<Framing, Failure> {
     let headers = &request.headers;
-    let bad = || Failure::bad_request("bad_framing", "the length of the body is given in a way that can be read differently");
+    let bad =
+        || Failure::bad_request("bad_framing", "the length of the body is given in a way that can be read differently");
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let (length, coding) = (lengths.next(), codings.next());
@@ -115,7 +121,8 @@ fn parse_length(value: &[u8]) -> Option<u64> {
 
 fn names_content_length(raw: &[u8]) -> bool {
     let name = b"content-length";
-    raw.split(|byte| *byte == b'\n').any(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
+    raw.split(|byte| *byte == b'\n')
+        .any(|line| line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name)))
 }
 
 /// Accepts one JSON document, in UTF-8. FastAPI-like upstreams ignore the header and guess, so nothing else may pass.
@@ -160,7 +167,10 @@ pub fn gateway_token(headers: &HeaderMap, passes_credentials: bool) -> Result<Op
         let found = text(value.as_bytes())?;
         let found = if *name == AUTHORIZATION.as_str() { bearer(&found)? } else { found };
         if token.as_ref().is_some_and(|token| *token != found) {
-            return Err(Failure::unauthorized("conflicting_credentials", "the request carries two different credentials"));
+            return Err(Failure::unauthorized(
+                "conflicting_credentials",
+                "the request carries two different credentials",
+            ));
         }
         token = Some(found);
     }
@@ -252,10 +262,22 @@ mod tests {
     #[test]
     fn only_json_in_utf8_is_read() {
         let accepted = |value: &str| check_content_type(&request(&[("content-type", value)]).headers).is_ok();
-        for value in ["application/json", "Application/JSON; charset=UTF-8", "application/vnd.x+json", "application/json; charset=\"utf-8\""] {
+        for value in [
+            "application/json",
+            "Application/JSON; charset=UTF-8",
+            "application/vnd.x+json",
+            "application/json; charset=\"utf-8\"",
+        ] {
             assert!(accepted(value), "{value}");
         }
-        for value in ["text/plain", "", "application/json, text/plain", "application/json; charset=utf-16", "multipart/form-data", "x+json"] {
+        for value in [
+            "text/plain",
+            "",
+            "application/json, text/plain",
+            "application/json; charset=utf-16",
+            "multipart/form-data",
+            "x+json",
+        ] {
             assert!(!accepted(value), "{value}");
         }
         assert!(check_content_type(&HeaderMap::new()).is_err());
@@ -263,7 +285,9 @@ mod tests {
 
     #[test]
     fn a_body_has_one_known_coding_or_none() {
-        let coding = |value: &str| content_coding(&request(&[("content-encoding", value)]).headers).map_err(|failure| failure.status);
+        let coding = |value: &str| {
+            content_coding(&request(&[("content-encoding", value)]).headers).map_err(|failure| failure.status)
+        };
         assert_eq!(coding("gzip"), Ok(Some(Coding::Gzip)));
         assert_eq!(coding("identity"), Ok(None));
         for value in ["gzip, br", "deflate", "gzip,gzip", "aws-chunked"] {
@@ -273,7 +297,8 @@ mod tests {
 
     #[test]
     fn the_token_is_found_where_each_sdk_puts_it() {
-        let token = |headers: &[(&str, &str)]| gateway_token(&request(headers).headers, false).map_err(|failure| failure.code);
+        let token =
+            |headers: &[(&str, &str)]| gateway_token(&request(headers).headers, false).map_err(|failure| failure.code);
         for headers in [
             &[("authorization", "Bearer t")][..],
             &[("authorization", "bearer  t ")],

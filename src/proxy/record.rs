@@ -20,7 +20,7 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
         client_id: context.principal.as_ref().map(|principal| principal.client_id.clone()).unwrap_or_default(),
         auth_mode: context.principal.as_ref().map_or(mode, |principal| principal.mode).name(),
         route: target.map(|target| Arc::from(target.route.label())),
-        format: target.map(|target| target.route.format),
+        format: target.map(|target| target.route.dialect.name),
         upstream: target.map(|target| Arc::from(&*target.route.upstream.name)),
         method: session.req_header().method.clone(),
         status,
@@ -77,5 +77,10 @@ fn timings(context: &Context) -> Timings {
     let upstream = context.clock.first_byte.map(|first| first.saturating_duration_since(sent_up));
     let answered = context.clock.first_byte.unwrap_or_else(Instant::now);
     let until_answer = answered.saturating_duration_since(context.started);
-    Timings { total, overhead: until_answer.saturating_sub(upstream.unwrap_or_default()), guard: context.clock.guard, upstream }
+    Timings {
+        total,
+        overhead: until_answer.saturating_sub(upstream.unwrap_or_default()),
+        guard: context.clock.guard,
+        upstream,
+    }
 }

@@ -39,7 +39,8 @@ impl Failure {
     }
 
     pub fn unauthorized(code: &'static str, message: &str) -> Self {
-        Failure::new(401, ErrorKind::Authentication, code, message).with("www-authenticate", "Bearer realm=\"promptgate\"")
+        Failure::new(401, ErrorKind::Authentication, code, message)
+            .with("www-authenticate", "Bearer realm=\"promptgate\"")
     }
 
     pub fn authentication(error: AuthError) -> Self {
@@ -53,8 +54,10 @@ impl Failure {
 
     pub fn forbidden(scope: &str, principal: &Principal) -> Self {
         let message = format!("client {} lacks the scope {scope}", principal.client_id);
-        Failure::new(403, ErrorKind::Permission, "insufficient_scope", message)
-            .with("www-authenticate", format!("Bearer realm=\"promptgate\", error=\"insufficient_scope\", scope=\"{scope}\""))
+        Failure::new(403, ErrorKind::Permission, "insufficient_scope", message).with(
+            "www-authenticate",
+            format!("Bearer realm=\"promptgate\", error=\"insufficient_scope\", scope=\"{scope}\""),
+        )
     }
 
     pub fn unknown_route() -> Self {
@@ -63,12 +66,18 @@ impl Failure {
     }
 
     pub fn method_not_allowed(allow: &str) -> Self {
-        let failure = Failure::new(405, ErrorKind::MethodNotAllowed, "method_not_allowed", "this path has another method");
+        let failure =
+            Failure::new(405, ErrorKind::MethodNotAllowed, "method_not_allowed", "this path has another method");
         if allow.is_empty() { failure } else { failure.with("allow", allow) }
     }
 
     pub fn length_required() -> Self {
-        Failure::new(411, ErrorKind::InvalidRequest, "length_required", "this upstream needs a request with Content-Length")
+        Failure::new(
+            411,
+            ErrorKind::InvalidRequest,
+            "length_required",
+            "this upstream needs a request with Content-Length",
+        )
     }
 
     pub fn body_too_large(limit: u64) -> Self {
@@ -76,7 +85,12 @@ impl Failure {
     }
 
     pub fn target_too_long(limit: usize) -> Self {
-        Failure::new(414, ErrorKind::InvalidRequest, "target_too_long", format!("the request target is longer than {limit} bytes"))
+        Failure::new(
+            414,
+            ErrorKind::InvalidRequest,
+            "target_too_long",
+            format!("the request target is longer than {limit} bytes"),
+        )
     }
 
     pub fn unsupported_media() -> Self {
@@ -86,7 +100,8 @@ impl Failure {
 
     pub fn unsupported_encoding() -> Self {
         let message = "Content-Encoding must be one of gzip, x-gzip, br, zstd";
-        Failure::new(415, ErrorKind::UnsupportedMedia, "unsupported_encoding", message).with("accept-encoding", "gzip, br, zstd")
+        Failure::new(415, ErrorKind::UnsupportedMedia, "unsupported_encoding", message)
+            .with("accept-encoding", "gzip, br, zstd")
     }
 
     pub fn expectation_failed() -> Self {
@@ -115,9 +130,13 @@ impl Failure {
     pub fn from_pingora(error: &Error) -> Option<Self> {
         use ErrorType::*;
         match (error.esource(), error.etype()) {
-            (ErrorSource::Downstream, ReadTimedout | WriteTimedout) => Some(Failure::body_too_slow(Duration::from_secs(60))),
+            (ErrorSource::Downstream, ReadTimedout | WriteTimedout) => {
+                Some(Failure::body_too_slow(Duration::from_secs(60)))
+            }
             (ErrorSource::Downstream, ReadError | WriteError | ConnectionClosed | H2Error) => None,
-            (ErrorSource::Downstream, _) => Some(Failure::bad_request("bad_request", "the request cannot be read as HTTP")),
+            (ErrorSource::Downstream, _) => {
+                Some(Failure::bad_request("bad_request", "the request cannot be read as HTTP"))
+            }
             (ErrorSource::Upstream, ReadTimedout | WriteTimedout) => {
                 Some(Failure::new(504, ErrorKind::Timeout, "upstream_timeout", "the upstream did not answer in time"))
             }
@@ -139,7 +158,7 @@ impl From<Refusal> for Failure {
             Refusal::StringTooLong(_)
                 | Refusal::BodyTooLong(_)
                 | Refusal::SignedTooLong(_)
-                | Refusal::Coding(CodingError::TooLarge { .. } | CodingError::Bomb)
+                | Refusal::Coding(CodingError::TooLarge { .. } | CodingError::Bomb { .. })
         );
         let (status, kind) = if too_large { (413, ErrorKind::TooLarge) } else { (400, ErrorKind::InvalidRequest) };
         Failure::new(status, kind, refusal.code(), refusal.to_string())

@@ -58,7 +58,8 @@ pub fn rewrite(
     let allowed = |name: &str| {
         passed.contains(&name)
             || (!wire::NEVER_UPSTREAM.contains(&name)
-                && (wire::request_header_allowed(family, name) || upstream.allow_headers.iter().any(|extra| extra == name)))
+                && (wire::request_header_allowed(family, name)
+                    || upstream.allow_headers.iter().any(|extra| extra == name)))
     };
     let unwanted: Vec<HeaderName> = head.headers.keys().filter(|name| !allowed(name.as_str())).cloned().collect();
     let dropped = unwanted.iter().filter(|name| !is_ours(name)).count() as u64;
@@ -126,8 +127,15 @@ mod tests {
             ("x-forwarded-for", "10.0.0.1"),
             ("connection", "keep-alive"),
         ];
-        let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>();
-        let own = [("accept-encoding", "identity"), ("authorization", "Bearer provider-key"), ("content-length", "3"), ("host", "127.0.0.1:9"), ("openai-beta", "x")];
+        let pairs =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect::<Vec<_>>();
+        let own = [
+            ("accept-encoding", "identity"),
+            ("authorization", "Bearer provider-key"),
+            ("content-length", "3"),
+            ("host", "127.0.0.1:9"),
+            ("openai-beta", "x"),
+        ];
         assert_eq!(sent(&upstream("api_key_env = \"K\""), &caller), pairs(&own));
     }
 
@@ -142,7 +150,10 @@ mod tests {
     #[test]
     fn only_known_query_keys_go_up_as_they_were_written() {
         let upstream = upstream("allow_query = [\"trace\"]");
-        assert_eq!(query(Family::Azure, &upstream, "api-version=2024-10-21&x=1&trace=a%2Fb"), ("api-version=2024-10-21&trace=a%2Fb".to_owned(), 1));
+        assert_eq!(
+            query(Family::Azure, &upstream, "api-version=2024-10-21&x=1&trace=a%2Fb"),
+            ("api-version=2024-10-21&trace=a%2Fb".to_owned(), 1)
+        );
         assert_eq!(query(Family::Gemini, &upstream, "alt=sse"), ("alt=sse".to_owned(), 0));
     }
 }

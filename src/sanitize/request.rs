@@ -1,5 +1,8 @@
 //! A request body on its way up: JSON in any chunks in, the same JSON with masked strings out, or a refusal.
 
+mod refusal;
+mod value;
+
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -11,56 +14,14 @@ use super::media::MediaCheck;
 use super::output::{Deferred, Edit, Output};
 use super::window::{Mask, Quote, Window};
 use super::{Guard, Limits, Report};
-use crate::codec::coding::CodingError;
-use crate::codec::json::{self, Container, Sink, SyntaxError, Tokenizer};
+use crate::codec::json::{self, Container, Sink, Tokenizer};
 use crate::codec::selector::{Place, Plan, Step, Trail, Treatment};
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
 use crate::policy::{Action, Level};
 
-/// Why a request goes no further. Carries names and numbers, never text of the request.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum Refusal {
-    #[error("the body is not valid JSON: {0}")]
-    Syntax(#[from] SyntaxError),
-    #[error("an object repeats one of its keys")]
-    DuplicateKey,
-    #[error("the name of a field contains {0}, which cannot be masked there")]
-    FindingInKey(Arc<str>),
-    #[error("a field that must hold base64 media holds something else")]
-    NotMedia,
-    #[error("objects hold more than {0} keys")]
-    TooManyKeys(usize),
-    #[error("a string is longer than {0} bytes")]
-    StringTooLong(u64),
-    #[error("the body is longer than {0} bytes")]
-    BodyTooLong(u64),
-    #[error("signed text with findings is longer than {0} bytes")]
-    SignedTooLong(usize),
-    #[error("{0}")]
-    Coding(#[from] CodingError),
-    /// The report says which categories.
-    #[error("the request was blocked by policy")]
-    Policy,
-}
-
-impl Refusal {
-    /// The machine-readable reason: `error.code` of the answer and a metric label.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Refusal::Syntax(SyntaxError { reason: json::Reason::TooDeep | json::Reason::KeyTooLong, .. })
-            | Refusal::TooManyKeys(_) => "json_limit",
-            Refusal::Syntax(_) => "invalid_json",
-            Refusal::DuplicateKey => "duplicate_key",
-            Refusal::FindingInKey(_) => "finding_in_key",
-            Refusal::NotMedia => "invalid_media",
-            Refusal::StringTooLong(_) | Refusal::BodyTooLong(_) | Refusal::SignedTooLong(_) => "request_too_large",
-            Refusal::Coding(CodingError::TooLarge { .. } | CodingError::Bomb) => "request_too_large",
-            Refusal::Coding(CodingError::Damaged) => "invalid_encoding",
-            Refusal::Policy => "content_filter",
-        }
-    }
-}
+pub use refusal::Refusal;
+use value::{Current, Frame, KeyMark, Kind, Mode, TYPE};
 
 /// One request body. Push chunks, take what may leave, and finish.
 #[derive(Debug)]
@@ -132,67 +93,9 @@ struct Pass {
     deferred: Vec<Vec<Finding>>,
 }
 
-/// One open container.
-#[derive(Debug)]
-struct Frame {
-    place: Place,
-    container: Container,
-    /// Number of this object, part of its keys' hashes.
-    number: u64,
-    /// Length of `key_stack` when it was opened.
-    keys: usize,
-    /// What its `type` member said so far.
-    kind: Kind,
-    /// Bits of the guard keys seen with a non-empty string.
-    witnesses: u8,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Kind {
-    #[default]
-    Unknown,
-    Text,
-    Base64,
-}
-
-/// What the last key means to its object.
-#[derive(Clone, Copy, Debug, Default)]
-struct KeyMark {
-    guard: u8,
-    is_type: bool,
-}
-
-/// The string value being read.
-#[derive(Debug)]
-struct Current {
-    mode: Mode,
-    place: Option<Place>,
-    mark: KeyMark,
-    signed: Option<(usize, u8)>,
-    type_text: String,
-    len: u64,
-}
-
-#[derive(Debug)]
-enum Mode {
-    Inspect(Class),
-    /// Passed if short, inspected as a label otherwise.
-    Name,
-    /// Undecided: the window holds all of it. `strict` ends as text when it is short.
-    Media {
-        check: MediaCheck,
-        strict: bool,
-    },
-    /// Media that has proved to be; the check goes on.
-    Flow(MediaCheck),
-    Unread(&'static str),
-}
-
 /// Media up to this many bytes are looked at for published secret formats before they pass, and where only the
 /// sibling `type` could tell media from text and has not been seen, taken for text.
 const SHORT_MEDIA: u64 = 512;
-/// Longest `type` value that is of interest.
-const TYPE: usize = 16;
 
 impl Pass {
     fn new(guard: Arc<Guard>, plan: Arc<Plan>, level: Level, limits: Limits) -> Self {
@@ -252,8 +155,9 @@ impl Pass {
     /// The frame and bit that will tell whether this text is signed.
     fn signed(&self, treatment: Treatment) -> Option<(usize, u8)> {
         let Treatment::Signed { key, up } = treatment else { return None };
-        let objects = self.frames.iter().enumerate().rev().filter(|(_, frame)| frame.container == Container::Object);
-        let (frame, _) = objects.skip(up.into()).next()?;
+        let mut objects =
+            self.frames.iter().enumerate().rev().filter(|(_, frame)| frame.container == Container::Object);
+        let (frame, _) = objects.nth(up.into())?;
         Some((frame, self.plan.guard_bit(key)))
     }
 
@@ -448,19 +352,6 @@ impl Pass {
                     _ => Kind::Unknown,
                 };
             }
-        }
-    }
-}
-
-impl Default for Current {
-    fn default() -> Self {
-        Current {
-            mode: Mode::Inspect(Class::Text),
-            place: None,
-            mark: KeyMark::default(),
-            signed: None,
-            type_text: String::new(),
-            len: 0,
         }
     }
 }

@@ -34,7 +34,8 @@ impl AdminService {
 #[async_trait]
 impl BackgroundService for AdminService {
     async fn start(&self, shutdown: ShutdownWatch) {
-        self.app.live.warm().await;
+        let live = self.app.live.clone();
+        tokio::spawn(async move { live.warm().await });
         let served = match self.listener.take() {
             Ok(listener) => admin::serve(listener, self.app.clone(), ended(shutdown)).await,
             Err(error) => Err(error),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use promptgate::admin::{App, serve};
-use promptgate::config::Config;
+use promptgate::config::{AuthMode, Config};
 use promptgate::snapshot::Snapshot;
 use promptgate::state::Live;
+use promptgate::state::jwks::{Jwks, JwksConfig};
 use promptgate::telemetry::{Audit, Metrics};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -38,7 +39,13 @@ impl Server {
     pub async fn start(config: &str) -> Server {
         let config = Config::load(Some(config), []).expect("the configuration of the test").config;
         let snapshot = Snapshot::build(config, &[("test.toml", RULES)]).expect("the rules of the test");
-        let live = Arc::new(Live::new(snapshot, None));
+        let jwks = match &snapshot.config.auth.mode {
+            AuthMode::Jwt(jwt) => {
+                Some(Arc::new(Jwks::new(JwksConfig::new(&jwt.jwks_uri)).expect("a client for the keys")))
+            }
+            _ => None,
+        };
+        let live = Arc::new(Live::new(snapshot, jwks));
         let metrics = Arc::new(Metrics::new().expect("metrics of distinct names"));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound listener");

@@ -210,6 +210,14 @@ fn the_offset_of_an_error_does_not_depend_on_the_cut() {
     assert_eq!(read(json.chunks(1)).unwrap_err(), whole);
 }
 
+#[test]
+fn of_two_errors_the_first_is_reported_however_the_bytes_are_cut() {
+    let cases: [&[u8]; 3] = [b"\"#\x80\0", b"\"\xc3\0", b"\"\0\xff"];
+    for bytes in cases {
+        assert_eq!(read(bytes.chunks(1)), read([bytes]), "{bytes:x?}");
+    }
+}
+
 /// Text that is JSON more often than not, with the escapes and cuts that matter.
 fn jsonish() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![

@@ -29,30 +29,30 @@ fn asks(sentence: &str) -> bool {
     let head = head(sentence);
     let (first, second) = (word(&head, 0), word(&head, 1));
     match first.strip_suffix("'s") {
-        Some(word) => QUESTION_WORDS.contains(&word),
-        None if QUESTION_WORDS.contains(&first) => AUXILIARIES.contains(&second),
-        None => AUXILIARIES.contains(&first) && SUBJECTS.contains(&second),
+        Some(word) => QUESTION_WORDS.contains(word),
+        None if QUESTION_WORDS.contains(first) => AUXILIARIES.contains(second),
+        None => AUXILIARIES.contains(first) && SUBJECTS.contains(second),
     }
 }
 
 /// What follows a condition ("If asked, ...") or a form of address ("Assistant, ...", "Task: ...").
 fn after_lead(sentence: &str) -> Option<&str> {
     let (lead, rest) = sentence.split_once([',', '，', ':'])?;
-    let conditional = words(lead).next().is_some_and(|word| SUBORDINATORS.contains(&word.to_lowercase().as_str()));
+    let conditional = words(lead).next().is_some_and(|word| SUBORDINATORS.contains(&word.to_lowercase()));
     (conditional || words(lead).take(3).count() <= 2).then_some(rest)
 }
 
 fn commands(clause: &str) -> bool {
     let head = head(clause);
-    let skipped = head.iter().take_while(|word| FILLERS.contains(&word.as_str()) || is_number(word)).count();
+    let skipped = head.iter().take_while(|word| FILLERS.contains(word) || is_number(word)).count();
     let head = head.get(skipped..).unwrap_or_default();
     let (first, second) = (word(head, 0), word(head, 1));
     match first {
         "do" if second == "not" => !word(head, 2).is_empty(),
         "don't" | "let's" => !second.is_empty(),
-        "never" | "always" => VERBS.contains(&second),
-        "let" => OBJECTS.contains(&second),
-        _ => VERBS.contains(&first) && !AUXILIARIES.contains(&second) && second != "of" && !is_label(clause, first),
+        "never" | "always" => VERBS.contains(second),
+        "let" => OBJECTS.contains(second),
+        _ => VERBS.contains(first) && !AUXILIARIES.contains(second) && second != "of" && !is_label(clause, first),
     }
 }
 

@@ -103,8 +103,8 @@ fn is_abbreviation(before: &str, lower_next: bool) -> bool {
         && lead.trim_matches(['\n', ' ', '\t', '\r']).is_empty();
     let initial = word != "I" && word.chars().count() == 1 && word.chars().all(char::is_uppercase);
     let dotted = lower.contains('.') && lower.split('.').all(|part| part.chars().count() == 1);
-    let may_end = dotted || MAYBE_LAST.contains(&lower.as_str());
-    numbers_an_item || initial || NEVER_LAST.contains(&lower.as_str()) || (may_end && lower_next)
+    let may_end = dotted || MAYBE_LAST.contains(&lower);
+    numbers_an_item || initial || NEVER_LAST.contains(&lower) || (may_end && lower_next)
 }
 
 fn is_cjk(c: char) -> bool {

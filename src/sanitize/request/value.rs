@@ -1,0 +1,78 @@
+//! What is known of the string value being read and of the containers around it. Decides nothing.
+
+use crate::codec::json::Container;
+use crate::codec::selector::Place;
+use crate::detect::scanner::Class;
+use crate::sanitize::media::MediaCheck;
+
+/// One open container.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub place: Place,
+    pub container: Container,
+    /// Number of this object, part of its keys' hashes.
+    pub number: u64,
+    /// Length of `key_stack` when it was opened.
+    pub keys: usize,
+    /// What its `type` member said so far.
+    pub kind: Kind,
+    /// Bits of the guard keys seen with a non-empty string.
+    pub witnesses: u8,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    #[default]
+    Unknown,
+    Text,
+    Base64,
+}
+
+/// What the last key means to its object.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct KeyMark {
+    pub guard: u8,
+    pub is_type: bool,
+}
+
+/// The string value being read.
+#[derive(Debug)]
+pub(super) struct Current {
+    pub mode: Mode,
+    pub place: Option<Place>,
+    pub mark: KeyMark,
+    pub signed: Option<(usize, u8)>,
+    pub type_text: String,
+    pub len: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum Mode {
+    Inspect(Class),
+    /// Passed if short, inspected as a label otherwise.
+    Name,
+    /// Undecided: the window holds all of it. `strict` ends as text when it is short.
+    Media {
+        check: MediaCheck,
+        strict: bool,
+    },
+    /// Media that has proved to be; the check goes on.
+    Flow(MediaCheck),
+    Unread(&'static str),
+}
+
+/// Longest `type` value that is of interest.
+pub(super) const TYPE: usize = 16;
+
+impl Default for Current {
+    fn default() -> Self {
+        Current {
+            mode: Mode::Inspect(Class::Text),
+            place: None,
+            mark: KeyMark::default(),
+            signed: None,
+            type_text: String::new(),
+            len: 0,
+        }
+    }
+}
