@@ -55,6 +55,14 @@ pub fn install_crypto() {
     auth::install_crypto();
 }
 
+/// A panic says where it happened and nothing of what it handled: the message of a failed slicing holds the text.
+fn silence_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place = place.as_deref().unwrap_or("unknown"), "a request ended in a panic");
+    }));
+}
+
 /// Reads the rule files the configuration names and builds the snapshot.
 pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
     let mut problems = missing_files(&config);
@@ -83,6 +91,7 @@ fn missing_files(config: &Config) -> Vec<Problem> {
 /// Serves until a signal ends the process. With `demo`, the built-in upstream listens there too.
 pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
     install_crypto();
+    silence_panics();
     let metrics = Arc::new(Metrics::new()?);
     let snapshot = snapshot(config)?;
     let config = snapshot.config.clone();

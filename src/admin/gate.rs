@@ -167,3 +167,41 @@ fn random_id() -> String {
 /// Calls under way at once; more wait.
 static BODIES: Semaphore = Semaphore::const_new(64);
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::snapshot::Snapshot;
+    use crate::state::Live;
+    use crate::telemetry::{Audit, Metrics};
+
+    async fn broken() -> Response {
+        panic!("a fault of the program")
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_with_an_id_and_says_nothing() {
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let audit = Arc::new(Audit::open(None, &metrics).unwrap());
+        let live = Arc::new(Live::new(Snapshot::build(Config::default(), &[]).unwrap(), None));
+        let app = Arc::new(App { live, metrics, audit });
+        let router = Router::new().route("/broken", get(broken)).layer(from_fn_with_state(app, guard));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await });
+        stream.write_all(b"GET /broken HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        serving.abort();
+        assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+        assert!(answer.contains("x-request-id: ") && answer.contains(r#""success":false"#), "{answer}");
+        assert!(!answer.contains("fault of the program"), "{answer}");
+    }
+}

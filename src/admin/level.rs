@@ -37,6 +37,7 @@ const LEVEL_LIMIT: usize = 16 << 10;
 #[serde(deny_unknown_fields)]
 struct LevelRequest {
     /// low, medium or high, in any case.
+    #[schemars(extend("pattern" = "^([Ll][Oo][Ww]|[Mm][Ee][Dd][Ii][Uu][Mm]|[Hh][Ii][Gg][Hh])$"))]
     level: String,
 }
 

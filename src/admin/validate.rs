@@ -58,6 +58,7 @@ struct ValidateRequest {
     /// The prompt to validate.
     prompt: String,
     /// A JSON object as a string, for the caller's own use. It is checked for its form and has no part in the verdict.
+    #[schemars(extend("contentMediaType" = "application/json", "contentSchema" = { "type": "object" }))]
     context: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::reach;
 use super::rule::{Rule, RuleProblem, ViewKind};
 use crate::text::{Span, entropy, fold};
 
@@ -14,6 +15,8 @@ pub(super) struct CompiledRule {
     not: Option<usize>,
     allow: Vec<Regex>,
     unless: Vec<Regex>,
+    /// How many bytes behind its keyword a match is sure to be recognised, if the pattern has such a limit.
+    pub reach: Option<usize>,
 }
 
 impl CompiledRule {
@@ -26,7 +29,7 @@ impl CompiledRule {
         let (secret, not) = (group("secret"), group("not"));
         let allow = rule.allow.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
         let unless = rule.unless.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless })
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless, reach: reach::of(&rule.regex) })
     }
 
     /// A keyword as it stands in the view the rule is matched against.
@@ -37,44 +40,43 @@ impl CompiledRule {
         }
     }
 
-    /// Calls `found` with the span of every match in `text` that starts at or after `at`.
-    pub fn matches(&self, text: &str, mut at: usize, mut found: impl FnMut(Span)) {
-        let bytes = text.as_bytes();
+    /// Calls `found` with the span of every match that starts in `region`. Where it ends, the text
+    /// behind the region says.
+    pub fn matches(&self, text: &str, region: Span, mut found: impl FnMut(Span)) {
+        let bytes = &text.as_bytes()[..region.end];
+        let mut at = region.start;
         while at <= bytes.len() {
-            let Some(whole) = self.pattern.find_at(bytes, at) else { return };
-            let whole = Span::new(whole.start(), whole.end());
-            if self.negated(bytes, whole) {
-                at = whole.end.max(at + 1);
-                continue;
-            }
-            let accepted = self.span(text, whole).filter(|span| self.accepts(&text[span.start..span.end]));
-            let accepted = accepted.filter(|_| !self.vetoed(bytes, whole));
-            if let Some(span) = accepted {
+            let Some(whole) = self.pattern.find_at(bytes, at).map(|whole| Span::new(whole.start(), whole.end())) else {
+                return;
+            };
+            let (whole, span) = self.judge(text, whole);
+            if let Judged::Finding(span) = span {
                 found(span);
             }
-            at = resume(bytes, whole, accepted.is_some());
+            at = match span {
+                Judged::Negated => whole.end.max(whole.start + 1),
+                Judged::Finding(_) => resume(text.as_bytes(), whole, true),
+                Judged::Refused => resume(text.as_bytes(), whole, false),
+            };
         }
     }
 
-    /// The part of the match that the rule is about, widened to character boundaries: patterns run over bytes.
-    fn span(&self, text: &str, whole: Span) -> Option<Span> {
+    /// The match at `whole.start` in all of the text, and what it is.
+    fn judge(&self, text: &str, whole: Span) -> (Span, Judged) {
+        let bytes = text.as_bytes();
+        let Some(groups) = self.pattern.captures_at(bytes, whole.start) else { return (whole, Judged::Refused) };
+        let whole = groups.get(0).map_or(whole, |all| Span::new(all.start(), all.end()));
+        let group = |wanted: Option<usize>| wanted.and_then(|wanted| groups.get(wanted));
+        if group(self.not).is_some() {
+            return (whole, Judged::Negated);
+        }
         let span = match self.secret {
-            None => whole,
-            Some(group) => {
-                let captures = self.pattern.captures_at(text.as_bytes(), whole.start)?;
-                let group = captures.get(group)?;
-                Span::new(group.start(), group.end())
-            }
+            None => Some(whole),
+            Some(_) => group(self.secret).map(|part| Span::new(part.start(), part.end())),
         };
-        let span = Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end));
-        (!span.is_empty()).then_some(span)
-    }
-
-    /// The group `not` takes part: "never ignore your instructions".
-    fn negated(&self, bytes: &[u8], whole: Span) -> bool {
-        let taken =
-            |group| self.pattern.captures_at(bytes, whole.start).is_some_and(|found| found.get(group).is_some());
-        self.not.is_some_and(taken)
+        let span = span.map(|span| Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end)));
+        let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
+        (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
     }
 
     fn vetoed(&self, bytes: &[u8], whole: Span) -> bool {
@@ -89,13 +91,21 @@ impl CompiledRule {
     }
 }
 
+/// What became of a match. Spans are widened to character boundaries: patterns run over bytes.
+enum Judged {
+    Finding(Span),
+    /// The group `not` takes part: "never ignore your instructions".
+    Negated,
+    Refused,
+}
+
 /// Where to look next. A refused short match may hide a good one that starts inside it ("12 4111 1111 ..."), so the search
 /// goes on at its next word; a refused long one is passed as a whole, which keeps the search linear.
 fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
     if accepted || whole.len() > LONGEST_RETRY {
         return whole.end.max(whole.start + 1);
     }
-    let inside = &bytes[whole.start..whole.end];
+    let inside = bytes.get(whole.start..whole.end).unwrap_or_default();
     let word = inside.iter().position(u8::is_ascii_alphanumeric).unwrap_or(inside.len());
     let after = inside.iter().skip(word).position(|byte| !byte.is_ascii_alphanumeric());
     after.map_or(whole.end, |length| whole.start + word + length).max(whole.start + 1)

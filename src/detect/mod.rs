@@ -2,8 +2,10 @@
 
 mod compiled;
 pub mod finding;
+mod gate;
 mod overlap;
 mod prefilter;
+mod reach;
 pub mod rule;
 pub mod scanner;
 pub mod score;

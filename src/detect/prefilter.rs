@@ -3,6 +3,7 @@
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
 use super::compiled::CompiledRule;
+use super::gate;
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
 use crate::text::Span;
@@ -14,19 +15,22 @@ pub(super) struct Prefilter {
     keywords: AhoCorasick,
     /// Rules that want keyword `i`.
     wanted: Vec<Vec<usize>>,
-    gated: Vec<(Gate, usize)>,
+    gated: Vec<(Gate, Vec<usize>)>,
 }
 
 impl Prefilter {
     pub fn new(rules: Vec<CompiledRule>) -> Result<Self, RuleProblem> {
         let mut patterns: Vec<String> = Vec::new();
         let mut wanted: Vec<Vec<usize>> = Vec::new();
-        let mut gated = Vec::new();
+        let mut gated: Vec<(Gate, Vec<usize>)> = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             let keywords = match &rule.rule.trigger {
                 Trigger::Keywords(keywords) => keywords,
                 Trigger::Gate(gate) => {
-                    gated.push((*gate, index));
+                    match gated.iter_mut().find(|(known, _)| known == gate) {
+                        Some((_, rules)) => rules.push(index),
+                        None => gated.push((*gate, vec![index])),
+                    }
                     continue;
                 }
             };
@@ -58,7 +62,7 @@ impl Prefilter {
         for (index, region) in self.regions(text) {
             let rule = &self.rules[index];
             if region.end > from && applies(rule) {
-                rule.matches(&text[..region.end], region.start.max(from), |span| found(rule, span));
+                rule.matches(text, Span::new(region.start.max(from), region.end), |span| found(rule, span));
             }
         }
     }
@@ -79,10 +83,9 @@ impl Prefilter {
                 add(rule, self.rules[rule].region(text, Span::new(hit.start(), hit.end())));
             }
         }
-        let mut gates = Gates::new(text);
-        for &(gate, rule) in &self.gated {
-            if gates.open(gate) {
-                add(rule, Span::new(0, text.len()));
+        for (gate, rules) in &self.gated {
+            for region in gate::regions(*gate, text) {
+                rules.iter().for_each(|&rule| add(rule, region));
             }
         }
         regions
@@ -90,60 +93,21 @@ impl Prefilter {
 }
 
 impl CompiledRule {
-    /// The stretch around a keyword in which a match may lie. Tokens may be long; what is said to a model is within a few lines.
+    /// The stretch around a keyword in which a match may lie. What is said to a model is within a few lines; a secret as
+    /// far as its pattern can reach.
     fn region(&self, text: &str, keyword: Span) -> Span {
-        let start = text.floor_char_boundary(keyword.start.saturating_sub(CONTEXT));
-        let sensitive = self.rule.category.is_sensitive();
-        let end = if sensitive { text.len() } else { text.ceil_char_boundary(keyword.end + REACH) };
-        Span::new(start, end)
+        let (before, behind) =
+            if self.rule.category.is_sensitive() { (CONTEXT, self.reach) } else { (BEFORE, Some(REACH)) };
+        let end = behind.map_or(text.len(), |reach| text.ceil_char_boundary(keyword.end + reach + SLACK));
+        Span::new(text.floor_char_boundary(keyword.start.saturating_sub(before)), end)
     }
 }
 
-/// Which gates a text opens, each computed at most once.
-struct Gates<'t> {
-    bytes: &'t [u8],
-    known: [Option<bool>; 5],
-}
-
-impl<'t> Gates<'t> {
-    fn new(text: &'t str) -> Self {
-        Gates { bytes: text.as_bytes(), known: [None; 5] }
-    }
-
-    fn open(&mut self, gate: Gate) -> bool {
-        let bytes = self.bytes;
-        *self.known[gate as usize].get_or_insert_with(|| match gate {
-            Gate::Digits => seven_digits_near(bytes),
-            Gate::Digit => bytes.iter().any(u8::is_ascii_digit),
-            Gate::At => bytes.contains(&b'@'),
-            Gate::Colon => bytes.contains(&b':'),
-            Gate::Dotted => {
-                bytes.windows(3).any(|three| three[1] == b'.' && three[0].is_ascii_digit() && three[2].is_ascii_digit())
-            }
-        })
-    }
-}
-
-fn seven_digits_near(bytes: &[u8]) -> bool {
-    let (mut digits, mut gap) = (0, 0);
-    for byte in bytes {
-        if byte.is_ascii_digit() {
-            (digits, gap) = (digits + 1, 0);
-            if digits == 7 {
-                return true;
-            }
-        } else {
-            gap += 1;
-            if gap > 3 {
-                digits = 0;
-            }
-        }
-    }
-    false
-}
-
-/// How far behind its keyword the match of an attack rule may end.
-const REACH: usize = 512;
+/// How far before its keyword the match of an attack rule may start, and how far behind it it may end.
+const BEFORE: usize = 128;
+const REACH: usize = 256;
+/// What a sensitive match may read beyond what its pattern needs: a word boundary, the separators after it.
+const SLACK: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -25,24 +25,18 @@ impl MediaCheck {
 
     /// False once the string cannot be base64 media.
     pub fn push(&mut self, text: &str) -> bool {
-        match self.state {
-            State::Prefix => text.char_indices().all(|(at, character)| match self.state {
-                State::Prefix => self.push_prefix(character),
-                _ => {
-                    let rest = text.get(at..).unwrap_or_default();
-                    self.state = if all_base64(rest) { State::Base64 } else { State::Other };
-                    self.state == State::Base64
-                }
-            }),
-            State::Base64 if all_base64(text) => true,
-            _ => {
-                self.state = State::Other;
-                false
-            }
+        let mut characters = text.char_indices();
+        while self.state == State::Prefix {
+            let Some((_, character)) = characters.next() else { return true };
+            self.push_prefix(character);
         }
+        if self.state == State::Base64 && !all_base64(characters.as_str()) {
+            self.state = State::Other;
+        }
+        self.state == State::Base64
     }
 
-    fn push_prefix(&mut self, character: char) -> bool {
+    fn push_prefix(&mut self, character: char) {
         self.prefix.push(character);
         let scheme = "data:";
         let common = self.prefix.len().min(scheme.len());
@@ -57,7 +51,6 @@ impl MediaCheck {
         } else {
             State::Prefix
         };
-        self.state != State::Other
     }
 
     /// At the end of the string: a prefix of `data:` that never ended is no media.

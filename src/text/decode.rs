@@ -17,10 +17,10 @@ pub fn tokens(text: &str, cut: bool) -> Option<View> {
             view.replace("\n", Span::new(span.end, span.end));
         }
     };
-    for span in runs(text, is_base64, LONGEST_LINE) {
+    for span in runs(text, &BASE64_BYTES, LONGEST_LINE) {
         push(span, base64(&text[span.start..span.end], cut && span.start == 0));
     }
-    for span in runs(text, is_hex, 0) {
+    for span in runs(text, &HEX_BYTES, 0) {
         push(span, hex(&text[span.start..span.end]));
     }
     if !text.is_ascii() {
@@ -30,16 +30,20 @@ pub fn tokens(text: &str, cut: bool) -> Option<View> {
 }
 
 /// Maximal runs of bytes of the alphabet. A line end inside belongs to the run if the line before it is `line` long or more.
-fn runs(text: &str, alphabet: fn(u8) -> bool, line: usize) -> Vec<Span> {
+fn runs(text: &str, alphabet: &[bool; 256], line: usize) -> Vec<Span> {
     let bytes = text.as_bytes();
     let (mut found, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
+        if !alphabet[usize::from(bytes[at])] {
+            at += 1;
+            continue;
+        }
         let start = at;
-        let mut end = at + bytes[at..].iter().take_while(|byte| alphabet(**byte)).count();
+        let mut end = at + bytes[at..].iter().take_while(|byte| alphabet[usize::from(**byte)]).count();
         let mut length = end - start;
         while line > 0 && length >= line {
             let gap = bytes[end..].iter().take(2).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            length = bytes[end + gap..].iter().take_while(|byte| alphabet(**byte)).count();
+            length = bytes[end + gap..].iter().take_while(|byte| alphabet[usize::from(**byte)]).count();
             if gap == 0 || length == 0 {
                 break;
             }
@@ -77,6 +81,9 @@ fn standard(byte: u8) -> u8 {
 
 /// Pairs of hex digits, with or without separators and `0x`.
 fn hex(token: &str) -> Option<String> {
+    if token.bytes().filter(u8::is_ascii_hexdigit).count() < SHORTEST {
+        return None;
+    }
     let plain = token.replace("0x", " ");
     let digits: Vec<u8> = plain.bytes().filter(u8::is_ascii_hexdigit).collect();
     let separated = plain.split(|c: char| !c.is_ascii_hexdigit()).all(|part| part.len() % 2 == 0);
@@ -126,14 +133,25 @@ fn readable(mut bytes: Vec<u8>) -> Option<String> {
     (text.len() >= SHORTEST_TEXT && control * 20 <= text.len()).then_some(text)
 }
 
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+/// A table over all bytes: the runs are looked for in every text.
+const fn table(others: &[u8], last_letter: u8) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let lower = (byte as u8).to_ascii_lowercase();
+        table[byte] = (byte as u8).is_ascii_digit() || (lower >= b'a' && lower <= last_letter);
+        byte += 1;
+    }
+    let mut other = 0;
+    while other < others.len() {
+        table[others[other] as usize] = true;
+        other += 1;
+    }
+    table
 }
 
-fn is_hex(byte: u8) -> bool {
-    byte.is_ascii_hexdigit() || matches!(byte, b' ' | b':' | b',' | b'x')
-}
-
+const BASE64_BYTES: [bool; 256] = table(b"+/-_=", b'z');
+const HEX_BYTES: [bool; 256] = table(b" :,x", b'f');
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()

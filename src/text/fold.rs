@@ -5,21 +5,32 @@ use unicode_normalization::char::decompose_canonical;
 
 use super::{Span, View, confusable};
 
-/// NFKC character by character, without what does not show (zero-width, tag, variation selectors). `None` for plain ASCII.
+/// NFKC character by character, without what does not show (zero-width, tag, variation selectors). `None` if that brings
+/// forth no ASCII letter, digit or space and joins none: typographic quotes alone are no reason to read a text twice.
 pub fn compat(text: &str) -> Option<View> {
     if text.is_ascii() {
         return None;
     }
     let mut view = View::with_capacity(text.len());
-    for (at, character) in text.char_indices() {
+    let (mut changed, mut plain, mut hidden) = (false, 0, false);
+    for (at, character) in text.char_indices().filter(|(_, character)| !character.is_ascii()) {
         let source = Span::new(at, at + character.len_utf8());
-        if character.is_ascii() || (!is_invisible(character) && character.nfkc().eq([character])) {
-            view.copy(&text[source.start..source.end], at);
-        } else if !is_invisible(character) {
+        let invisible = is_invisible(character);
+        if !invisible && character.nfkc().eq([character]) {
+            continue;
+        }
+        changed |= hidden && at > plain;
+        view.copy(&text[plain..at], plain);
+        plain = source.end;
+        hidden = invisible && view.text().ends_with(|before: char| before.is_ascii_graphic());
+        if !invisible {
+            changed |= character.nfkc().any(|folded| folded.is_ascii_alphanumeric() || folded == ' ');
             character.nfkc().take(LONGEST_EXPANSION).for_each(|folded| view.replace_char(folded, source));
         }
     }
-    Some(view)
+    changed |= hidden && text[plain..].starts_with(|after: char| after.is_ascii_graphic());
+    view.copy(&text[plain..], plain);
+    changed.then_some(view)
 }
 
 /// Lower-case words with one space between them and `.` where a sentence ends; diacritics, look-alikes of Latin letters,
@@ -59,6 +70,13 @@ impl Words<'_> {
     /// Takes what starts at `at` and returns where the next thing starts.
     fn step(&mut self, at: usize) -> usize {
         let bytes = self.text.as_bytes();
+        let phrase = phrase(&bytes[at..]);
+        if phrase > 0 {
+            self.leave_tags(at);
+            self.flush();
+            self.view.copy_lower(&self.text[at..at + phrase], at);
+            return at + phrase;
+        }
         let run = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         if run > 0 {
             return self.word(at, at + run);
@@ -167,6 +185,26 @@ impl Words<'_> {
         let stop = std::mem::take(&mut self.stop);
         if let Some(gap) = self.gap.take().filter(|_| !self.view.text().is_empty()) {
             self.view.replace(if stop { ". " } else { " " }, gap);
+        }
+    }
+}
+
+/// Length of the words at the start of `bytes` that need nothing but lower case: letters, one space between them. Ends before
+/// a word that has more than letters.
+fn phrase(bytes: &[u8]) -> usize {
+    let mut words = 0;
+    loop {
+        let start = if words == 0 { 0 } else { words + 1 };
+        let letters = bytes[start..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let end = start + letters;
+        let next = bytes.get(end);
+        if letters == 0 || next.is_some_and(|byte| matches!(byte, b'0'..=b'9' | b'@' | b'$' | b'!') || !byte.is_ascii())
+        {
+            return words;
+        }
+        words = end;
+        if next != Some(&b' ') {
+            return words;
         }
     }
 }

@@ -1,0 +1,80 @@
+//! Where a text opens a gate: the surroundings of digits, `@` and the like. Cheap byte scans, no patterns.
+
+use super::rule::Gate;
+use crate::text::Span;
+
+/// Disjoint stretches of `text`, in order, outside of which no rule behind `gate` can match.
+pub(super) fn regions(gate: Gate, text: &str) -> Vec<Span> {
+    let bytes = text.as_bytes();
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    match gate {
+        Gate::Digits => around(text, clusters(bytes)),
+        Gate::Digit => around(text, digit_runs(bytes)),
+        Gate::At => around(text, places(bytes, |at| bytes[at] == b'@')),
+        Gate::Colon => around(text, places(bytes, |at| bytes[at] == b':')),
+        Gate::Dotted => {
+            around(text, places(bytes, |at| bytes[at] == b'.' && at > 0 && is_digit(at - 1) && is_digit(at + 1)))
+        }
+    }
+}
+
+fn places(bytes: &[u8], opens: impl Fn(usize) -> bool) -> Vec<Span> {
+    (0..bytes.len()).filter(|&at| opens(at)).map(|at| Span::new(at, at + 1)).collect()
+}
+
+fn digit_runs(bytes: &[u8]) -> Vec<Span> {
+    let (mut runs, mut at): (Vec<Span>, usize) = (Vec::new(), 0);
+    while let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|offset| at + offset) {
+        at = start + bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        runs.push(Span::new(start, at));
+    }
+    runs
+}
+
+/// Runs of digits with at most `GAP` other bytes between them that have `MANY` digits together.
+fn clusters(bytes: &[u8]) -> Vec<Span> {
+    let mut found: Vec<(Span, usize)> = Vec::new();
+    for run in digit_runs(bytes) {
+        match found.last_mut() {
+            Some((cluster, digits)) if run.start - cluster.end <= GAP => {
+                (cluster.end, *digits) = (run.end, *digits + run.len());
+            }
+            _ => found.push((run, run.len())),
+        }
+    }
+    found.into_iter().filter(|(_, digits)| *digits >= MANY).map(|(cluster, _)| cluster).collect()
+}
+
+/// The places with `MARGIN` bytes on either side, joined where they meet.
+fn around(text: &str, places: Vec<Span>) -> Vec<Span> {
+    let mut joined: Vec<Span> = Vec::new();
+    for place in places {
+        let start = text.floor_char_boundary(place.start.saturating_sub(MARGIN));
+        let end = text.ceil_char_boundary(place.end + MARGIN);
+        match joined.last_mut() {
+            Some(last) if start <= last.end => last.end = end.max(last.end),
+            _ => joined.push(Span::new(start, end)),
+        }
+    }
+    joined
+}
+
+const GAP: usize = 3;
+const MANY: usize = 7;
+/// What a gated pattern reads before and behind the digits or the sign that opens it: an address, or a word of context.
+const MARGIN: usize = 96;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_opens_around_its_sign_only() {
+        let text = format!("{0}12 34-567{0}1.2{0}a@b{0}", "x".repeat(500));
+        for (gate, count) in [(Gate::Digits, 1), (Gate::Digit, 2), (Gate::At, 1), (Gate::Dotted, 1), (Gate::Colon, 0)] {
+            let regions = regions(gate, &text);
+            assert_eq!(regions.len(), count, "{gate:?}");
+            assert!(regions.iter().all(|region| region.len() < 3 * MARGIN), "{gate:?}");
+        }
+    }
+}
