@@ -259,7 +259,7 @@ mod tests {
         for (headers, expected) in cases {
             assert_eq!(code(headers, ""), *expected, "{headers:?}");
         }
-        assert_eq!(code(&[host], "\r\nPOST /v1/x#y HTTP/1.1\r\n"), Some("bad_target"));
+        assert_eq!(code(&[HOST_FIELD], "\r\nPOST /v1/x#y HTTP/1.1\r\n"), Some("bad_target"));
         let dropped = "POST / HTTP/1.1\r\nContent-LENGTH : 5\r\ntransfer-encoding: chunked\r\n";
         assert_eq!(code(&[HOST_FIELD, ("transfer-encoding", "chunked")], dropped), Some("bad_framing"));
     }

@@ -136,7 +136,7 @@ fn every_shipped_format_has_a_case_here() {
     let posts = WITH_BODY.iter().map(|format| (Method::POST, format.path));
     let gets = WITHOUT_BODY.iter().map(|(path, _)| (Method::GET, *path));
     let format = |(method, path): (Method, &str)| match config.routes.find(&method, path) {
-        RouteMatch::Found(found) => found.route.format,
+        RouteMatch::Found(found) => found.route.dialect.name,
         _ => panic!("no route has the path {path}"),
     };
     let covered: BTreeSet<&str> = posts.chain(gets).map(format).collect();
