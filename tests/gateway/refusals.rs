@@ -214,7 +214,7 @@ fn random_words(length: usize) -> String {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        if state % 7 == 0 { ' ' } else { char::from(b'a' + (state % 26) as u8) }
+        if state.is_multiple_of(7) { ' ' } else { char::from(b'a' + (state % 26) as u8) }
     };
     (0..length).map(letter).collect()
 }

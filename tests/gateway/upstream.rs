@@ -127,9 +127,11 @@ impl Call {
         self.wire.body(&self.head).await
     }
 
-    /// The beginning of a chunked answer.
+    /// The beginning of a chunked answer, the last on its connection: a kept one could lose the next request on it.
     pub async fn begin(&mut self, content_type: &str) {
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ntransfer-encoding: chunked\r\n\r\n");
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
         assert!(self.wire.write(head.as_bytes()).await, "the gateway takes the head");
     }
 
