@@ -1,6 +1,9 @@
 //! Which rules are worth running where: one automaton over all keywords of a view's rules, and the gates. Reports matches, judges none.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, PatternSet};
 
 use super::compiled::CompiledRule;
 use super::gate;
@@ -15,7 +18,15 @@ pub(super) struct Prefilter {
     keywords: AhoCorasick,
     /// Rules that want keyword `i`.
     wanted: Vec<Vec<usize>>,
-    gated: Vec<(Gate, Vec<usize>)>,
+    gated: Vec<Gated>,
+}
+
+/// The rules behind one gate, which no keyword tells apart: one pass says which of them match at all.
+#[derive(Clone, Debug)]
+struct Gated {
+    gate: Gate,
+    rules: Vec<usize>,
+    patterns: Regex,
 }
 
 impl Prefilter {
@@ -48,6 +59,7 @@ impl Prefilter {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&patterns)
             .map_err(|error| RuleProblem { rule: "keywords".to_owned(), problem: error.to_string() })?;
+        let gated = gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
         Ok(Prefilter { rules, keywords, wanted, gated })
     }
 
@@ -83,14 +95,38 @@ impl Prefilter {
                 add(rule, self.rules[rule].region(text, Span::new(hit.start(), hit.end())));
             }
         }
-        for (gate, rules) in &self.gated {
-            for region in gate::regions(*gate, text) {
-                rules.iter().for_each(|&rule| add(rule, region));
+        for gated in &self.gated {
+            let mut matching = PatternSet::new(gated.rules.len());
+            for region in gate::regions(gated.gate, text) {
+                gated.matching(text, region, &mut matching);
+                matching.iter().for_each(|member| add(gated.rules[member.as_usize()], region));
             }
         }
         regions
     }
 }
+
+impl Gated {
+    fn new(gate: Gate, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
+        let sources: Vec<&str> = rules.iter().map(|&rule| &*all[rule].rule.regex).collect();
+        let patterns = Regex::builder()
+            .syntax(syntax::Config::new().unicode(false).utf8(false))
+            .configure(Regex::config().match_kind(MatchKind::All).utf8_empty(false).hybrid_cache_capacity(CACHE))
+            .build_many(&sources)
+            .map_err(|error| RuleProblem { rule: format!("rules behind {gate:?}"), problem: error.to_string() })?;
+        Ok(Gated { gate, rules, patterns })
+    }
+
+    /// The members that match somewhere in `region`.
+    fn matching(&self, text: &str, region: Span, found: &mut PatternSet) {
+        found.clear();
+        let input = Input::new(&text.as_bytes()[..region.end]).range(region.start..);
+        self.patterns.which_overlapping_matches(&input, found);
+    }
+}
+
+/// States of the lazily built automaton over the patterns behind a gate, in bytes a thread.
+const CACHE: usize = 16 << 20;
 
 impl CompiledRule {
     /// The stretch around a keyword in which a match may lie. What is said to a model is within a few lines; a secret as
