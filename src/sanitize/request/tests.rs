@@ -286,6 +286,52 @@ fn a_token_longer_than_any_window_is_masked_to_its_end() {
 }
 
 #[test]
+fn an_unsigned_token_longer_than_any_window_is_masked_to_its_end() {
+    let long = format!("sk-{}", "a1".repeat(100_000));
+    let block = |rest: &str| format!(r#"{{"messages":[{{"content":[{{"thinking":"x {long} y {KEY}"{rest}}}]}}]}}"#);
+    let masked = |json: &str| json.replace(&long, "[API_KEY_MASKED]").replace(KEY, "[API_KEY_MASKED]");
+    assert_eq!(run(&block("")), Ok(masked(&block(""))));
+    let signed = block(r#","signature":"abc""#);
+    assert_eq!(run(&signed), Ok(signed.clone()));
+}
+
+#[test]
+fn what_waits_for_a_signature_is_held_up_to_the_hold_and_no_further() {
+    let limits = Limits { hold: 10_000, ..Limits::default() };
+    let block = |rest: &str| format!(r#"{{"messages":[{{"content":[{{"thinking":"{KEY}",{rest}}}]}},"{KEY}"]}}"#);
+    let fillings = [
+        format!(r#""x":"{}""#, "word ".repeat(40_000)),
+        format!(r#""x":[{}""]"#, r#""word","#.repeat(20_000)),
+        format!(r#""x":[{}0]"#, "0,".repeat(50_000)),
+        format!(r#""x":{}0"#, " ".repeat(50_000)),
+        format!(r#""data":"{}""#, "A".repeat(50_000)),
+        format!(r#""x":{{{}"y":0}}"#, " ".repeat(50_000)),
+    ];
+    for filling in &fillings {
+        let json = block(filling);
+        for chunk in [1, 777, json.len()] {
+            let mut request =
+                PARTS.with(|(guard, plan)| Request::new(guard.clone(), plan.clone(), Level::Medium, limits));
+            let outcome = json.as_bytes().chunks(chunk).try_for_each(|chunk| {
+                request.push(chunk)?;
+                drop(request.take());
+                assert!(
+                    request.held() <= 10_000 + STEP + 100 + chunk.len(),
+                    "{} held in {filling:.20}",
+                    request.held()
+                );
+                Ok(())
+            });
+            assert_eq!(outcome, Err(Refusal::SignedTooLong(10_000)), "{filling:.20} in chunks of {chunk}");
+        }
+    }
+    // What a signature has decided is held no longer.
+    for fitting in [r#""x":"word""#, &format!(r#""signature":"{}""#, "A".repeat(50_000))] {
+        assert!(run_with(limits, block(fitting).as_bytes().chunks(3)).is_ok(), "{fitting:.20}");
+    }
+}
+
+#[test]
 fn nothing_leaves_before_the_verdict_up_to_the_hold_and_the_tail_stays_behind_it() {
     let limits = Limits { hold: 10_000, ..Limits::default() };
     let mut request = PARTS.with(|(guard, plan)| Request::new(guard.clone(), plan.clone(), Level::Medium, limits));
