@@ -40,12 +40,13 @@ impl Request {
     /// Reads one chunk. After a refusal nothing more may be pushed or taken.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
         let report = &mut self.pass.judge.report;
+        let room = self.pass.limits.body.saturating_sub(report.bytes_in);
         report.bytes_in += chunk.len() as u64;
-        if report.bytes_in > self.pass.limits.body {
-            return Err(Refusal::BodyTooLong(self.pass.limits.body));
-        }
-        self.tokenizer.feed(chunk, &mut self.pass)?;
-        self.pass.bound()
+        // What fits is read first: another refusal in it comes first wherever the body was cut.
+        let fits = chunk.get(..room as usize).filter(|fits| fits.len() < chunk.len());
+        self.tokenizer.feed(fits.unwrap_or(chunk), &mut self.pass)?;
+        self.pass.bound()?;
+        if fits.is_some() { Err(Refusal::BodyTooLong(self.pass.limits.body)) } else { Ok(()) }
     }
 
     /// Sanitized bytes that may leave before the verdict: none until more than `limits.hold` are held.
@@ -451,8 +452,10 @@ impl Sink for Pass {
                 Mode::Media { .. } => STEP.saturating_sub(self.window.pending()),
                 _ => STEP,
             };
+            // Up to the limit it is read, too; the character behind it is refused.
+            let left = self.limits.string.saturating_sub(self.string.len);
             let first = rest.chars().next().map_or(0, char::len_utf8);
-            let (piece, tail) = rest.split_at(rest.floor_char_boundary(room).max(first));
+            let (piece, tail) = rest.split_at(rest.floor_char_boundary(room.min(left as usize)).max(first));
             self.take_text(piece, None)?;
             self.bound()?;
             rest = tail;
