@@ -368,14 +368,12 @@ impl Pass {
     /// What the finished string tells its object.
     fn mark(&mut self) {
         let Current { mark, len, type_text, .. } = &self.string;
-        if let Some(frame) = self.frames.last_mut() {
-            if mark.is_type {
-                frame.kind = match (type_text.as_str(), *len) {
-                    ("text", 4) => Kind::Text,
-                    ("base64", 6) => Kind::Base64,
-                    _ => Kind::Unknown,
-                };
-            }
+        if let Some(frame) = self.frames.last_mut().filter(|_| mark.is_type) {
+            frame.kind = match (type_text.as_str(), *len) {
+                ("text", 4) => Kind::Text,
+                ("base64", 6) => Kind::Base64,
+                _ => Kind::Unknown,
+            };
         }
     }
 }
