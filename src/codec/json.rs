@@ -192,7 +192,7 @@ impl Tokenizer {
             (State::Value | State::FirstValueOrEnd, _) if byte != b']' => {
                 self.begin_value(byte, chunk, here, pending, sink)
             }
-            (State::FirstValueOrEnd, _) => self.close(sink),
+            (State::FirstValueOrEnd, _) => self.close(chunk, here, pending, sink),
             (State::FirstKeyOrEnd | State::Key, b'"') => {
                 self.in_key = true;
                 self.key.clear();
@@ -200,7 +200,7 @@ impl Tokenizer {
                 self.state = State::Text;
                 Ok(())
             }
-            (State::FirstKeyOrEnd, b'}') => self.close(sink),
+            (State::FirstKeyOrEnd, b'}') => self.close(chunk, here, pending, sink),
             (State::Colon, b':') => {
                 self.state = State::Value;
                 Ok(())
@@ -212,8 +212,12 @@ impl Tokenizer {
                 };
                 Ok(())
             }
-            (State::AfterValue, b'}') if self.stack.last() == Some(&Container::Object) => self.close(sink),
-            (State::AfterValue, b']') if self.stack.last() == Some(&Container::Array) => self.close(sink),
+            (State::AfterValue, b'}') if self.stack.last() == Some(&Container::Object) => {
+                self.close(chunk, here, pending, sink)
+            }
+            (State::AfterValue, b']') if self.stack.last() == Some(&Container::Array) => {
+                self.close(chunk, here, pending, sink)
+            }
             (State::Done, _) => Err(self.error(here, Reason::TrailingBytes).into()),
             _ => Err(self.error(here, Reason::UnexpectedByte).into()),
         }
@@ -264,7 +268,10 @@ impl Tokenizer {
         sink.open(container)
     }
 
-    fn close<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+    /// All bytes before the bracket are given to `raw` first, so that what a sink counts then is the same however cut.
+    fn close<S: Sink>(&mut self, chunk: &[u8], here: usize, pending: &mut usize, sink: &mut S) -> Result<(), S::Error> {
+        sink.raw(&chunk[*pending..here]);
+        *pending = here;
         self.stack.pop();
         self.value_ended();
         sink.close()

@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 pub(super) struct Output {
     held: BytesMut,
     released: u64,
-    /// Edits that wait for a decision: nothing from the first of them on is released.
+    /// Text that waits for a decision, in order: nothing from the first of it on is released.
     pub deferred: Vec<Deferred>,
 }
 
@@ -18,6 +18,9 @@ pub(super) struct Deferred {
     pub frame: usize,
     /// Bit of the key whose presence there means "signed".
     pub guard: u8,
+    /// Where the text begins.
+    pub start: u64,
+    /// In order and disjoint.
     pub edits: Vec<Edit>,
 }
 
@@ -43,33 +46,47 @@ impl Output {
 
     /// What may leave while `hold` bytes stay behind.
     pub fn release(&mut self, hold: usize) -> Bytes {
-        let pin = self.deferred.iter().flat_map(|deferred| &deferred.edits).map(|edit| edit.start).min();
-        let pinned = pin.map_or(usize::MAX, |pin| (pin - self.released) as usize);
-        let ready = self.held.len().saturating_sub(hold).min(pinned);
+        let free = self.held.len().saturating_sub(self.pinned());
+        let ready = self.held.len().saturating_sub(hold).min(free);
         self.released += ready as u64;
         self.held.split_to(ready).freeze()
     }
 
-    /// Bytes held because of an undecided edit.
-    pub fn pinned(&self) -> u64 {
-        let pin = self.deferred.iter().flat_map(|deferred| &deferred.edits).map(|edit| edit.start).min();
-        pin.map_or(0, |pin| self.position() - pin)
+    /// Bytes held because of text that waits.
+    pub fn pinned(&self) -> usize {
+        self.deferred.first().map_or(0, |first| (self.position() - first.start) as usize)
     }
 
-    /// Makes the edits of one deferred entry. Later entries move with the bytes they stand in.
-    pub fn apply(&mut self, edits: Vec<Edit>) {
-        for edit in edits.into_iter().rev() {
-            let (start, end) = ((edit.start - self.released) as usize, (edit.end - self.released) as usize);
-            let tail = self.held.split_off(end);
-            self.held.truncate(start);
+    /// Makes edits, which are in order and disjoint. What still waits moves with the bytes it stands in.
+    pub fn apply(&mut self, edits: &[Edit]) {
+        let Some(first) = edits.first().map(|edit| edit.start) else { return };
+        let tail = self.held.split_off((first - self.released) as usize);
+        let between = |start: u64, end: u64| &tail[(start - first) as usize..(end - first) as usize];
+        let mut done = first;
+        for edit in edits {
+            self.held.extend_from_slice(between(done, edit.start));
             self.held.extend_from_slice(&edit.replacement);
-            self.held.unsplit(tail);
-            let shift = edit.replacement.len() as i64 - (end - start) as i64;
-            for other in self.deferred.iter_mut().flat_map(|deferred| &mut deferred.edits) {
-                if other.start >= edit.end {
-                    other.start = other.start.saturating_add_signed(shift);
-                    other.end = other.end.saturating_add_signed(shift);
-                }
+            done = edit.end;
+        }
+        self.held.extend_from_slice(between(done, first + tail.len() as u64));
+        self.shift(edits);
+    }
+
+    fn shift(&mut self, edits: &[Edit]) {
+        let (mut next, mut by) = (0, 0);
+        let mut moved = |at: &mut u64| {
+            while let Some(edit) = edits.get(next).filter(|edit| edit.end <= *at) {
+                by += edit.replacement.len() as i64 - (edit.end - edit.start) as i64;
+                next += 1;
+            }
+            *at = at.saturating_add_signed(by);
+        };
+        for deferred in &mut self.deferred {
+            moved(&mut deferred.start);
+            for edit in &mut deferred.edits {
+                let len = edit.end - edit.start;
+                moved(&mut edit.start);
+                edit.end = edit.start + len;
             }
         }
     }

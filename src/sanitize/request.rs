@@ -40,11 +40,13 @@ impl Request {
     /// Reads one chunk. After a refusal nothing more may be pushed or taken.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
         let report = &mut self.pass.judge.report;
+        let room = self.pass.limits.body.saturating_sub(report.bytes_in);
         report.bytes_in += chunk.len() as u64;
-        if report.bytes_in > self.pass.limits.body {
-            return Err(Refusal::BodyTooLong(self.pass.limits.body));
-        }
-        self.tokenizer.feed(chunk, &mut self.pass)
+        // What fits is read first: another refusal in it comes first wherever the body was cut.
+        let fits = chunk.get(..room as usize).filter(|fits| fits.len() < chunk.len());
+        self.tokenizer.feed(fits.unwrap_or(chunk), &mut self.pass)?;
+        self.pass.bound()?;
+        if fits.is_some() { Err(Refusal::BodyTooLong(self.pass.limits.body)) } else { Ok(()) }
     }
 
     /// Sanitized bytes that may leave before the verdict: none until more than `limits.hold` are held.
@@ -237,7 +239,8 @@ impl Pass {
         let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
         self.output.write(self.window.decided());
         self.window.consume();
-        if findings.is_empty() {
+        // Without a finding there may be masks: the rest of a token that began in an earlier window.
+        if findings.is_empty() && masks.is_empty() {
             return Ok(());
         }
         let edits = masks.into_iter().map(|Mask { raw, replacement }| Edit {
@@ -245,32 +248,53 @@ impl Pass {
             end: start + raw.end as u64,
             replacement: replacement.into_bytes(),
         });
-        self.output.deferred.push(Deferred { frame, guard: bit, edits: edits.collect() });
+        self.output.deferred.push(Deferred { frame, guard: bit, start, edits: edits.collect() });
         self.deferred.push(findings);
-        if self.output.pinned() > self.limits.hold as u64 {
-            return Err(Refusal::SignedTooLong(self.limits.hold));
+        let witnesses = self.frames.get_mut(frame).map_or(0, |frame| {
+            frame.waiting = true;
+            frame.witnesses
+        });
+        if witnesses & bit != 0 { self.settle(frame, witnesses, false) } else { Ok(()) }
+    }
+
+    /// Decides what waits for a container: what proved to be signed, and once it is `closed` the rest.
+    fn settle(&mut self, frame: usize, witnesses: u8, closed: bool) -> Result<(), Refusal> {
+        let entries = std::mem::take(&mut self.output.deferred).into_iter().zip(std::mem::take(&mut self.deferred));
+        let (mut edits, mut masking) = (Vec::new(), false);
+        for (entry, findings) in entries {
+            let signed = witnesses & entry.guard != 0;
+            if entry.frame != frame || !(signed || closed) {
+                self.output.deferred.push(entry);
+                self.deferred.push(findings);
+            } else if signed {
+                let bytes = entry.edits.iter().map(|edit| edit.end - edit.start).sum::<u64>();
+                self.judge.report.skip("signed", bytes as usize);
+            } else {
+                // One without findings goes on with the token of the one before.
+                if !findings.is_empty() {
+                    let guard = self.guard.clone();
+                    masking = self.judge.observe(&guard, &findings).contains(&Action::Mask);
+                    self.verdict()?;
+                }
+                edits.extend(entry.edits.into_iter().filter(|_| masking));
+            }
         }
+        self.output.apply(&edits);
         Ok(())
     }
 
-    /// A container closed: what waited for it is decided.
-    fn settle(&mut self, frame: usize, witnesses: u8) -> Result<(), Refusal> {
-        while let Some(index) = self.output.deferred.iter().position(|deferred| deferred.frame == frame) {
-            let Deferred { guard: bit, edits, .. } = self.output.deferred.remove(index);
-            let findings = self.deferred.remove(index);
-            if witnesses & bit != 0 {
-                let signed = edits.iter().map(|edit| edit.end - edit.start).sum::<u64>();
-                self.judge.report.skip("signed", signed as usize);
-                continue;
-            }
-            let guard = self.guard.clone();
-            let actions = self.judge.observe(&guard, &findings);
-            self.verdict()?;
-            if actions.contains(&Action::Mask) {
-                self.output.apply(edits);
-            }
-        }
-        Ok(())
+    /// Text that waits to be found signed must not make the request hold more and more.
+    fn bound(&self) -> Result<(), Refusal> {
+        let hold = self.limits.hold;
+        if self.output.pinned() > hold { Err(Refusal::SignedTooLong(hold)) } else { Ok(()) }
+    }
+
+    /// The string that begins with this text may be the signature something waits for.
+    fn witness(&mut self) -> Result<(), Refusal> {
+        let Some(index) = self.frames.len().checked_sub(1) else { return Ok(()) };
+        let frame = &mut self.frames[index];
+        frame.witnesses |= self.string.mark.guard;
+        if frame.waiting { self.settle(index, self.frames[index].witnesses, false) } else { Ok(()) }
     }
 
     fn grow(&mut self, len: usize) -> Result<(), Refusal> {
@@ -281,6 +305,9 @@ impl Pass {
     /// Text of the string value, in the bytes it was written with.
     fn take_text(&mut self, text: &str, escape: Option<(char, &[u8])>) -> Result<(), Refusal> {
         self.grow(text.len())?;
+        if self.string.mark.guard != 0 && self.string.len == text.len() as u64 {
+            self.witness()?;
+        }
         if self.string.mark.is_type && self.string.len <= TYPE as u64 {
             self.string.type_text.push_str(text);
         }
@@ -341,17 +368,12 @@ impl Pass {
     /// What the finished string tells its object.
     fn mark(&mut self) {
         let Current { mark, len, type_text, .. } = &self.string;
-        if let Some(frame) = self.frames.last_mut() {
-            if *len > 0 {
-                frame.witnesses |= mark.guard;
-            }
-            if mark.is_type {
-                frame.kind = match (type_text.as_str(), *len) {
-                    ("text", 4) => Kind::Text,
-                    ("base64", 6) => Kind::Base64,
-                    _ => Kind::Unknown,
-                };
-            }
+        if let Some(frame) = self.frames.last_mut().filter(|_| mark.is_type) {
+            frame.kind = match (type_text.as_str(), *len) {
+                ("text", 4) => Kind::Text,
+                ("base64", 6) => Kind::Base64,
+                _ => Kind::Unknown,
+            };
         }
     }
 }
@@ -367,7 +389,7 @@ impl Sink for Pass {
         let place = self.place();
         self.objects += 1;
         let (number, keys) = (self.objects, self.key_stack.len());
-        self.frames.push(Frame { place, container, number, keys, kind: Kind::Unknown, witnesses: 0 });
+        self.frames.push(Frame { place, container, number, keys, kind: Kind::Unknown, witnesses: 0, waiting: false });
         Ok(())
     }
 
@@ -376,8 +398,9 @@ impl Sink for Pass {
         for hash in self.key_stack.drain(frame.keys..) {
             self.keys.remove(&hash);
         }
-        if frame.container == Container::Object {
-            self.settle(self.frames.len(), frame.witnesses)?;
+        if frame.waiting {
+            self.bound()?;
+            self.settle(self.frames.len(), frame.witnesses, true)?;
         }
         self.leave(frame.place);
         Ok(())
@@ -399,6 +422,7 @@ impl Sink for Pass {
     }
 
     fn begin_string(&mut self, _: u64) -> Result<(), Refusal> {
+        self.bound()?;
         let named = self.next.is_some();
         let place = self.place();
         let treatment = self.plan.treatment(place, &self.trail);
@@ -426,16 +450,20 @@ impl Sink for Pass {
                 Mode::Media { .. } => STEP.saturating_sub(self.window.pending()),
                 _ => STEP,
             };
+            // Up to the limit it is read, too; the character behind it is refused.
+            let left = self.limits.string.saturating_sub(self.string.len);
             let first = rest.chars().next().map_or(0, char::len_utf8);
-            let (piece, tail) = rest.split_at(rest.floor_char_boundary(room).max(first));
+            let (piece, tail) = rest.split_at(rest.floor_char_boundary(room.min(left as usize)).max(first));
             self.take_text(piece, None)?;
+            self.bound()?;
             rest = tail;
         }
         Ok(())
     }
 
     fn escape(&mut self, character: char, raw: &[u8]) -> Result<(), Refusal> {
-        self.take_text(character.encode_utf8(&mut [0; 4]), Some((character, raw)))
+        self.take_text(character.encode_utf8(&mut [0; 4]), Some((character, raw)))?;
+        self.bound()
     }
 
     fn end_string(&mut self, _: u64) -> Result<(), Refusal> {

@@ -18,6 +18,8 @@ pub(super) struct Frame {
     pub kind: Kind,
     /// Bits of the guard keys seen with a non-empty string.
     pub witnesses: u8,
+    /// Whether text waits for it to tell if it is signed.
+    pub waiting: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
