@@ -3,15 +3,13 @@
 //! Nothing runs by itself: a token that needs keys is what makes them be fetched. The rules, in order of what they
 //! protect:
 //! - A token whose key is at hand never waits, whatever is being fetched for others.
-//! - At most one fetch is under way, and at most one is started in [`JwksConfig::cooldown`], counted from the start
-//! of the last
-//!   one, however it ended. Tokens with made-up key ids cannot make the gateway a load generator.
+//! - At most one fetch is under way, and at most one is started in [`JwksConfig::cooldown`], counted from the start of
+//!   the last one, however it ended. Tokens with made-up key ids cannot make the gateway a load generator.
 //! - Keys are used for [`JwksConfig::cache_ttl`], so a key the issuer took back is refused after that. From three
-//! quarters of it
-//!   the next token starts a refresh without waiting for it.
+//!   quarters of it the next token starts a refresh without waiting for it.
 //! - If the issuer cannot be reached, or answers with no usable key, the last good keys serve until they are
-//! [`JwksConfig::max_age`] old. After that tokens are refused as [`AuthError::KeysUnavailable`]: this guard fails
-//! closed.
+//!   [`JwksConfig::max_age`] old. After that tokens are refused as [`AuthError::KeysUnavailable`]: this guard fails
+//!   closed.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

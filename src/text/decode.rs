@@ -29,32 +29,37 @@ pub fn tokens(text: &str, cut: bool) -> Option<View> {
     (!view.text().is_empty()).then_some(view)
 }
 
-/// Maximal runs of bytes of the alphabet. A line end inside belongs to the run if the line before it is `line` long or more.
+/// Maximal runs of at least `SHORTEST` bytes of the alphabet. A line end inside belongs to the run if the line before it is
+/// `line` long or more. Each step looks at the last byte first that could end a run, so short words are skipped over.
 fn runs(text: &str, alphabet: &[bool; 256], line: usize) -> Vec<Span> {
     let bytes = text.as_bytes();
+    let outside = |byte: &u8| !alphabet[usize::from(*byte)];
     let (mut found, mut at) = (Vec::new(), 0);
-    while at < bytes.len() {
-        if !alphabet[usize::from(bytes[at])] {
-            at += 1;
+    while let Some(ahead) = bytes.get(at..at + SHORTEST) {
+        if let Some(last) = ahead.iter().rposition(outside) {
+            at += last + 1;
             continue;
         }
-        let start = at;
-        let mut end = at + bytes[at..].iter().take_while(|byte| alphabet[usize::from(**byte)]).count();
-        let mut length = end - start;
-        while line > 0 && length >= line {
-            let gap = bytes[end..].iter().take(2).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-            length = bytes[end + gap..].iter().take_while(|byte| alphabet[usize::from(**byte)]).count();
-            if gap == 0 || length == 0 {
-                break;
-            }
-            end += gap + length;
-        }
-        if end - start >= SHORTEST {
-            found.push(Span::new(start, end));
-        }
+        let end = run_end(bytes, at, alphabet, line);
+        found.push(Span::new(at, end));
         at = end + 1;
     }
     found
+}
+
+fn run_end(bytes: &[u8], start: usize, alphabet: &[bool; 256], line: usize) -> usize {
+    let inside = |at: usize| bytes[at..].iter().take_while(|byte| alphabet[usize::from(**byte)]).count();
+    let mut length = inside(start);
+    let mut end = start + length;
+    while line > 0 && length >= line {
+        let gap = bytes[end..].iter().take(2).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        length = inside(end + gap);
+        if gap == 0 || length == 0 {
+            break;
+        }
+        end += gap + length;
+    }
+    end
 }
 
 fn base64(token: &str, cut: bool) -> Option<String> {
@@ -103,8 +108,10 @@ fn selectors(text: &str) -> Vec<(Span, String)> {
             code @ 0xFE00..=0xFE0F => code - 0xFE00,
             code @ 0xE0100..=0xE01EF => code - 0xE0100 + 16,
             _ => {
-                let hidden = std::mem::take(&mut bytes);
-                found.extend(readable(hidden).map(|decoded| (Span::new(start, at), decoded)));
+                if !bytes.is_empty() {
+                    let hidden = std::mem::take(&mut bytes);
+                    found.extend(readable(hidden).map(|decoded| (Span::new(start, at), decoded)));
+                }
                 continue;
             }
         };

@@ -39,7 +39,8 @@ impl Vocabulary {
 
     /// `words` with runs of very short words joined and over-long ones cut. `None` where there are none.
     pub fn squeeze(&self, words: &str) -> Option<View> {
-        let runs = glued(words);
+        let mut runs = glued(words);
+        runs.retain(|run| self.tells(&words[run.start..run.end]));
         if runs.is_empty() {
             return None;
         }
@@ -52,6 +53,12 @@ impl Vocabulary {
         }
         view.copy(&words[plain..], plain);
         Some(view)
+    }
+
+    /// Joined, the letters hold a word of some length: short words in a row are mostly just that.
+    fn tells(&self, run: &str) -> bool {
+        let joined: String = run.chars().filter(char::is_ascii_alphanumeric).collect();
+        self.words.find_iter(&joined).any(|found| found.len() >= TELLING)
     }
 
     /// Appends the letters of `run` with a space around every word of the vocabulary.
@@ -106,14 +113,14 @@ fn glued(words: &str) -> Vec<Span> {
     let (mut start, mut count, mut at) = (0, 0, 0);
     for word in words.split(' ') {
         let letters = word.strip_suffix('.').unwrap_or(word);
-        let plain = letters.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        if plain && letters.len() <= 3 {
+        let plain = || letters.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if letters.len() <= 3 && plain() {
             start = if count == 0 { at } else { start };
             count += 1;
         } else {
             close(&mut runs, start, count, at);
             count = 0;
-            if plain && letters.len() >= LONG_WORD {
+            if letters.len() >= LONG_WORD && plain() {
                 runs.push(Span::new(at, at + letters.len()));
             }
         }
@@ -129,6 +136,8 @@ fn close(runs: &mut Vec<Span>, start: usize, count: usize, after: usize) {
     }
 }
 
+/// Letters of a word that is not found in joined short words by chance.
+const TELLING: usize = 5;
 const SHORT_RUN: usize = 5;
 const LONG_WORD: usize = 14;
 

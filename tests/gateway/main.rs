@@ -1,0 +1,15 @@
+//! The gateway as a process between an application and a provider, both played here. No inside of the gateway is used but
+//! its tables of formats and routes.
+
+mod client;
+mod formats;
+mod framing;
+mod http1;
+mod http2;
+mod operation;
+mod process;
+mod refusals;
+mod site;
+mod streaming;
+mod uploads;
+mod upstream;

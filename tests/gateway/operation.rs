@@ -1,0 +1,139 @@
+//! What operators do and see: the level, the audit log, the metrics, the end of the process.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::client::{ADMIN_TOKEN, Ask, unique};
+use crate::formats::SECRET;
+use crate::http1::{PATIENCE, Wire};
+use crate::process::Gateway;
+use crate::site::Site;
+
+const CHAT: &str = "/v1/chat/completions";
+const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/zebra-rule.toml");
+
+async fn set_level(gateway: &Gateway, level: &str) {
+    let ask = Ask::post("/update_security_level", format!(r#"{{"level":"{level}"}}"#))
+        .with("host", "localhost")
+        .with("authorization", &format!("Bearer {ADMIN_TOKEN}"));
+    assert_eq!(ask.send(gateway.admin).await.status(), 200, "{level}");
+}
+
+#[tokio::test]
+async fn a_change_of_the_level_holds_from_the_next_request_on() {
+    let site = Site::start(&format!("[rules]\nfiles = [{RULES:?}]\n"));
+    let mut kept = Wire::connect(site.address()).await;
+    for (level, status) in [("medium", 200), ("high", 400), ("low", 200), ("high", 400)] {
+        set_level(&site.gateway, level).await;
+        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+        let (_, answer) = kept.exchange(&ask.bytes()).await;
+        assert_eq!(answer.map(|(head, _)| head.status()), Some(status), "{level}");
+        assert_eq!(site.gateway.record(&ask.id()).await["level"], level);
+    }
+    let changes: Vec<Value> =
+        site.gateway.audit_text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let changed = |record: &&Value| record["event"] == "level_changed" && record["new"] == "low";
+    let change = changes.iter().find(changed).expect("a change of the level is audited");
+    assert_eq!((&change["old"], &change["by"]), (&"high".into(), &"admin@company.com".into()));
+}
+
+#[tokio::test]
+async fn one_record_tells_of_each_request_and_metrics_count_it() {
+    let site = Site::start("");
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"mine is {SECRET}"}}]}}"#);
+    let masked = Ask::post(CHAT, body.as_str());
+    assert_eq!(masked.send(site.address()).await.status(), 200);
+    let record = site.gateway.record(&masked.id()).await;
+    let expected = [
+        ("client_id", "user@company.com".into()),
+        ("auth_mode", "static".into()),
+        ("route", CHAT.into()),
+        ("format", "openai.chat".into()),
+        ("upstream", "openai".into()),
+        ("method", "POST".into()),
+        ("status", 200.into()),
+        ("verdict", "masked".into()),
+        ("code", Value::Null),
+        ("level", "medium".into()),
+        ("bytes_in", body.len().into()),
+        ("bytes_out", crate::upstream::ANSWER.len().into()),
+    ];
+    for (field, value) in expected {
+        assert_eq!(record[field], value, "{field} of {record}");
+    }
+    assert_eq!(record["rules"][0]["action"], "mask");
+    assert_eq!(record["rules"][0]["category"], "secret");
+    assert_eq!(record["masked"].as_object().map(|entities| entities.len()), Some(1));
+    for timing in ["total_us", "overhead_us", "guard_us", "upstream_us"] {
+        assert!(record[timing].is_u64(), "{timing} of {record}");
+    }
+    // Things a caller may choose at will.
+    for number in 0..20 {
+        Ask::post(&format!("/v1/{}-{number}", unique()), "{}").send(site.address()).await;
+        let ask = Ask::post(CHAT, "{}").with("authorization", &format!("Bearer {}", unique()));
+        ask.send(site.address()).await;
+        site.gateway.record(&ask.id()).await;
+    }
+    let metrics = site.gateway.ask_admin("/metrics");
+    assert_metrics(&metrics);
+}
+
+fn assert_metrics(metrics: &str) {
+    let families = [
+        "requests_total",
+        "request_duration_seconds",
+        "overhead_seconds",
+        "guard_seconds",
+        "findings_total",
+        "masked_spans_total",
+        "inspected_bytes_total",
+        "held_bytes",
+        "auth_failures_total",
+        "security_level",
+        "in_flight_requests",
+        "build_info",
+    ];
+    for family in families {
+        assert!(metrics.contains(&format!("# TYPE promptgate_{family} ")), "{family} is missing");
+    }
+    let line =
+        format!(r#"promptgate_requests_total{{format="openai.chat",route="{CHAT}",status="200",verdict="masked"}} 1"#);
+    assert!(metrics.lines().any(|known| known == line), "{line} is missing in\n{metrics}");
+    let requests: BTreeSet<&str> =
+        metrics.lines().filter(|line| line.starts_with("promptgate_requests_total{")).collect();
+    assert!(requests.len() <= 3, "a caller makes series of its own: {requests:?}");
+    assert!(metrics.lines().any(|line| line == "promptgate_held_bytes 0"), "bytes are still held");
+    assert!(metrics.lines().any(|line| line == "promptgate_in_flight_requests 0"), "requests are still under way");
+}
+
+#[tokio::test]
+async fn on_sigterm_readiness_goes_and_a_stream_under_way_ends_well_before_the_process_does() {
+    let mut site = Site::start("");
+    let ask = Ask::post(CHAT, "{}");
+    let expected = site.upstream.expect(&ask.id());
+    let mut client = Wire::connect(site.address()).await;
+    assert!(client.write(&ask.bytes()).await);
+    let mut call = expected.call().await;
+    call.begin("text/event-stream").await;
+    call.chunk(b"data: one\n\n").await;
+    assert!(client.head().await.is_some());
+    assert_eq!(client.chunked(11).await.bytes, b"data: one\n\n");
+    site.gateway.terminate();
+    wait_until_not_ready(&site.gateway).await;
+    call.chunk(b"data: two\n\n").await;
+    assert_eq!(client.chunked(11).await.bytes, b"data: two\n\n");
+    call.end().await;
+    assert!(client.chunked(usize::MAX).await.complete);
+    drop((client, call));
+    assert_eq!(site.gateway.ended().await, Some(0));
+    assert!(site.gateway.audit_text().contains(&ask.id()), "the last record is written before the process ends");
+}
+
+async fn wait_until_not_ready(gateway: &Gateway) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while gateway.ask_admin("/readyz").starts_with("HTTP/1.1 200") {
+        assert!(std::time::Instant::now() < deadline, "the gateway stays ready");
+        tokio::task::yield_now().await;
+    }
+}

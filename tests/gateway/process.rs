@@ -1,0 +1,167 @@
+//! The gateway as operators run it: a process of its own on free ports, and what it wrote. Knows nothing of requests.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::http1::PATIENCE;
+
+/// A running gateway, killed when dropped.
+pub struct Gateway {
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+    directory: PathBuf,
+    child: Child,
+    /// Kills the gateway when this process ends, however it ends: nobody drops a static.
+    guard: Child,
+}
+
+/// How often something that has no way to call us is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+impl Gateway {
+    /// `config` is TOML beside `[gateway] listen`, `[admin]` and `[audit]`, which are made here; a table `[gateway.tls]`
+    /// may be in it. `variables` are all the environment it gets.
+    pub fn start(config: &str, variables: &[(&str, &str)]) -> Gateway {
+        // A free port may be taken by somebody else before the gateway binds it.
+        let started = (0..5).find_map(|_| Gateway::try_start(config, variables).ok());
+        started.unwrap_or_else(|| panic!("{}", Gateway::try_start(config, variables).err().unwrap_or_default()))
+    }
+
+    fn try_start(config: &str, variables: &[(&str, &str)]) -> Result<Gateway, String> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("promptgate-gateway-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).expect("a directory for what the gateway writes");
+        let [address, admin] = free_ports();
+        let audit = directory.join("audit.jsonl");
+        let text = format!(
+            "[gateway]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n[audit]\npath = {audit:?}\n{config}"
+        );
+        std::fs::write(directory.join("config.toml"), text).expect("the configuration file");
+        let errors = std::fs::File::create(directory.join("stderr")).expect("a file for standard error");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_promptgate"))
+            .args(["serve", "--config"])
+            .arg(directory.join("config.toml"))
+            .env_clear()
+            .envs(variables.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .expect("the gateway's binary");
+        let guard = guard(child.id(), &directory);
+        let ready = wait_until_ready(&mut child, address, admin);
+        let gateway = Gateway { address, admin, directory, child, guard };
+        match ready {
+            true => Ok(gateway),
+            false => Err(gateway.stderr()),
+        }
+    }
+
+    /// Everything it wrote on standard error.
+    pub fn stderr(&self) -> String {
+        std::fs::read_to_string(self.directory.join("stderr")).expect("the file of standard error")
+    }
+
+    /// The audit log so far.
+    pub fn audit_text(&self) -> String {
+        std::fs::read_to_string(self.directory.join("audit.jsonl")).unwrap_or_default()
+    }
+
+    /// The one record of a request, once it is written: a thread of the gateway's does that when it comes to it.
+    pub async fn record(&self, request_id: &str) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let records = self.records(request_id);
+            if let [record] = &records[..] {
+                return record.clone();
+            }
+            assert!(records.len() < 2, "{request_id} was audited twice");
+            assert!(Instant::now() < deadline, "{request_id} was never audited");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn records(&self, request_id: &str) -> Vec<Value> {
+        // The last line may be half written.
+        let text = self.audit_text();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        whole.filter(|record| record["event"] == "request" && record["request_id"] == request_id).collect()
+    }
+
+    pub fn terminate(&self) {
+        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(sent.expect("the command kill").success());
+    }
+
+    /// Its exit code, when it has ended by itself.
+    pub async fn ended(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a child of ours") {
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "the gateway does not end");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The answer of the admin listener, whole, to a request without a body.
+    pub fn ask_admin(&self, path: &str) -> String {
+        get(self.admin, path).expect("an answer of the admin listener")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.guard.kill().ok();
+        self.guard.wait().ok();
+        self.child.kill().ok();
+        self.child.wait().ok();
+        std::fs::remove_dir_all(&self.directory).ok();
+    }
+}
+
+/// Both at once, so that they differ.
+fn free_ports() -> [SocketAddr; 2] {
+    let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    bound.map(|listener| listener.local_addr().expect("its address"))
+}
+
+/// Reads until this process has ended and its end of the pipe with it, then ends the gateway.
+fn guard(gateway: u32, directory: &Path) -> Child {
+    let mut guard = Command::new("sh");
+    guard.args(["-c", "read _; kill -KILL \"$1\" && rm -r \"$2\"", "guard"]).arg(gateway.to_string()).arg(directory);
+    guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell")
+}
+
+fn wait_until_ready(child: &mut Child, gateway: SocketAddr, admin: SocketAddr) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    let ready = || {
+        get(admin, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+            && TcpStream::connect(gateway).is_ok()
+    };
+    while !ready() {
+        let ended = child.try_wait().is_ok_and(|status| status.is_some());
+        if ended || Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+    true
+}
+
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
