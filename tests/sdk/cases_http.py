@@ -204,6 +204,20 @@ def chunked(world):
     world.nowhere(secret)
 
 
+@case("http", "the next turn of a conversation begins, at the upstream, as the last one did", needs_gateway=True)
+def turn_stability(world):
+    turns = [{"role": "user", "content": f"My {world.secret.github()} and {world.secret.email()} here."}]
+    earlier = b""
+    for number in range(4):
+        body = json.dumps({"model": "m", "messages": turns}).encode()
+        assert world.post(CHAT, body).status_code == 200
+        arrived = world.last().body.removesuffix(b"]}")
+        assert arrived.startswith(earlier), "a prompt cache would miss"
+        earlier = arrived
+        turns.append({"role": "assistant", "content": f"Noted, number {number}: {world.secret.aws()}."})
+        turns.append({"role": "user", "content": HELLO})
+
+
 @case("http", "a benign chunked body of 20 MB arrives byte for byte")
 def chunked_big(world):
     image = base64.b64encode(world.random.randbytes(15_000_000)).decode()
