@@ -88,6 +88,11 @@ impl Found<'_> {
         self.params.get(name)
     }
 
+    /// The path as it was asked for, with another upstream's base path before it.
+    pub fn path_on(&self, upstream: &Upstream) -> String {
+        format!("{}{}", upstream.address.base_path, self.path)
+    }
+
     /// The path to send up, with the upstream's base path before it.
     pub fn upstream_path(&self) -> String {
         let base = self.route.upstream.address.base_path.as_str();

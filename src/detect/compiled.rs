@@ -2,6 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 
+use super::Category;
 use super::reach;
 use super::rule::{Rule, RuleProblem, ViewKind};
 use crate::text::{Span, entropy, fold};
@@ -75,6 +76,8 @@ impl CompiledRule {
             Some(_) => group(self.secret).map(|part| Span::new(part.start(), part.end())),
         };
         let span = span.map(|span| Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end)));
+        let span =
+            span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
         let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
         (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
     }
@@ -89,6 +92,13 @@ impl CompiledRule {
             && (self.rule.entropy <= 0.0 || entropy::shannon(span) >= self.rule.entropy)
             && !self.allow.iter().any(|pattern| pattern.is_match(span.as_bytes()))
     }
+}
+
+/// The span without the full stop or comma of the sentence it ends: those are the writer's, not the secret's.
+fn without_stop(text: &str, span: Span) -> Span {
+    let ends = text[span.end..].chars().next().is_none_or(char::is_whitespace);
+    let stops = text[span.start..span.end].bytes().rev().take_while(|byte| matches!(byte, b'.' | b',')).count();
+    if ends && stops == 1 { Span::new(span.start, span.end - 1) } else { span }
 }
 
 /// What became of a match. Spans are widened to character boundaries: patterns run over bytes.

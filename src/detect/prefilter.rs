@@ -59,7 +59,8 @@ impl Prefilter {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&patterns)
             .map_err(|error| RuleProblem { rule: "keywords".to_owned(), problem: error.to_string() })?;
-        let gated = gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
+        let gated =
+            gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
         Ok(Prefilter { rules, keywords, wanted, gated })
     }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use http::header::EXPECT;
 use pingora::proxy::Session;
 
@@ -13,7 +14,7 @@ use super::head::{self, Framing};
 use super::reply::Failure;
 use crate::auth::{AuthError, Principal, Scope};
 use crate::codec::coding::{Coding, Decoder};
-use crate::config::{Found, Route, RouteMatch, UpstreamAuth, UpstreamKey};
+use crate::config::{Found, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
 use crate::sanitize::Request;
 use crate::wire::{BodyKind, Family};
 
@@ -45,8 +46,9 @@ impl Gateway {
         let path = std::str::from_utf8(path).map_err(|_| Failure::unknown_route())?;
         match snapshot.config.routes.find(&request.method, path) {
             RouteMatch::Found(found) => {
-                context.family = family(found.route);
-                context.target = Some(target(&found, framing));
+                let target = target(&found, &snapshot.config.routes, &request.headers, framing);
+                context.family = family(&target.route);
+                context.target = Some(target);
                 Ok(())
             }
             RouteMatch::MethodNotAllowed { routes } => {
@@ -178,8 +180,19 @@ fn family(route: &Arc<Route>) -> Family {
     route.dialect.family
 }
 
-fn target(found: &Found<'_>, framing: Framing) -> Target {
-    Target { route: found.route.clone(), path: found.upstream_path(), framing }
+fn target(found: &Found<'_>, routes: &RouteTable, headers: &HeaderMap, framing: Framing) -> Target {
+    match other_models(found.route, routes, headers) {
+        Some(route) => Target { route: route.clone(), path: found.path_on(&route.upstream), framing },
+        None => Target { route: found.route.clone(), path: found.upstream_path(), framing },
+    }
+}
+
+/// `GET /v1/models` is OpenAI's, Anthropic's and the newer Gemini SDK's: where a header says whose SDK asks, and another
+/// route lists that API's models, its upstream answers.
+fn other_models<'r>(route: &Route, routes: &'r RouteTable, headers: &HeaderMap) -> Option<&'r Arc<Route>> {
+    let asked = head::family(headers).filter(|family| *family != route.dialect.family)?;
+    let lists_models = |route: &Route| route.dialect.body == BodyKind::None && route.dialect.name.ends_with(".models");
+    routes.iter().find(|other| lists_models(route) && lists_models(other) && other.dialect.family == asked)
 }
 
 fn no_body(session: &mut Session, framing: Framing) -> Result<(), Failure> {

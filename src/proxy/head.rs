@@ -10,7 +10,7 @@ use pingora::http::RequestHeader;
 use super::reply::Failure;
 use crate::codec::coding::Coding;
 use crate::config::Limits;
-use crate::wire;
+use crate::wire::{self, Family};
 
 /// The header that carries the gateway token where the provider's own header is forwarded.
 pub const GATEWAY_TOKEN: &str = "x-promptgate-token";
@@ -178,6 +178,12 @@ pub fn gateway_token(headers: &HeaderMap, passes_credentials: bool) -> Result<Op
         token = Some(found);
     }
     Ok(token)
+}
+
+/// Whose SDK sent this, where a header tells: several APIs list their models at one path.
+pub fn family(headers: &HeaderMap) -> Option<Family> {
+    const MARKS: &[(&str, Family)] = &[("anthropic-version", Family::Anthropic), ("x-goog-api-key", Family::Gemini)];
+    MARKS.iter().find(|(name, _)| headers.contains_key(*name)).map(|(_, family)| *family)
 }
 
 fn text(value: &[u8]) -> Result<String, Failure> {

@@ -174,6 +174,24 @@ async fn a_request_without_a_body_goes_up_without_one() {
     }
 }
 
+/// OpenAI, Anthropic and the newer Gemini SDK all list their models at `/v1/models`.
+#[tokio::test]
+async fn models_come_from_the_provider_whose_sdk_asks() {
+    for (name, value, upstream) in [
+        ("anthropic-version", "2023-06-01", "anthropic"),
+        ("x-goog-api-key", TOKEN, "gemini"),
+        ("openai-beta", "x", "openai"),
+    ] {
+        for path in ["/v1/models", "/v1/models/m-1"] {
+            let ask = Ask::get(path).with(name, value);
+            assert_eq!(ask.send(plain().address()).await.status(), 200, "{name}");
+            let seen = plain().upstream.request(&ask.id()).await;
+            assert_eq!(seen.head.asks(), format!("GET {path}"));
+            assert_key(&seen, upstream);
+        }
+    }
+}
+
 /// The provider's key where the provider wants it, and nowhere any token of the caller's.
 fn assert_key(seen: &Seen, upstream: &str) {
     let expected = match upstream {
