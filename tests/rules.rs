@@ -190,11 +190,11 @@ const PLACEMENTS: &[Placement] = &[
         let before = |len: usize| "lorem ipsum ".chars().cycle().take(len).collect::<String>();
         (STEP - 70..STEP + 3).step_by(9).map(|len| said(format!("{} {text}", before(len)))).collect()
     }),
-    ("two parts, any cut", 0, "openai.chat", |text| {
+    ("two parts, any cut", 10, "openai.chat", |text| {
         let parts = |(a, b): (&str, &str)| said(json!([{ "type": "text", "text": a }, { "type": "text", "text": b }]));
         cuts(text).into_iter().map(parts).collect()
     }),
-    ("two messages, any cut", 0, "openai.chat", |text| {
+    ("two messages, any cut", 10, "openai.chat", |text| {
         let messages = |(a, b): (&str, &str)| json!({ "messages": [{ "content": a }, { "content": b }] });
         cuts(text).into_iter().map(messages).collect()
     }),

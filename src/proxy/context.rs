@@ -30,7 +30,8 @@ pub struct Context {
     /// Kept when the body is done with.
     pub report: Report,
     pub failure: Option<Failure>,
-    /// Attempts to connect so far.
+    /// Addresses of the upstream, and attempts to connect to one so far.
+    pub addresses: usize,
     pub attempts: usize,
     pub clock: Clock,
     pub scrub: Option<Scrub>,
@@ -80,6 +81,7 @@ impl Context {
             body: Body::Empty,
             report: Report::default(),
             failure: None,
+            addresses: 0,
             attempts: 0,
             clock: Clock::default(),
             scrub: None,

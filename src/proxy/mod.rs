@@ -104,7 +104,10 @@ impl ProxyHttp for Gateway {
         let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
         let upstream = target.route.upstream.clone();
         match self.resolver.resolve(&upstream.address.host, upstream.address.port).await {
-            Ok(addresses) => Ok(Box::new(upstream::peer(&upstream, addresses[context.attempts % addresses.len()]))),
+            Ok(addresses) => {
+                context.addresses = addresses.len();
+                Ok(Box::new(upstream::peer(&upstream, addresses[context.attempts % addresses.len()])))
+            }
             Err(_) => {
                 let failure = Failure::upstream("upstream_unreachable", "the upstream's name cannot be resolved");
                 Err(Gateway::stop(context, failure))
@@ -198,10 +201,10 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        /// Addresses tried before giving up. Nothing of the request has been sent yet.
+        /// Addresses tried before giving up, each once. Nothing of the request has been sent yet.
         const ATTEMPTS: usize = 2;
         context.attempts += 1;
-        error.set_retry(context.attempts < ATTEMPTS);
+        error.set_retry(context.attempts < context.addresses.min(ATTEMPTS));
         error
     }
 

@@ -4,6 +4,7 @@
 //! [`text`] does the same for one piece of plain text. Neither's outcome depends on how its input was cut.
 
 mod judge;
+mod junction;
 pub mod limits;
 mod media;
 mod nested;

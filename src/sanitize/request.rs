@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::judge::Judge;
+use super::junction::{Junction, Row};
 use super::media::MediaCheck;
 use super::output::{Deferred, Edit, Output};
 use super::window::{Mask, Quote, Window};
@@ -81,6 +82,7 @@ struct Pass {
     judge: Judge,
     output: Output,
     window: Window,
+    junction: Junction,
     trail: Trail,
     frames: Vec<Frame>,
     /// Place of the next value, when a key has named it.
@@ -110,6 +112,7 @@ impl Pass {
             judge: Judge::new(level),
             output: Output::default(),
             window: Window::default(),
+            junction: Junction::default(),
             trail,
             frames: Vec::new(),
             next: Some(root),
@@ -209,10 +212,26 @@ impl Pass {
         self.window.begin();
     }
 
+    /// What the text before began and this one ends, if this is its first window.
+    fn across_the_cut(&self, class: Class) -> Vec<Finding> {
+        match self.window.beginning() {
+            Some(head) if class == Class::Text => self.junction.findings(&self.guard.scanner, self.string.row, head),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Where the string stands among its neighbours: the same key in the next object of the same array.
+    fn row(&self) -> Option<Row> {
+        let [.., array, object] = &self.frames[..] else { return None };
+        let cells = array.container == Container::Array && object.container == Container::Object;
+        cells.then_some(Row { array: array.number, key: self.key.hash })
+    }
+
     /// Scans the window and writes what is decided.
     fn flush(&mut self, last: bool) -> Result<(), Refusal> {
         let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
-        let findings = self.window.scan(&self.guard.scanner, class, last);
+        let mut findings = self.across_the_cut(class);
+        findings.extend(self.window.scan(&self.guard.scanner, class, last));
         if let Some((frame, bit)) = self.string.signed {
             return self.flush_signed(frame, bit, findings, last);
         }
@@ -220,6 +239,7 @@ impl Pass {
         let actions = self.judge.observe(&guard, &findings);
         self.verdict()?;
         let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
+        self.string.ends_masked = self.window.ends_in(&masks);
         let decided = self.window.decided();
         let mut sent = 0;
         for Mask { raw, replacement } in masks {
@@ -237,6 +257,7 @@ impl Pass {
         let actions: Vec<Action> = findings.iter().map(|_| Action::Mask).collect();
         let start = self.output.position();
         let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
+        self.string.ends_masked = self.window.ends_in(&masks);
         self.output.write(self.window.decided());
         self.window.consume();
         // Without a finding there may be masks: the rest of a token that began in an earlier window.
@@ -362,7 +383,13 @@ impl Pass {
 
     fn end_inspected(&mut self) -> Result<(), Refusal> {
         self.judge.report.inspected += self.string.len;
-        self.flush(true)
+        self.flush(true)?;
+        match self.string.mode {
+            Mode::Inspect(Class::Text) if self.string.ends_masked => self.junction.forget(self.string.row),
+            Mode::Inspect(Class::Text) => self.junction.leave(self.string.row, self.window.text()),
+            _ => {}
+        }
+        Ok(())
     }
 
     /// What the finished string tells its object.
@@ -417,7 +444,8 @@ impl Sink for Pass {
             return Err(Refusal::TooManyKeys(self.limits.keys));
         }
         self.next = Some(self.plan.descend(frame.place, Step::Key(key), &mut self.trail));
-        self.key = KeyMark { guard: self.plan.guard_bit(key), is_type: key == "type" };
+        let hash = self.guard.hashing.hash_one(key);
+        self.key = KeyMark { hash, guard: self.plan.guard_bit(key), is_type: key == "type" };
         self.check_key(key)
     }
 
@@ -428,12 +456,15 @@ impl Sink for Pass {
         let treatment = self.plan.treatment(place, &self.trail);
         let mark = if named { self.key } else { KeyMark::default() };
         let (mode, signed) = (self.mode(treatment), self.signed(treatment));
+        let row = if named { self.row() } else { None };
         self.string.type_text.clear();
         self.string = Current {
             mode,
             place: Some(place),
             mark,
             signed,
+            row,
+            ends_masked: false,
             type_text: std::mem::take(&mut self.string.type_text),
             len: 0,
         };

@@ -88,6 +88,16 @@ impl Window {
         self.raw.extend_from_slice(raw);
     }
 
+    /// The text, if nothing of it was sent yet.
+    pub fn beginning(&self) -> Option<&str> {
+        (self.offset == 0 && self.context == 0).then_some(&*self.text)
+    }
+
+    /// What is still known of the text: at its end, the last of it.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Bytes of unescaped text read so far, sent or not.
     pub fn total(&self) -> u64 {
         self.offset + self.text.len() as u64
@@ -171,6 +181,11 @@ impl Window {
             }
         }
         masks
+    }
+
+    /// Whether the last of the masks reaches the end of the decided part.
+    pub fn ends_in(&self, masks: &[Mask]) -> bool {
+        masks.last().is_some_and(|mask| mask.raw.end == self.raw_at(self.end))
     }
 
     /// The decided part as it was written; the ranges of masks count from its start.

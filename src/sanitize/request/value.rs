@@ -3,6 +3,7 @@
 use crate::codec::json::Container;
 use crate::codec::selector::Place;
 use crate::detect::scanner::Class;
+use crate::sanitize::junction::Row;
 use crate::sanitize::media::MediaCheck;
 
 /// One open container.
@@ -33,6 +34,7 @@ pub(super) enum Kind {
 /// What the last key means to its object.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct KeyMark {
+    pub hash: u64,
     pub guard: u8,
     pub is_type: bool,
 }
@@ -44,6 +46,9 @@ pub(super) struct Current {
     pub place: Option<Place>,
     pub mark: KeyMark,
     pub signed: Option<(usize, u8)>,
+    pub row: Option<Row>,
+    /// Its last text was masked.
+    pub ends_masked: bool,
     pub type_text: String,
     pub len: u64,
 }
@@ -73,6 +78,8 @@ impl Default for Current {
             place: None,
             mark: KeyMark::default(),
             signed: None,
+            row: None,
+            ends_masked: false,
             type_text: String::new(),
             len: 0,
         }
