@@ -1,4 +1,4 @@
-//! A bare Pingora pass-through: `bare_proxy LISTEN UPSTREAM`, both `host:port`. The yardstick of `benches/gateway`; it has
+//! A bare Pingora pass-through: `bare_proxy LISTEN UPSTREAM`, both `address:port`. The yardstick of `benches/gateway`; it has
 //! no filter, looks at nothing and is no gateway.
 
 use std::env;
@@ -28,7 +28,8 @@ impl ProxyHttp for PassThrough {
     }
 }
 
-fn main() -> ExitCode {
+/// The bench has this file as a module and calls it: cargo builds no examples for a bench.
+pub fn main() -> ExitCode {
     match addresses() {
         Ok((listen, upstream)) => serve(listen, upstream),
         Err(error) => {
@@ -39,10 +40,11 @@ fn main() -> ExitCode {
 }
 
 fn addresses() -> Result<(SocketAddr, SocketAddr), Box<dyn Error>> {
-    let mut arguments = env::args().skip(1);
-    let mut address = |what: &str| arguments.next().ok_or_else(|| format!("{what} is missing"));
-    let (listen, upstream) = (address("LISTEN")?, address("UPSTREAM")?);
-    Ok((listen.parse()?, upstream.parse()?))
+    let arguments: Vec<String> = env::args().collect();
+    match arguments.as_slice() {
+        [.., listen, upstream] => Ok((listen.parse()?, upstream.parse()?)),
+        _ => Err("two addresses are needed".into()),
+    }
 }
 
 /// With the threads and the pool of connections that the gateway has, so that only its work makes the difference.

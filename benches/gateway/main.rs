@@ -3,6 +3,8 @@
 //! `cargo bench --bench gateway [-- --rounds N] [--seconds S] [--smoke]`. Targets take turns within every round and in
 //! another order each time, so that a busy machine is equally unkind to all. Uses loopback addresses only.
 
+#[path = "../../examples/bare_proxy.rs"]
+mod bare_proxy;
 #[path = "../corpus/mod.rs"]
 mod corpus;
 mod http1;
@@ -34,6 +36,9 @@ const MANY: usize = 32;
 const MANY_IN_SMOKE: usize = 4;
 
 fn main() -> ExitCode {
+    if env::args().nth(1).is_some_and(|first| first == process::BARE_PROXY) {
+        return bare_proxy::main();
+    }
     match Settings::read(env::args().skip(1)).and_then(|settings| run(&settings)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -4,10 +4,13 @@ use std::env;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// The argument that makes this program the bare proxy.
+pub const BARE_PROXY: &str = "bare-proxy";
 
 /// A child process with a listener. Stopped when dropped.
 pub struct Server {
@@ -18,8 +21,8 @@ pub struct Server {
 impl Server {
     pub fn bare_proxy(upstream: SocketAddr, folder: &Path) -> io::Result<Self> {
         let address = free_address()?;
-        let mut command = Command::new(bare_proxy_binary()?);
-        command.args([address.to_string(), upstream.to_string()]);
+        let mut command = clean(Command::new(env::current_exe()?));
+        command.args([BARE_PROXY.to_owned(), address.to_string(), upstream.to_string()]);
         Server::start("bare_proxy", command, address, folder)
     }
 
@@ -35,7 +38,7 @@ impl Server {
             audit.display()
         );
         fs::write(&config, text)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_promptgate"));
+        let mut command = clean(Command::new(env!("CARGO_BIN_EXE_promptgate")));
         command.arg("serve").arg("--config").arg(&config);
         command.env("BENCH_UPSTREAM_KEY", "bench-upstream-key-0123456789abcdef");
         Server::start("promptgate", command, address, folder)
@@ -43,11 +46,6 @@ impl Server {
 
     fn start(name: &str, mut command: Command, address: SocketAddr, folder: &Path) -> io::Result<Self> {
         let log = folder.join(format!("{name}.log"));
-        // Variables of whoever runs the bench must not configure what it measures.
-        let kept: Vec<_> = command.get_envs().map(|(name, value)| (name.to_owned(), value.map(Into::into))).collect();
-        command.env_clear();
-        command
-            .envs(kept.into_iter().filter_map(|(name, value): (_, Option<std::ffi::OsString>)| Some((name, value?))));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?).spawn()?;
         let mut server = Server { address, child };
         server.wait_until_listening().map_err(|error| {
@@ -98,20 +96,12 @@ impl Drop for Server {
     }
 }
 
-fn free_address() -> io::Result<SocketAddr> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
+/// Variables of whoever runs the bench must not configure what it measures.
+fn clean(mut command: Command) -> Command {
+    command.env_clear();
+    command
 }
 
-/// Cargo builds the binary for a bench, not the example: asks it to, with the profile of the binary.
-fn bare_proxy_binary() -> io::Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_BIN_EXE_promptgate")).parent().unwrap_or(Path::new("."));
-    let profile = match folder.file_name().and_then(|name| name.to_str()) {
-        Some("debug") | None => "dev",
-        Some(name) => name,
-    };
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--locked", "--example", "bare_proxy", "--profile", profile]);
-    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status()?;
-    let binary = folder.join("examples").join("bare_proxy");
-    if status.success() { Ok(binary) } else { Err(io::Error::other("cargo cannot build the example bare_proxy")) }
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()
 }
