@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::auth::Authenticator;
 use crate::codec::Plan;
 use crate::config::{Config, Problem, Problems, Route};
-use crate::detect::{Category, RuleProblem, RuleSet, Scanner};
+use crate::detect::{Category, Rule, RuleProblem, RuleSet, Scanner};
+use crate::policy::entities::LEFT_ALONE;
 use crate::sanitize::{Guard, Limits};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
@@ -83,18 +84,46 @@ fn plans(config: &Config) -> Result<HashMap<&'static str, Arc<Plan>>, Problem> {
 }
 
 fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
-    Ok(RuleSet::with_builtin(files)?.without(&config.rules.disabled))
+    let rules = RuleSet::with_builtin(files)?;
+    let unknown = config.security.matrix.entities.names().find(|name| !is_entity(name, &rules));
+    match unknown {
+        Some(name) => {
+            let (rule, problem) =
+                (format!("security.entities.{name}"), "no rule finds an entity of this type".to_owned());
+            Err(vec![RuleProblem { rule, problem }])
+        }
+        None => Ok(rules.without(&config.rules.disabled)),
+    }
+}
+
+fn is_entity(name: &str, rules: &RuleSet) -> bool {
+    let of_rule = |rule: &Rule| rule.category.is_sensitive() && &*rule.entity == name;
+    LEFT_ALONE.contains(&name) || rules.rules().iter().any(of_rule)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::auth::StaticToken;
+    use crate::policy::{Action, Override};
 
     #[test]
     fn the_shipped_configuration_makes_a_snapshot() {
         let snapshot = Snapshot::build(Config::default(), &[]).expect("the shipped configuration and rules are valid");
         assert!(snapshot.rules_of(Category::Secret) > 0);
+    }
+
+    #[test]
+    fn a_rule_for_an_entity_type_that_nothing_finds_is_a_mistake() {
+        let of = |entity| {
+            let mut config = Config::default();
+            config.security.matrix.entities.set(entity, Override { threshold: None, action: Some(Action::Mask) });
+            Snapshot::build(config, &[]).map(drop).map_err(|problems| problems.to_string())
+        };
+        assert_eq!(of("PERSON"), Ok(()));
+        assert_eq!(of("CREDIT_CARD"), Ok(()));
+        let message = "security.entities.CREDIT_CRAD: no rule finds an entity of this type";
+        assert_eq!(of("CREDIT_CRAD"), Err(message.to_owned()));
     }
 
     #[test]

@@ -39,11 +39,23 @@ fn exposed(gateway: &Gateway, admin: &Admin) -> impl Iterator<Item = (&'static s
 
 /// One cell of the matrix, whatever the others are.
 pub(super) fn cell(section: &Section, category: Category, rule: Rule) {
-    if !(0.0..=1.0).contains(&rule.threshold) {
-        section.problem("threshold", "must be from 0 to 1");
-    }
+    threshold(section, rule.threshold);
     if rule.action == Action::Mask && !category.is_sensitive() {
         section.problem("action", "only secret and pii have spans to mask; use monitor or block");
+    }
+}
+
+pub(super) fn threshold(section: &Section, threshold: f32) {
+    if !(0.0..=1.0).contains(&threshold) {
+        section.problem("threshold", "must be from 0 to 1");
+    }
+}
+
+/// That a rule finds the entity is for the snapshot to check, which knows the rules.
+pub(super) fn entity(section: &Section, name: &str) {
+    let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if !name.bytes().all(is_name) {
+        section.problem(name, "must be the name of an entity type, such as EMAIL_ADDRESS");
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     auth, check, rows, upstream,
 };
 use crate::detect::Category;
-use crate::policy::{Level, Matrix};
+use crate::policy::{Entities, Level, Matrix, Override};
 
 /// See [`Config::load`].
 pub(super) fn config(
@@ -108,7 +108,8 @@ fn is_origin(text: &str) -> bool {
 
 fn security(section: Section) -> Security {
     let level = section.read_or("level", Level::default());
-    let matrix = matrix(section.section("levels"));
+    let mut matrix = matrix(section.section("levels"));
+    entities(section.section("entities"), &mut matrix.entities);
     section.finish();
     Security { level, matrix }
 }
@@ -131,6 +132,23 @@ fn matrix(section: Section) -> Matrix {
     }
     section.finish();
     matrix
+}
+
+/// The rules the file gives to entity types, over the default ones.
+fn entities(section: Section, entities: &mut Entities) {
+    for name in section.names() {
+        let entity = section.section(&name);
+        check::entity(&section, &name);
+        let default = entities.of(&name);
+        let rule = Override {
+            threshold: entity.read("threshold").or(default.threshold),
+            action: entity.read("action").or(default.action),
+        };
+        check::threshold(&entity, rule.threshold.unwrap_or_default());
+        entity.finish();
+        entities.set(&name, rule);
+    }
+    section.finish();
 }
 
 fn limits(section: Section) -> Limits {

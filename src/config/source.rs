@@ -5,7 +5,7 @@
 //! there is no second list of keys to keep in step.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use toml::{Table, Value};
 
@@ -35,7 +35,7 @@ pub(super) struct Section<'a> {
     source: &'a Source,
     path: String,
     table: Option<&'a Table>,
-    known: RefCell<Vec<&'static str>>,
+    known: RefCell<Vec<String>>,
     /// False inside arrays of tables, which no variable can name.
     has_variables: bool,
 }
@@ -105,8 +105,8 @@ impl<'a> Section<'a> {
     /// The value of `key` if it is there and good. A bad one is reported and read as absent.
     pub(super) fn read<T: Leaf>(&self, key: &'static str) -> Option<T> {
         let value = self.value(key);
-        let path = self.path(key);
         if self.has_variables {
+            let path = self.path(key).to_ascii_lowercase();
             self.source.declared.borrow_mut().push(path.clone());
             if let Some(overlay) = self.source.overlay.get(&path) {
                 return self.checked(key, T::from_text(&overlay.text));
@@ -136,7 +136,16 @@ impl<'a> Section<'a> {
             || (self.has_variables && self.source.overlay.keys().any(named))
     }
 
-    pub(super) fn section(&self, key: &'static str) -> Section<'a> {
+    /// The names under which there are tables, or variables that would be in one, for keys that are the operator's own.
+    /// They are upper-case, as variables have no other.
+    pub(super) fn names(&self) -> BTreeSet<String> {
+        let inside = format!("{}.", self.path).to_ascii_lowercase();
+        let named = self.source.overlay.keys().filter_map(|path| path.strip_prefix(&inside)?.split('.').next());
+        let tables = self.table.into_iter().flat_map(Table::keys);
+        tables.cloned().chain(named.map(str::to_ascii_uppercase)).collect()
+    }
+
+    pub(super) fn section(&self, key: &str) -> Section<'a> {
         let table = self.value(key).and_then(|value| self.table_of(self.path(key), value));
         Section::new(self.source, self.path(key), table, self.has_variables)
     }
@@ -161,7 +170,7 @@ impl<'a> Section<'a> {
     /// A problem at `key`, naming the variable when the value came from one.
     pub(super) fn problem(&self, key: &str, message: impl Into<String>) {
         let path = self.path(key);
-        match self.source.overlay.get(&path).filter(|_| self.has_variables) {
+        match self.source.overlay.get(&path.to_ascii_lowercase()).filter(|_| self.has_variables) {
             Some(overlay) => self.source.problem(format!("{path} (from {})", overlay.variable), message),
             None => self.source.problem(path, message),
         }
@@ -170,13 +179,13 @@ impl<'a> Section<'a> {
     /// Reports the keys nobody asked for.
     pub(super) fn finish(self) {
         let known = self.known.borrow();
-        for key in self.table.into_iter().flat_map(Table::keys).filter(|key| !known.contains(&key.as_str())) {
-            self.problem(key, format!("unknown key{}", did_you_mean(key, known.iter().copied())));
+        for key in self.table.into_iter().flat_map(Table::keys).filter(|key| !known.contains(key)) {
+            self.problem(key, format!("unknown key{}", did_you_mean(key, known.iter().map(String::as_str))));
         }
     }
 
-    fn value(&self, key: &'static str) -> Option<&'a Value> {
-        self.known.borrow_mut().push(key);
+    fn value(&self, key: &str) -> Option<&'a Value> {
+        self.known.borrow_mut().push(key.to_owned());
         self.table?.get(key)
     }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::policy::{Action, Override};
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -374,6 +375,33 @@ fn a_level_may_be_loosened_only_from_below() {
     assert!(load(loose, &[]).is_ok());
     let off = "[security.levels.low.pii]\naction = \"allow\"\nthreshold = 0.0";
     assert!(load(off, &[]).is_ok());
+}
+
+#[test]
+fn entity_types_are_named_in_the_file_or_in_variables() {
+    let text = "[security.entities.PERSON]\naction = \"mask\"\n[security.entities.IBAN_CODE]\nthreshold = 0.5";
+    let variables = [
+        ("PROMPTGATE__SECURITY__ENTITIES__PERSON__THRESHOLD", "0.9"),
+        ("PROMPTGATE__SECURITY__ENTITIES__IP_ADDRESS__ACTION", "block"),
+    ];
+    let entities = config(text, &variables).security.matrix.entities;
+    let rule = |threshold, action| Override { threshold, action };
+    assert_eq!(entities.of("PERSON"), rule(Some(0.9), Some(Action::Mask)));
+    assert_eq!(entities.of("IBAN_CODE"), rule(Some(0.5), None));
+    assert_eq!(entities.of("IP_ADDRESS"), rule(None, Some(Action::Block)));
+    assert_eq!(entities.of("LOCATION"), rule(None, Some(Action::Allow)));
+    assert_eq!(entities.of("EMAIL_ADDRESS"), Override::default());
+}
+
+#[test]
+fn what_is_wrong_with_an_entity_types_rule_is_reported_by_its_key() {
+    let text = "[security.entities.person]\naction = \"mask\"\n[security.entities.AGE]\nthreshold = 2.0\nx = 1";
+    let expected = [
+        "security.entities.AGE.threshold: must be from 0 to 1",
+        "security.entities.AGE.x: unknown key",
+        "security.entities.person: must be the name of an entity type, such as EMAIL_ADDRESS",
+    ];
+    assert_eq!(problems(text, &[]), expected);
 }
 
 #[test]

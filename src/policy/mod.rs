@@ -1,8 +1,10 @@
 //! Policy: findings in, actions out. Knows nothing of bytes or HTTP.
 
+pub mod entities;
 pub mod level;
 pub mod matrix;
 pub mod placeholder;
 
+pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};

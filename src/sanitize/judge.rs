@@ -86,11 +86,11 @@ impl Judge {
         Judge { level, report: Report::default() }
     }
 
-    /// Judges the findings of one window: the action for each, in their order. An attack's action is that of its
-    /// category's score, since weak signs of one kind add up.
+    /// Judges the findings of one window: the action for each, in their order.
     pub fn observe(&mut self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
         let scores = scores(findings);
-        let actions = findings.iter().map(|finding| self.decide(guard, finding, &scores)).collect::<Vec<_>>();
+        let actions = findings.iter().map(|finding| guard.matrix.decide(self.level, finding, &scores));
+        let actions: Vec<Action> = actions.collect();
         for (finding, action) in findings.iter().zip(&actions) {
             self.record(finding, *action);
         }
@@ -102,13 +102,6 @@ impl Judge {
 
     pub fn is_blocked(&self) -> bool {
         !self.report.blocked.is_empty()
-    }
-
-    fn decide(&self, guard: &Guard, finding: &Finding, scores: &[f32; 6]) -> Action {
-        let rule = guard.matrix.rule(self.level, finding.category);
-        let score =
-            if finding.category.is_sensitive() { finding.confidence } else { scores[finding.category as usize] };
-        if score > rule.threshold { rule.action } else { Action::Allow }
     }
 
     fn record(&mut self, finding: &Finding, action: Action) {

@@ -1,0 +1,40 @@
+//! Policy by entity type, over that of its category. Data, so that configuration can add to it.
+
+use std::collections::BTreeMap;
+
+use super::Action;
+
+/// What is done with some entity types at every level, whatever their category says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entities(BTreeMap<String, Override>);
+
+/// `None` leaves it to the category.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Override {
+    pub threshold: Option<f32>,
+    pub action: Option<Action>,
+}
+
+/// Types that prompts are full of and that a tagger finds by guessing: reported, and left alone unless somebody asks.
+pub const LEFT_ALONE: &[&str] = &["ADDRESS", "AGE", "DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE"];
+
+impl Entities {
+    pub fn of(&self, entity: &str) -> Override {
+        self.0.get(entity).copied().unwrap_or_default()
+    }
+
+    pub fn set(&mut self, entity: &str, rule: Override) {
+        self.0.insert(entity.to_owned(), rule);
+    }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+}
+
+impl Default for Entities {
+    fn default() -> Self {
+        let allow = Override { threshold: None, action: Some(Action::Allow) };
+        Entities(LEFT_ALONE.iter().map(|entity| ((*entity).to_owned(), allow)).collect())
+    }
+}
