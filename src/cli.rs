@@ -1,18 +1,21 @@
 //! The command line: words in, exit code out. Reads files and variables; what they mean is decided elsewhere.
 
 mod check;
+#[cfg(feature = "proxy")]
 mod demo;
+mod eval;
+#[cfg(feature = "proxy")]
+mod serve;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::config::{Config, Loaded, Problem, Problems};
+use crate::config::Problems;
 use crate::detect::{RuleSet, Scanner};
-use crate::policy::Level;
-use crate::{server, telemetry};
+use crate::load;
 
 /// An in-line gateway for LLM traffic: masks secrets and personal data, refuses dangerous prompts, changes nothing else.
 #[derive(Debug, Parser)]
@@ -25,11 +28,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the gateway and the admin listener.
-    Serve(Serve),
+    #[cfg(feature = "proxy")]
+    Serve(serve::Serve),
     /// Run them with a built-in upstream that echoes what it received, and print commands to try.
+    #[cfg(feature = "proxy")]
     Demo(demo::Demo),
     /// Judge one prompt from standard input: the verdict as JSON; exit code 0 safe, 1 blocked, 2 unreadable.
     Check(check::Check),
+    /// Judge labelled texts, each as one user message, and measure how well.
+    Eval(eval::Eval),
     /// Look at configuration files.
     Config {
         #[command(subcommand)]
@@ -40,16 +47,6 @@ enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
-}
-
-#[derive(Debug, Args)]
-struct Serve {
-    /// The configuration file; without it, the built-in defaults.
-    #[arg(long, env = "PROMPTGATE_CONFIG")]
-    config: Option<PathBuf>,
-    /// The security level to start with, before file and variables.
-    #[arg(long)]
-    level: Option<Level>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,54 +74,15 @@ const UNREADABLE: u8 = 2;
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(serve) => run_serve(&serve),
+        #[cfg(feature = "proxy")]
+        Command::Serve(serve) => serve.run(),
+        #[cfg(feature = "proxy")]
         Command::Demo(demo) => demo.run(),
         Command::Check(check) => check.run(),
+        Command::Eval(eval) => eval.run(),
         Command::Config { command: ConfigCommand::Check { files, strict } } => check_configs(&files, strict),
         Command::Rules { command: RulesCommand::Check { files } } => check_rules(&files),
     }
-}
-
-fn run_serve(serve: &Serve) -> ExitCode {
-    let loaded = match load(serve.config.as_deref()) {
-        Ok(loaded) => loaded,
-        Err(problems) => return report(serve.config.as_deref(), &problems),
-    };
-    let mut config = loaded.config;
-    if let Some(level) = serve.level {
-        config.security.level = level;
-    }
-    start(config, &loaded.warnings, None)
-}
-
-/// Starts logging and serves.
-fn start(config: Config, warnings: &[Problem], demo: Option<std::net::SocketAddr>) -> ExitCode {
-    if let Err(error) = telemetry::logging::init(&config.log) {
-        say(io::stderr(), &format!("logging: {error}"));
-    }
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
-    let (gateway, admin) = (config.gateway.listen, config.admin.listen);
-    tracing::info!(%gateway, %admin, level = %config.security.level, auth = config.auth.mode().name(), "starting");
-    match server::run(config, demo) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            say(io::stderr(), &format!("promptgate cannot start: {error}"));
-            ExitCode::from(FAILED)
-        }
-    }
-}
-
-fn load(path: Option<&Path>) -> Result<Loaded, Problems> {
-    let text = path.map(std::fs::read_to_string).transpose();
-    let text = text.map_err(|error| Problems(vec![Problem::new("", error.to_string())]))?;
-    Config::load(text.as_deref(), variables())
-}
-
-/// Variables that are not UTF-8 are none of ours.
-fn variables() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 fn check_configs(files: &[PathBuf], strict: bool) -> ExitCode {
@@ -134,8 +92,7 @@ fn check_configs(files: &[PathBuf], strict: bool) -> ExitCode {
 
 fn check_config(path: &Path, strict: bool) -> bool {
     let shown = path.display();
-    server::install_crypto();
-    let outcome = load(Some(path)).and_then(|loaded| server::snapshot(loaded.config).map(|_| loaded.warnings));
+    let outcome = load::config(Some(path)).and_then(|loaded| load::snapshot(loaded.config).map(|_| loaded.warnings));
     match outcome {
         Ok(warnings) => {
             for warning in &warnings {

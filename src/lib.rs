@@ -1,8 +1,8 @@
 //! promptgate: an in-line gateway for LLM traffic. This file is the map of the crate; it holds no logic.
 //!
 //! The pure half (everything above the line below) is functions of bytes, time and configuration, and builds with
-//! `--no-default-features`. The other half holds the sockets, clocks and files. `tests/tidy.rs` enforces which module
-//! may import which.
+//! `--no-default-features`. The other half holds the sockets, clocks and files; of that, the feature `cli` is what the
+//! commands need that serve nothing. `tests/tidy.rs` enforces which module may import which.
 
 // No panic reachable from the network. An `expect` is allowed: it stands beside the sentence that proves it.
 #![warn(clippy::unwrap_used, clippy::panic)]
@@ -13,16 +13,20 @@ pub mod auth;
 pub mod codec;
 pub mod config;
 pub mod detect;
+pub mod eval;
 pub mod policy;
 pub mod sanitize;
 pub mod snapshot;
 pub mod text;
 pub mod wire;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+#[cfg(feature = "cli")]
+pub mod load;
+
 #[cfg(feature = "proxy")]
 pub mod admin;
-#[cfg(feature = "proxy")]
-pub mod cli;
 #[cfg(feature = "proxy")]
 pub mod demo;
 #[cfg(feature = "proxy")]

@@ -23,9 +23,9 @@ use shutdown::Drain;
 
 use crate::admin::App;
 use crate::auth;
-use crate::config::{AuthMode, Config, Problem, Problems, Tls};
+use crate::config::{AuthMode, Config, Problems, Tls};
+use crate::load;
 use crate::proxy::Gateway;
-use crate::snapshot::Snapshot;
 use crate::state::Live;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
 use crate::telemetry::{Audit, Metrics};
@@ -63,37 +63,12 @@ fn silence_panics() {
     }));
 }
 
-/// Reads the rule files the configuration names and builds the snapshot.
-pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
-    let mut problems = missing_files(&config);
-    let mut texts = Vec::new();
-    for path in &config.rules.files {
-        match std::fs::read_to_string(path) {
-            Ok(text) => texts.push((path.display().to_string(), text)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => problems.push(Problem::new("rules.files", format!("{}: {error}", path.display()))),
-        }
-    }
-    if !problems.is_empty() {
-        return Err(Problems(problems));
-    }
-    let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-    Snapshot::build(config, &files)
-}
-
-fn missing_files(config: &Config) -> Vec<Problem> {
-    let missing = |(key, path): (String, &Path)| {
-        (!path.is_file()).then(|| Problem::new(key, format!("there is no file {}", path.display())))
-    };
-    config.files().into_iter().filter_map(missing).collect()
-}
-
 /// Serves until a signal ends the process. With `demo`, the built-in upstream listens there too.
 pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
-    let snapshot = snapshot(config)?;
+    let snapshot = load::snapshot(config)?;
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;

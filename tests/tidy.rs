@@ -19,22 +19,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("detect", &["text"]),
     ("policy", &["detect"]),
     ("sanitize", &["policy", "codec"]),
+    ("eval", &["sanitize"]),
     ("wire", &["codec"]),
     ("auth", &[]),
     ("config", &["sanitize", "wire", "auth"]),
     ("snapshot", &["config"]),
+    ("load", &["snapshot"]),
     ("state", &["snapshot"]),
     ("telemetry", &["snapshot"]),
     ("proxy", &["state", "telemetry"]),
     ("admin", &["state", "telemetry"]),
     ("demo", &["wire"]),
-    ("server", &["proxy", "admin", "demo"]),
-    ("cli", &["server"]),
+    ("server", &["load", "proxy", "admin", "demo"]),
+    ("cli", &["server", "eval"]),
     ("main", &["cli"]),
 ];
 
-/// The modules that build without the feature `proxy`.
-const PURE: &[&str] = &["text", "codec", "detect", "policy", "sanitize", "wire", "auth", "config", "snapshot"];
+/// The modules that build without any feature.
+const PURE: &[&str] = &["text", "codec", "detect", "policy", "sanitize", "eval", "wire", "auth", "config", "snapshot"];
 
 /// What a pure module may not name outside its tests: threads, clocks, variables, files and sockets are arguments or
 /// belong to the other half. (`std::net::IpAddr` is a value and allowed.)

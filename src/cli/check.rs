@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{FAILED, UNREADABLE, load, report, say};
+use super::{FAILED, UNREADABLE, report, say};
 use crate::detect::Category;
+use crate::load;
 use crate::policy::Level;
 use crate::sanitize::{self, Sanitized};
-use crate::server;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -25,8 +25,8 @@ pub(super) struct Check {
 
 impl Check {
     pub fn run(&self) -> ExitCode {
-        server::install_crypto();
-        let snapshot = match load(self.config.as_deref()).and_then(|loaded| server::snapshot(loaded.config)) {
+        let loaded = load::config(self.config.as_deref());
+        let snapshot = match loaded.and_then(|loaded| load::snapshot(loaded.config)) {
             Ok(snapshot) => snapshot,
             Err(problems) => {
                 report(self.config.as_deref(), &problems);

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{report, say, start, variables};
+use super::serve::start;
+use super::{report, say};
 use crate::config::Config;
+use crate::load::variables;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

@@ -1,0 +1,50 @@
+//! Files and variables into a configuration and a snapshot. Reads them; what they mean is decided elsewhere.
+
+use std::io;
+use std::path::Path;
+
+use crate::config::{Config, Loaded, Problem, Problems};
+use crate::snapshot::Snapshot;
+
+/// The configuration file at `path`, the built-in defaults without one, with the variables of this process laid over it.
+///
+/// # Errors
+/// Everything that is wrong with the file, or why it cannot be read.
+pub fn config(path: Option<&Path>) -> Result<Loaded, Problems> {
+    let text = path.map(std::fs::read_to_string).transpose();
+    let text = text.map_err(|error| Problems(vec![Problem::new("", error.to_string())]))?;
+    Config::load(text.as_deref(), variables())
+}
+
+/// Variables that are not UTF-8 are none of ours.
+pub fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+/// Reads the rule files the configuration names and builds the snapshot.
+///
+/// # Errors
+/// Every file that is missing or cannot be read, else everything that is wrong with what they hold.
+pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
+    let mut problems = missing_files(&config);
+    let mut texts = Vec::new();
+    for path in &config.rules.files {
+        match std::fs::read_to_string(path) {
+            Ok(text) => texts.push((path.display().to_string(), text)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => problems.push(Problem::new("rules.files", format!("{}: {error}", path.display()))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(Problems(problems));
+    }
+    let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
+    Snapshot::build(config, &files)
+}
+
+fn missing_files(config: &Config) -> Vec<Problem> {
+    let missing = |(key, path): (String, &Path)| {
+        (!path.is_file()).then(|| Problem::new(key, format!("there is no file {}", path.display())))
+    };
+    config.files().into_iter().filter_map(missing).collect()
+}
