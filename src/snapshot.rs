@@ -85,15 +85,13 @@ fn plans(config: &Config) -> Result<HashMap<&'static str, Arc<Plan>>, Problem> {
 
 fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
     let rules = RuleSet::with_builtin(files)?;
-    let unknown = config.security.matrix.entities.names().find(|name| !is_entity(name, &rules));
-    match unknown {
-        Some(name) => {
-            let (rule, problem) =
-                (format!("security.entities.{name}"), "no rule finds an entity of this type".to_owned());
-            Err(vec![RuleProblem { rule, problem }])
-        }
-        None => Ok(rules.without(&config.rules.disabled)),
-    }
+    let of_policy = config.security.matrix.entities.names().map(|name| (format!("security.entities.{name}"), name));
+    let of_allow =
+        rules.allow().iter().flat_map(|row| row.entities.iter().map(|name| (format!("{}: entities", row.id), &**name)));
+    let unknown = of_policy.chain(of_allow).filter(|(_, name)| !is_entity(name, &rules));
+    let problem = |(rule, name)| RuleProblem { rule, problem: format!("no rule finds an entity of type {name:?}") };
+    let problems: Vec<RuleProblem> = unknown.map(problem).collect();
+    if problems.is_empty() { rules.tuned(&config.rules.disabled, &config.rules.overrides) } else { Err(problems) }
 }
 
 fn is_entity(name: &str, rules: &RuleSet) -> bool {
@@ -122,7 +120,7 @@ mod tests {
         };
         assert_eq!(of("PERSON"), Ok(()));
         assert_eq!(of("CREDIT_CARD"), Ok(()));
-        let message = "security.entities.CREDIT_CRAD: no rule finds an entity of this type";
+        let message = "security.entities.CREDIT_CRAD: no rule finds an entity of type \"CREDIT_CRAD\"";
         assert_eq!(of("CREDIT_CRAD"), Err(message.to_owned()));
     }
 

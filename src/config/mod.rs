@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::detect::Adjustment;
 use crate::policy::{Level, Matrix};
 
 pub use auth::{Auth, AuthMode, Hmac, Jwt};
@@ -174,8 +175,10 @@ pub struct Timeouts {
 pub struct Rules {
     /// Rule files in addition to those compiled in.
     pub files: Vec<PathBuf>,
-    /// Ids of rules that are switched off.
+    /// Ids of rules that are switched off, `prefix*` for all that begin so.
     pub disabled: Vec<String>,
+    /// Rules whose confidence or severity is another.
+    pub overrides: Vec<Adjustment>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -14,7 +14,7 @@ use super::{
     Admin, Audit, Config, Gateway, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED, Security, Timeouts, Tls,
     auth, check, rows, upstream,
 };
-use crate::detect::Category;
+use crate::detect::{Adjustment, Category};
 use crate::policy::{Entities, Level, Matrix, Override};
 
 /// See [`Config::load`].
@@ -215,10 +215,26 @@ pub(super) fn timeout(section: &Section, key: &'static str, default: Duration) -
 }
 
 fn rules(section: Section) -> Rules {
-    let rules =
-        Rules { files: section.read_or("files", Vec::new()), disabled: section.read_or("disabled", Vec::new()) };
+    let rules = Rules {
+        files: section.read_or("files", Vec::new()),
+        disabled: section.read_or("disabled", Vec::new()),
+        overrides: section.sections("override").into_iter().filter_map(rule_override).collect(),
+    };
     section.finish();
     rules
+}
+
+fn rule_override(section: Section) -> Option<Adjustment> {
+    let id = section.required("id");
+    let (confidence, severity) = (section.read("confidence"), section.read("severity"));
+    if confidence.is_some_and(|confidence| !(0.0..=1.0).contains(&confidence)) {
+        section.problem("confidence", "must be from 0 to 1");
+    }
+    if !section.has("confidence") && !section.has("severity") {
+        section.source().problem(section.here(), "changes neither confidence nor severity");
+    }
+    section.finish();
+    Some(Adjustment { id: id?, confidence, severity })
 }
 
 fn audit(section: Section) -> Audit {

@@ -197,6 +197,10 @@ fn a_bad_section_is_refused_at_the_key_that_is_wrong() {
         ("log.level", "[log]\nlevel = \"loud\"".to_owned()),
         ("audit.path", "[audit]\npath = \"\"".to_owned()),
         ("rules.files", "[rules]\nfiles = [3]".to_owned()),
+        ("rules.override[0].id", "[[rules.override]]\nconfidence = 0.5".to_owned()),
+        ("rules.override[0].confidence", "[[rules.override]]\nid = \"a\"\nconfidence = 1.5".to_owned()),
+        ("rules.override[0].severity", "[[rules.override]]\nid = \"a\"\nseverity = \"grave\"".to_owned()),
+        ("rules.override[0]", "[[rules.override]]\nid = \"a\"".to_owned()),
     ]);
 }
 

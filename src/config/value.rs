@@ -9,6 +9,7 @@ use toml::Value;
 use super::problem::{did_you_mean, quoted};
 use super::{HttpVersion, LogFormat, LogLevel, UpstreamAuth};
 use crate::auth::{Mode, Scope};
+use crate::detect::Severity;
 use crate::policy::{Action, Level};
 
 /// A value that a key can have, in the file or in a variable.
@@ -210,6 +211,8 @@ named!(Level, folded, "low" => Level::Low, "medium" => Level::Medium, "high" => 
 named!(Mode, exact, "static" => Mode::Static, "jwt" => Mode::Jwt, "hmac" => Mode::Hmac);
 named!(Action, exact,
     "allow" => Action::Allow, "monitor" => Action::Monitor, "mask" => Action::Mask, "block" => Action::Block);
+named!(Severity, exact,
+    "low" => Severity::Low, "medium" => Severity::Medium, "high" => Severity::High, "critical" => Severity::Critical);
 named!(UpstreamAuth, exact, "replace" => UpstreamAuth::Replace, "pass" => UpstreamAuth::Pass);
 named!(HttpVersion, exact, "auto" => HttpVersion::Auto, "1" => HttpVersion::One, "2" => HttpVersion::Two);
 named!(LogFormat, exact, "text" => LogFormat::Text, "json" => LogFormat::Json);

@@ -33,6 +33,12 @@ impl CompiledRule {
         Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless, reach: reach::of(&rule.regex) })
     }
 
+    /// The rule with more patterns over the span that make it no finding.
+    pub fn letting_pass(mut self, patterns: Vec<Regex>) -> Self {
+        self.allow.extend(patterns);
+        self
+    }
+
     /// A keyword as it stands in the view the rule is matched against.
     pub fn fold(&self, keyword: &str) -> String {
         match self.rule.view {
@@ -122,7 +128,7 @@ fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.
-fn build(source: &str) -> Result<Regex, regex::Error> {
+pub(super) fn build(source: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(source).unicode(false).size_limit(REGEX_BYTES).dfa_size_limit(DFA_BYTES).build()
 }
 

@@ -1,5 +1,6 @@
 //! Detection: text in, findings out. Decides nothing; `policy` does.
 
+mod allow;
 mod compiled;
 pub mod finding;
 mod gate;
@@ -10,9 +11,12 @@ pub mod rule;
 pub mod scanner;
 pub mod score;
 pub mod semantics;
+pub mod tuning;
 pub mod validate;
 
+pub use allow::Allow;
 pub use finding::{Category, Finding, Severity};
 pub use rule::{Rule, RuleProblem, RuleSet};
 pub use scanner::{Class, Scanner};
 pub use score::scores;
+pub use tuning::Adjustment;

@@ -1,5 +1,6 @@
 //! The detectors, compiled, over each reading of the text. Decides nothing about what it finds.
 
+use super::allow::Allowlist;
 use super::compiled::CompiledRule;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
@@ -36,8 +37,10 @@ impl Scanner {
     /// Compiles every rule; all that do not compile are reported.
     pub fn compile(rules: &RuleSet) -> Result<Self, Vec<RuleProblem>> {
         let (mut text, mut words, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        let allowlist = Allowlist::compile(rules.allow())?;
         for rule in rules.rules() {
-            match CompiledRule::new(rule) {
+            let compiled = CompiledRule::new(rule).map(|compiled| compiled.letting_pass(allowlist.patterns(rule)));
+            match compiled {
                 Ok(compiled) if rule.view == ViewKind::Text => text.push(compiled),
                 Ok(compiled) => words.push(compiled),
                 Err(problem) => problems.push(problem),
