@@ -5,7 +5,7 @@ use super::compiled::CompiledRule;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
 use super::{Finding, overlap};
-use crate::text::squeeze::{Vocabulary, turn_back};
+use crate::text::mend::mend;
 use crate::text::unescape::{Escapes, unescape};
 use crate::text::{Span, View, decode, fold};
 
@@ -30,7 +30,6 @@ pub enum Class {
 pub struct Scanner {
     text: Prefilter,
     words: Prefilter,
-    vocabulary: Vocabulary,
 }
 
 impl Scanner {
@@ -49,11 +48,9 @@ impl Scanner {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let failed = |problem: String| vec![RuleProblem { rule: "keywords".to_owned(), problem }];
         Ok(Scanner {
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
-            vocabulary: Vocabulary::new(vocabulary(rules), TELLS).map_err(|error| failed(error.to_string()))?,
         })
     }
 
@@ -147,11 +144,8 @@ impl Scan<'_> {
         let words = fold::words(reading.text);
         let reading = reading.through(Some(&words));
         self.run(&self.scanner.words, &reading, |_| true);
-        if let Some(view) = self.scanner.vocabulary.squeeze(words.text()) {
-            self.run(&self.scanner.words, &reading.through(Some(&view)), |_| true);
-        }
-        if let Some(turn) = self.scanner.vocabulary.turn(words.text()) {
-            self.run(&self.scanner.words, &reading.inside(&turn_back(words.text(), turn)), |_| true);
+        if let Some(view) = mend(words.text()) {
+            self.run(&self.scanner.words, &reading.inside(&view), |_| true);
         }
     }
 
@@ -191,35 +185,6 @@ fn finding(rule: &CompiledRule, span: Span) -> Finding {
         span,
     }
 }
-
-/// The words of the examples of all rules about wording: what glued text is cut into.
-fn vocabulary(rules: &RuleSet) -> Vec<String> {
-    let wording = rules.rules().iter().filter(|rule| rule.view == ViewKind::Words);
-    let mut words: Vec<String> = wording.flat_map(|rule| &rule.examples).flat_map(|example| split(example)).collect();
-    words.sort_unstable();
-    words.dedup();
-    words
-}
-
-fn split(example: &str) -> Vec<String> {
-    let folded = fold::words(example);
-    let words = folded.text().split([' ', '.']).filter(|word| word.bytes().all(|byte| byte.is_ascii_lowercase()));
-    words.map(str::to_owned).collect()
-}
-
-/// Read backwards or in rot13 these are in no ordinary text.
-const TELLS: &[&str] = &[
-    "ignore",
-    "disregard",
-    "previous",
-    "instruction",
-    "system",
-    "prompt",
-    "pretend",
-    "reveal",
-    "restriction",
-    "jailbreak",
-];
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,12 @@
 
 mod confusable;
 pub mod decode;
+mod english;
 pub mod entropy;
 pub mod fold;
+mod leet;
+pub mod mend;
 pub mod span;
-pub mod squeeze;
 pub mod unescape;
 pub mod view;
 

@@ -1,0 +1,110 @@
+//! Reads digits and signs as the letters they stand for where that makes an English word. Folds nothing else.
+
+use super::english::Packed;
+
+/// The word at the start of `bytes`, read as letters. It has as many bytes as what it stands for. In a text that has such words (`context`) numbers are tried too.
+pub(super) fn word(bytes: &[u8], context: bool) -> Option<Vec<u8>> {
+    let token =
+        bytes.iter().take(LONGEST + 1).take_while(|byte| byte.is_ascii_alphanumeric() || is_sign(**byte)).count();
+    let whole = bytes.get(..token)?;
+    let letters = whole.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    if letters == token || letters == 0 && !context {
+        return None;
+    }
+    let core = token - whole.iter().rev().take_while(|byte| is_sign(**byte)).count();
+    let ends = if core == token { [token, 0] } else { [token, core] };
+    ends.into_iter().filter(|end| *end > 0).find_map(|end| read(whole.get(..end)?, context))
+}
+
+fn read(token: &[u8], context: bool) -> Option<Vec<u8>> {
+    let stands = |byte: &u8| !letters(*byte).is_empty();
+    let signs = token.iter().filter(|byte| stands(byte)).count();
+    let last = token.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |at| at + 1);
+    let first = token.iter().position(u8::is_ascii_alphanumeric).unwrap_or(token.len());
+    // `step5` is a number, `(all` a parenthesis, `all!` a shout.
+    let behind = signs == 1 && token.last().is_some_and(|byte| stands(byte) && !matches!(byte, b'$' | b'@'));
+    let at_an_end = behind || first > 0 && token.get(first..last).is_some_and(is_known);
+    if signs == 0 || at_an_end && !context {
+        return None;
+    }
+    spellings(token).find(|word| is_known(word))
+}
+
+/// The words that the signs of `token` may spell.
+fn spellings(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let choices: usize = token.iter().map(|byte| letters(*byte).len().max(1)).product();
+    (0..choices.min(SPELLINGS)).map(|mut number| {
+        let spelled = token.iter().map(|byte| {
+            let all = letters(*byte);
+            let chosen = all.get(number % all.len().max(1)).copied();
+            number /= all.len().max(1);
+            chosen.unwrap_or(byte.to_ascii_lowercase())
+        });
+        spelled.collect()
+    })
+}
+
+fn is_known(word: &[u8]) -> bool {
+    Packed::new(&word.to_ascii_lowercase()).is_some_and(Packed::is_word)
+}
+
+/// A sign, not a digit, that may stand for a letter.
+pub(super) fn is_sign(byte: u8) -> bool {
+    !byte.is_ascii_digit() && !letters(byte).is_empty()
+}
+
+/// The likelier letter first.
+fn letters(byte: u8) -> &'static [u8] {
+    match byte {
+        b'0' => b"o",
+        b'1' | b'!' => b"il",
+        b'2' => b"z",
+        b'3' => b"e",
+        b'4' | b'@' => b"a",
+        b'5' | b'$' => b"s",
+        b'6' => b"gb",
+        b'7' => b"tl",
+        b'8' => b"b",
+        b'9' => b"gq",
+        b'|' => b"li",
+        b'(' => b"c",
+        b'+' => b"t",
+        _ => b"",
+    }
+}
+
+const LONGEST: usize = 16;
+const SPELLINGS: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reads(text: &str, context: bool) -> Option<String> {
+        word(text.as_bytes(), context).map(|word| String::from_utf8(word).expect("ASCII"))
+    }
+
+    #[test]
+    fn signs_are_read_as_the_letters_that_make_a_word() {
+        for (text, expected) in [
+            ("1gn0r3", "ignore"),
+            ("411ow all", "allow"),
+            ("5y573m", "system"),
+            ("1n57ruc710n5", "instructions"),
+            ("$y$tem", "system"),
+            ("rule$", "rules"),
+            ("fi1ter!", "filter"),
+            ("|gnore", "ignore"),
+            ("(ode", "code"),
+            ("9uide1ines", "guidelines"),
+            ("8ypass", "bypass"),
+            ("pr0mp+", "prompt"),
+        ] {
+            assert_eq!(reads(text, false).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["step5", "(all", "base64", "gpt4", "411", "2024", "$how", "@way", "mp3", "b2b", "all"] {
+            assert_eq!(reads(text, false), None, "{text}");
+        }
+        assert_eq!(reads("411 rules", true).as_deref(), Some("all"));
+    }
+}

@@ -1,0 +1,138 @@
+//! Finds words that are written backwards or with other letters of the alphabet in their place, and turns them back.
+
+use std::ops::Range;
+
+use super::Token;
+use super::plan::{Piece, Plan, runs};
+use crate::text::Span;
+use crate::text::english::Packed;
+
+/// Every stretch that is English once turned.
+pub(super) fn turned(plan: &mut Plan) {
+    for turn in [Turn::Reversed, Turn::Shifted(13), Turn::Mirrored] {
+        let tells = |token: &Token| {
+            !token.known && token.len() >= TELL && token.letters.is_some_and(|word| turn.of(word).is_word())
+        };
+        if !plan.tokens.iter().any(tells) {
+            continue;
+        }
+        let values =
+            plan.tokens.iter().enumerate().map(|(at, token)| if plan.is_free(at) { turn.value(*token) } else { GAP });
+        for run in runs(values, DROP, TELL as i32) {
+            undo(plan, run, turn);
+        }
+    }
+    for run in runs(plan.tokens.iter().enumerate().map(|(at, token)| strange(plan, at, *token)), DROP, STRANGE) {
+        if let Some(turn) = shift(&plan.tokens[run.clone()]) {
+            undo(plan, run, turn);
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Reversed,
+    /// Every letter stands for the one so many places behind it in the alphabet.
+    Shifted(u8),
+    /// `a` stands for `z`.
+    Mirrored,
+}
+
+impl Turn {
+    fn of(self, word: Packed) -> Packed {
+        match self {
+            Turn::Reversed => word.reversed(),
+            _ => word.map(|letter| self.letter(letter)),
+        }
+    }
+
+    fn letter(self, letter: u8) -> u8 {
+        match (self, letter) {
+            (Turn::Shifted(by), b'a'..=b'z') => b'a' + (letter - b'a' + by) % 26,
+            (Turn::Mirrored, b'a'..=b'z') => b'a' + (b'z' - letter),
+            _ => letter,
+        }
+    }
+
+    /// How much `token` speaks for this turn.
+    fn value(self, token: Token) -> i32 {
+        let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
+        let makes_sense = token.letters.is_some_and(|word| self.of(word).is_word());
+        match (token.known, makes_sense) {
+            (false, true) if len > 2 => len,
+            (false, true) => len - 1,
+            (false, false) => -2,
+            (true, true) => 0,
+            (true, false) => -len,
+        }
+    }
+
+    fn text(self, word: &str) -> String {
+        match self {
+            Turn::Reversed => word.chars().rev().collect(),
+            _ => word
+                .chars()
+                .map(|letter| u8::try_from(letter).map_or(letter, |byte| char::from(self.letter(byte))))
+                .collect(),
+        }
+    }
+}
+
+fn undo(plan: &mut Plan, run: Range<usize>, turn: Turn) {
+    let piece = |token: &Token| Piece {
+        text: turn.text(&plan.words[token.start..token.end]),
+        source: Span::new(token.start, token.end),
+    };
+    let mut pieces: Vec<Piece> = plan.tokens[run.clone()].iter().map(piece).collect();
+    if turn == Turn::Reversed && pieces.len() > 1 {
+        let ordered = pieces.clone();
+        pieces.reverse();
+        pieces.last_mut().into_iter().for_each(|last| last.text.push('.'));
+        pieces.extend(ordered);
+    }
+    plan.replace(run, pieces, 2);
+}
+
+/// How much `token` looks like letters put for others.
+fn strange(plan: &Plan, at: usize, token: Token) -> i32 {
+    let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
+    match token.letters {
+        Some(_) if !plan.is_free(at) => GAP,
+        Some(_) if token.known => -len,
+        Some(_) => len,
+        None => GAP,
+    }
+}
+
+/// The shift that makes English of most of the words of `run`: of those that give the letters their usual numbers.
+fn shift(run: &[Token]) -> Option<Turn> {
+    let run = &run[..run.len().min(LONGEST_LOOK)];
+    let words = || run.iter().filter_map(|token| token.letters.filter(|word| word.len() > 2));
+    let mut counts = [0_u32; 26];
+    for word in words() {
+        word.letters().for_each(|letter| counts[usize::from(letter - b'a') % 26] += 1);
+    }
+    let fit = |by: u8| -> u32 {
+        (0..26_u8).map(|letter| counts[usize::from(letter)] * USUAL[usize::from((letter + by) % 26)]).sum()
+    };
+    let mut shifts: Vec<u8> = (1..26).collect();
+    shifts.sort_by_key(|by| std::cmp::Reverse(fit(*by)));
+    let letters: usize = words().map(Packed::len).sum();
+    let turns = shifts.into_iter().take(TRIES).map(Turn::Shifted);
+    turns.into_iter().find(|turn| {
+        let read = || words().filter(|word| turn.of(*word).is_word());
+        read().count() > 2 && read().map(Packed::len).sum::<usize>() * 10 >= letters * 6
+    })
+}
+
+/// Letters that turned make a word and do not do so by chance.
+const TELL: usize = 5;
+const DROP: i32 = 12;
+const GAP: i32 = -3;
+/// Letters of unknown words in a row that a shift is looked for in.
+const STRANGE: i32 = 14;
+const LONGEST_LOOK: usize = 64;
+const TRIES: usize = 3;
+/// How many of a thousand letters of English are `a`, `b` and so on.
+const USUAL: [u32; 26] =
+    [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
