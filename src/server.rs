@@ -1,11 +1,12 @@
 //! Composition root: listeners, background services, start and shutdown. Holds no logic of a request.
 
+mod reload;
 mod services;
 mod shutdown;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 
+use reload::Reload;
 use services::{AdminService, DemoService};
 use shutdown::Drain;
 
@@ -63,8 +65,17 @@ fn silence_panics() {
     }));
 }
 
-/// Serves until a signal ends the process. With `demo`, the built-in upstream listens there too.
-pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
+/// Where the configuration came from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file, or the built-in defaults; SIGHUP reads it again.
+    File(Option<PathBuf>),
+    /// Made for the demo, whose upstream listens at this address.
+    Demo(SocketAddr),
+}
+
+/// Serves until a signal ends the process. `config` is what `source` held at the start.
+pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
@@ -76,7 +87,6 @@ pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
     metrics.security_level(live.level());
 
     let admin = listen("admin.listen", config.admin.listen)?;
-    let demo = demo.map(|address| listen("demo upstream", address)).transpose()?;
     // Pingora binds by itself and gives up with a panic after half a minute; this tells at once.
     drop(listen("gateway.listen", config.gateway.listen)?);
 
@@ -85,8 +95,15 @@ pub fn run(config: Config, demo: Option<SocketAddr>) -> Result<(), StartError> {
     server.add_service(gateway(&server.configuration, &config, &live, &metrics, &audit)?);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
     server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
-    if let Some(listener) = demo {
-        server.add_service(background_service("demo upstream", DemoService::new(listener)));
+    match source {
+        Source::Demo(address) => {
+            let listener = listen("demo upstream", address)?;
+            server.add_service(background_service("demo upstream", DemoService::new(listener)));
+        }
+        Source::File(file) => {
+            let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
+            server.add_service(background_service("reload", Reload { file, live, metrics, audit }));
+        }
     }
     let patience = config.timeouts.drain;
     server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });

@@ -10,6 +10,7 @@ use super::serve::start;
 use super::{report, say};
 use crate::config::Config;
 use crate::load::variables;
+use crate::server::Source;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -30,7 +31,7 @@ impl Demo {
         match Config::load(Some(&text), variables()) {
             Ok(loaded) => {
                 say(io::stdout(), &welcome(&loaded.config, self.upstream));
-                start(loaded.config, &loaded.warnings, Some(self.upstream))
+                start(loaded.config, &loaded.warnings, Source::Demo(self.upstream))
             }
             Err(problems) => report(None, &problems),
         }

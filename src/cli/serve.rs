@@ -1,7 +1,6 @@
 //! `promptgate serve`: the gateway and the admin listener until a signal ends them. Decides nothing about requests.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +9,8 @@ use clap::Args;
 use super::{FAILED, report, say};
 use crate::config::{Config, Problem};
 use crate::policy::Level;
-use crate::{load, server, telemetry};
+use crate::server::{self, Source};
+use crate::{load, telemetry};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,12 +32,12 @@ impl Serve {
         if let Some(level) = self.level {
             config.security.level = level;
         }
-        start(config, &loaded.warnings, None)
+        start(config, &loaded.warnings, Source::File(self.config.clone()))
     }
 }
 
 /// Starts logging and serves.
-pub(super) fn start(config: Config, warnings: &[Problem], demo: Option<SocketAddr>) -> ExitCode {
+pub(super) fn start(config: Config, warnings: &[Problem], source: Source) -> ExitCode {
     if let Err(error) = telemetry::logging::init(&config.log) {
         say(io::stderr(), &format!("logging: {error}"));
     }
@@ -46,7 +46,7 @@ pub(super) fn start(config: Config, warnings: &[Problem], demo: Option<SocketAdd
     }
     let (gateway, admin) = (config.gateway.listen, config.admin.listen);
     tracing::info!(%gateway, %admin, level = %config.security.level, auth = config.auth.mode().name(), "starting");
-    match server::run(config, demo) {
+    match server::run(config, source) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(io::stderr(), &format!("promptgate cannot start: {error}"));

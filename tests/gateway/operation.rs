@@ -39,6 +39,49 @@ async fn a_change_of_the_level_holds_from_the_next_request_on() {
 }
 
 #[tokio::test]
+async fn on_sighup_a_good_configuration_takes_effect_and_a_bad_one_changes_nothing() {
+    let site = Site::start("[security]\nlevel = \"high\"\n");
+    let mut kept = Wire::connect(site.address()).await;
+    let mut status = async || {
+        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+        let (_, answer) = kept.exchange(&ask.bytes()).await;
+        answer.map(|(head, _)| head.status())
+    };
+    assert_eq!(status().await, Some(200));
+    site.gateway.append(&format!("[rules]\nfiles = [{RULES:?}]\n"));
+    assert_eq!(status().await, Some(200), "nobody has said that the file changed");
+    assert_eq!(site.gateway.reload().await["result"], "ok");
+    assert_eq!(status().await, Some(400));
+
+    site.gateway.append("[[rules.override]]\nid = \"injection.tset.zebra\"\nconfidence = 0.1\n[gateway.tls]\n");
+    let failed = site.gateway.reload().await;
+    assert_eq!((&failed["result"], &failed["problems"]), (&"failed".into(), &2.into()));
+    site.gateway.append("cert = \"a\"\nkey = \"b\"\n");
+    assert_eq!(site.gateway.reload().await["problems"], 1, "the listener cannot change");
+    assert_eq!(status().await, Some(400), "the one before stays in force");
+    let errors = site.gateway.stderr();
+    assert!(errors.contains("gateway.tls.cert: is missing") && errors.contains("gateway: cannot change"), "{errors}");
+    let metrics = site.gateway.ask_admin("/metrics");
+    for line in [r#"reloads_total{result="ok"} 1"#, r#"reloads_total{result="failed"} 2"#] {
+        assert!(metrics.contains(line), "{line} is missing in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_is_re_levelled_without_a_restart() {
+    let site = Site::start(&format!("[security]\nlevel = \"high\"\n[rules]\nfiles = [{RULES:?}]\n"));
+    let ask = || Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+    assert_eq!(ask().send(site.address()).await.status(), 400);
+    site.gateway.append("[[rules.override]]\nid = \"injection.test.*\"\nconfidence = 0.1\n");
+    assert_eq!(site.gateway.reload().await["result"], "ok");
+    assert_eq!(ask().send(site.address()).await.status(), 200);
+    site.gateway.append("[[rules.override]]\nid = \"injection.tset.zebra\"\nconfidence = 0.1\n");
+    assert_eq!(site.gateway.reload().await["result"], "failed");
+    assert!(site.gateway.stderr().contains("rules.override[1].id: no rule is called"), "{}", site.gateway.stderr());
+    assert_eq!(ask().send(site.address()).await.status(), 200);
+}
+
+#[tokio::test]
 async fn one_record_tells_of_each_request_and_metrics_count_it() {
     let site = Site::start("");
     let body = format!(r#"{{"messages":[{{"role":"user","content":"mine is {SECRET}"}}]}}"#);

@@ -96,8 +96,38 @@ impl Gateway {
     }
 
     pub fn terminate(&self) {
-        let sent = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        self.signal("-TERM");
+    }
+
+    /// Has it read its configuration again, and waits until it has; how that ended stands in the audit log.
+    pub async fn reload(&self) -> Value {
+        let reloads = || {
+            let text = self.audit_text();
+            let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+            whole.filter(|record| record["event"] == "config_reloaded").collect::<Vec<_>>()
+        };
+        let before = reloads().len();
+        self.signal("-HUP");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(record) = reloads().get(before) {
+                return record.clone();
+            }
+            assert!(Instant::now() < deadline, "the gateway does not read its configuration again");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(sent.expect("the command kill").success());
+    }
+
+    /// Adds to its configuration file, which it does not read until it is told to.
+    pub fn append(&self, config: &str) {
+        let path = self.directory.join("config.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration file");
+        std::fs::write(path, text + config).expect("the configuration file");
     }
 
     /// Its exit code, when it has ended by itself.
