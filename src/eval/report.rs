@@ -38,7 +38,7 @@ pub struct Cost {
 }
 
 impl Report {
-    /// `took` has the nanoseconds of each row at level medium, `errors` says how many of the worst rows of a kind to name.
+    /// `took` has the nanoseconds of each row at one level, `errors` says how many of the worst rows of a kind to name.
     pub fn new(rows: &[(Row, Judged)], took: &[u64], errors: usize) -> Self {
         let prompts = prompts::figures(rows);
         Report {

@@ -143,7 +143,7 @@ fn worst(out: &mut String, rows: &[Worst]) {
 }
 
 fn cost(out: &mut String, rows: usize, cost: &Cost) {
-    section(out, "cost at level medium, one thread");
+    section(out, "cost at one level, one thread");
     line(
         out,
         format!(
