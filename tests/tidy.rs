@@ -63,7 +63,7 @@ const EMPTY_NAMES: &[&str] = &["common", "helper", "helpers", "misc", "types", "
 const MAX_LINES: usize = 500;
 
 /// Files that are one long table: rows are searched, not read from top to bottom.
-const TABLES: &[&str] = &["src/detect/semantics/lexicon.rs"];
+const TABLES: &[&str] = &["src/detect/near/lexicon.rs", "src/detect/semantics/lexicon.rs"];
 
 // ── the facts ───────────────────────────────────────────────────────────────────────────────────────────────────────
 

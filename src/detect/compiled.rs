@@ -85,6 +85,7 @@ impl CompiledRule {
         let span =
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
         let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
+        let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span)));
         (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
     }
 

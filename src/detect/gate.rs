@@ -1,6 +1,7 @@
 //! Where a text opens a gate: the surroundings of digits, `@` and the like. Cheap byte scans, no patterns.
 
 use super::rule::Gate;
+use super::token;
 use crate::text::Span;
 
 /// Disjoint stretches of `text`, in order, outside of which no rule behind `gate` can match.
@@ -10,6 +11,7 @@ pub(super) fn regions(gate: Gate, text: &str) -> Vec<Span> {
     match gate {
         Gate::Digits => around(text, clusters(bytes)),
         Gate::Digit => around(text, digit_runs(bytes)),
+        Gate::Token => token::runs(text),
         Gate::At => around(text, places(bytes, |at| bytes[at] == b'@')),
         Gate::Colon => around(text, places(bytes, |at| bytes[at] == b':')),
         Gate::Dotted => {

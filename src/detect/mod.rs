@@ -4,6 +4,7 @@ mod allow;
 mod compiled;
 pub mod finding;
 mod gate;
+pub mod near;
 mod overlap;
 mod prefilter;
 mod reach;
@@ -11,6 +12,7 @@ pub mod rule;
 pub mod scanner;
 pub mod score;
 pub mod semantics;
+mod token;
 pub mod tuning;
 pub mod validate;
 

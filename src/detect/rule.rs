@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::near::Near;
 use super::validate::Validator;
 use super::{Allow, Category, Class, Finding, Scanner, Severity};
 use crate::text::Span;
@@ -26,6 +27,8 @@ pub struct Rule {
     /// Source of the pattern; the span is the group `secret`, else the whole match. A match with a group `not` is no finding.
     pub regex: String,
     pub validator: Validator,
+    /// What the words around the span have to say.
+    pub near: Option<Near>,
     /// Minimal Shannon bits a character of the span.
     pub entropy: f32,
     /// Patterns over the span; a match means it is no finding.
@@ -58,6 +61,8 @@ pub enum Gate {
     Colon,
     /// A digit, `.`, a digit.
     Dotted,
+    /// Sixteen bytes and more that look drawn at random: keys, tokens, digests, UUIDs.
+    Token,
 }
 
 /// Which reading of the text a rule is matched against.
@@ -185,6 +190,7 @@ struct Row {
     regex: String,
     #[serde(default)]
     validator: Validator,
+    near: Option<Near>,
     #[serde(default)]
     entropy: f32,
     #[serde(default)]
@@ -213,6 +219,7 @@ impl Row {
             trigger: self.gate.map_or(Trigger::Keywords(self.keywords), Trigger::Gate),
             regex: self.regex,
             validator: self.validator,
+            near: self.near,
             entropy: self.entropy,
             allow: self.allow,
             unless: self.unless,

@@ -5,7 +5,10 @@ mod crypto;
 mod national;
 mod network;
 mod number;
+mod random;
 mod secret;
+
+pub use random::looks_random;
 
 use serde::Deserialize;
 
@@ -63,7 +66,7 @@ pub enum Validator {
     Date,
     // secrets
     Jwt,
-    /// A random-looking token: upper case, lower case and digits interleaved as no identifier or word has them.
+    /// A random-looking token that is no digest: its letters are those of no word or identifier.
     Random,
     /// The value of an assignment to a key or token, not a placeholder, variable or expression.
     Credential,
@@ -93,7 +96,7 @@ impl Validator {
             Validator::Bech32 => crypto::bech32(text),
             Validator::Eth => crypto::eth(text),
             Validator::Jwt => secret::jwt(text),
-            Validator::Random => secret::random(text),
+            Validator::Random => random::random(text),
             Validator::Credential => secret::credential(text),
             Validator::Password => secret::password(text),
             Validator::StrongPassword => secret::strong_password(text),

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use super::random::is_camel_case;
+
 /// The first part of a JSON Web Token is base64url of an object with `alg` (RFC 7515 section 4.1).
 pub(super) fn jwt(text: &str) -> bool {
     let header = text.split('.').next().unwrap_or_default();
@@ -19,45 +21,6 @@ pub(super) fn basic(text: &str) -> bool {
     colon + 1 < pair.len() && pair.iter().all(|b| *b >= b' ')
 }
 
-/// Letters and digits interleaved. Words, identifiers and paths keep their classes in runs; a random string changes class about every second character, and
-/// less often, with longer runs of letters, where it has one case only.
-pub(super) fn random(text: &str) -> bool {
-    let classes: Vec<u8> = text.bytes().map(class).collect();
-    let digits = classes.iter().filter(|c| **c == DIGIT).count();
-    let mixed_case = classes.contains(&UPPER) && classes.contains(&LOWER);
-    let (fewest_digits, tenths, run) = if mixed_case { (2, 3, 10) } else { (4, 2, 15) };
-    let interleaved = changes(&classes) * 10 >= classes.len() * tenths && longest_run(&classes, LOWER) < run;
-    digits >= fewest_digits && digits < classes.len() && interleaved && !is_placeholder(text) && !is_hash(text)
-}
-
-const UPPER: u8 = 0;
-const LOWER: u8 = 1;
-const DIGIT: u8 = 2;
-const OTHER: u8 = 3;
-
-fn class(b: u8) -> u8 {
-    match b {
-        b'A'..=b'Z' => UPPER,
-        b'a'..=b'z' => LOWER,
-        b'0'..=b'9' => DIGIT,
-        _ => OTHER,
-    }
-}
-
-/// Neighbours of different class; a separator ends a word and counts for nothing.
-fn changes(classes: &[u8]) -> usize {
-    classes.windows(2).filter(|pair| pair.first() != pair.last() && !pair.contains(&OTHER)).count()
-}
-
-fn longest_run(classes: &[u8], wanted: u8) -> usize {
-    classes.split(|c| *c != wanted).map(<[u8]>::len).max().unwrap_or(0)
-}
-
-/// Hexadecimal throughout: a commit, a digest or a UUID. What makes one a secret is said beside it, in the rule.
-fn is_hash(text: &str) -> bool {
-    text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
-}
-
 /// The value of something called a key, token or secret. Real ones have digits or mixed case; a plain word or a name in one case is a variable.
 pub(super) fn credential(text: &str) -> bool {
     let digit = text.bytes().any(|b| b.is_ascii_digit());
@@ -66,12 +29,6 @@ pub(super) fn credential(text: &str) -> bool {
     (digit || (upper && lower && text.len() >= 16 && !is_camel_case(text)))
         && !is_placeholder(text)
         && !is_expression(text)
-}
-
-/// Words joined by capitals: few capitals, each followed by a run of small letters.
-fn is_camel_case(text: &str) -> bool {
-    let classes: Vec<u8> = text.bytes().map(class).collect();
-    changes(&classes) * 5 < classes.len() * 2
 }
 
 pub(super) fn password(text: &str) -> bool {
@@ -92,7 +49,7 @@ pub(super) fn strong_password(text: &str) -> bool {
 
 /// What stands where a secret is to be filled in: `your_api_key_here`, `<token>`, `xxxx`, `****`, `REDACTED`. `changeme`, `admin` and `123456` are not among
 /// them: they are the passwords of real machines, and masking one that is not costs a reader nothing.
-fn is_placeholder(text: &str) -> bool {
+pub(super) fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     let repeated = lower.bytes().all(|b| Some(b) == lower.bytes().next());
@@ -186,18 +143,6 @@ mod tests {
                 Basic,
                 &["QWxhZGRpbjpvcGVuIHNlc2FtZQ==", "YWRtaW46T3JhbmdlQ29iYWx0NTEl"],
                 &["QWxhZGRpbg==", "QWxhZGRpbjo=", "auth"],
-            ),
-            (
-                Random,
-                &["FKlPcmWOeHS3gaTEd9x0", "8eT37MONlSRaOshthVpuij8MOEqFSV4ZY1sz"],
-                &[
-                    "getElementsByClassName2",
-                    "internationalization",
-                    "7c71c4ac-29b3-4612-af4d-5a306291959b",
-                    "d54a167b35bb35246d6a0b083a6cd5edb71157aa",
-                    "2024_11_22_report",
-                    "SOME_CONSTANT_NAME",
-                ],
             ),
             (
                 Credential,

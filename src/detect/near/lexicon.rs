@@ -1,0 +1,199 @@
+//! The words read around a token. Data only; what follows from a word is said where it is used.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Lower-case words, written with spaces between them and looked up by hash.
+pub(super) struct Words(LazyLock<HashSet<&'static str>>);
+
+impl Words {
+    pub fn has(&self, word: &str) -> bool {
+        self.0.contains(word)
+    }
+
+    /// The word itself, or a longer one that begins with it: `algoliaadmin`.
+    pub fn begins(&self, word: &str) -> bool {
+        self.has(word) || (SHORTEST_BEGINNING..word.len()).any(|end| word.get(..end).is_some_and(|name| self.has(name)))
+    }
+}
+
+const SHORTEST_BEGINNING: usize = 5;
+
+macro_rules! words {
+    ($text:expr) => {
+        Words(LazyLock::new(|| $text.split_ascii_whitespace().collect()))
+    };
+}
+
+/// What follows is a secret if it is given a value.
+pub(super) static STRONG: Words = words!(
+    "accesskey accesstoken adminkey apikey apikeys apipass apisecret apitoken appkey appsecret apptoken authkey \
+     authtoken bearer bearertoken bottoken chave clave clientsecret contrasena credential credentials creds \
+     deploykey encryptionkey idtoken jeton jwtsecret kennwort key keys licensekey masterkey motdepasse passcode \
+     passphrase passwd password passwort pat personalaccesstoken privatekey pwd readkey refreshtoken schluessel \
+     secret secretkey secrets senha servicekey sessiontoken signingkey subscriptionkey token tokens usertoken \
+     wachtwoord webhooksecret writekey"
+);
+
+/// What has to do with credentials.
+pub(super) static CREDENTIALS: Words = words!(
+    "401 403 access account accountid api apis appid auth authenticate authenticated authentication \
+     authorization client clientid committed compromised conn connection cookie csrf deactivate dsn encryption \
+     expose exposed forbidden invalidate jwt leak leaked licence license login oauth oauth2 otp pass paste \
+     pasted pepper pin private regenerate revoke revoked rotate rotated salt saml sas sdk seed session sessionid \
+     sid sig signature signin signing sso ssws totp unauthorized webhook"
+);
+
+/// What follows is a digest, a revision or a name given by a machine.
+pub(super) static DIGESTS: Words = words!(
+    "b64 base64 blake blake2 blake2b blake3 blob block branch build buildid cert certificate checkout checksum \
+     checksums cherry commit commitid commits correlation correlationid crates crc crc32 digest digests docker \
+     etag etags eventid expected fingerprint gif guid hash hashed hashes head href image index integrity iv jpeg \
+     jpg layer manifest md4 md5 md5sum merge messageid nonce oci oid output parent png pubkey ref refs registry \
+     request requestid resolved rev revision revisionid revs sha sha1 sha1sum sha2 sha224 sha256 sha256sum sha3 \
+     sha384 sha512 shasum snapshot sourcemap span spanid src svg tag tarball tarballs tgz thumbprint trace \
+     traceid traceparent transaction tree tx txid txn uuid woff woff2 zip"
+);
+
+/// Before "key" or "token" they make something of it that opens no door.
+pub(super) static QUALIFIERS: Words = words!(
+    "bucket cache column composite continuation cursor dedup deduplication dictionary foreign group hot i18n \
+     idempotency join lookup map next nextpage object page pagination partition primary public publishable \
+     registry routing row s3 shard sort translation unique"
+);
+
+/// Directly before a value: "the key is ...", "set the token to ...".
+pub(super) static CONNECTORS: Words = words!("are as e equals es est is ist jest lautet str string to val value was");
+
+/// Services by names that mean nothing else.
+pub(super) static VENDORS: Words = words!(
+    "abstractapi abuseipdb accuweather activecampaign acuity acuityscheduling adafruit adafruitio adobeio adroll \
+     adyen aerisapi aerisweather agora agoraio ahrefs airbrake airship airtable airvisual aiven akamai alchemy \
+     alchemyapi alegra algolia alibaba alienvault aliyun aliyunoss allsports alphavantage amadeus amazonaws \
+     ambee amplitude amplitudeapi anthropic anypoint apideck apiflash apify apilayer apimatic apimetrics \
+     apininjas apitemplate apollographql appcenter appcues appdynamics appfollow appointedd appoptics appsflyer \
+     appsmith appspot appsync apptivo appveyor appwrite apruve arangodb argocd artifactory asana assemblyai \
+     atera atlassian audd auddio auth0 authorizenet authress autodesk avalara avaza aviationstack axonaut aylien \
+     ayrshare azuread azuredevops azureml backblaze backtrace baidu bamboohr bannerbear baremetrics baserow \
+     baseten bce beebole besttime betterstack bigcommerce bilibili billomat binance bingmaps binlist bitbar \
+     bitbucket bitcoinaverage bitfinex bitly bitmex bitrise bitwarden blablabus blackfire blazemeter blitapp \
+     blockchain blockfrost blocknative blogger bluesnap blynk bombbomb borgbase botsify braintree braintrust \
+     brandfetch brevo brightlocal browserless browserstack browshot bscscan btcpay buddyns budibase bugherd \
+     bugsnag buildkite builtwith bulksms bunnycdn buttercms bynder bytedance caflou calendarific calendly \
+     calorieninja campayn cannyio capsulecrm captaindata carboninterface cashboard caspio censys centralstation \
+     cerebras cexio chartmogul chatbase chatfuel chatwoot checkmarket checkr checkvist circleci clarifai \
+     clearbit clerkio clickhelp clickhouse clicksend clickup clockify clockworksms closecrm cloudant \
+     cloudconvert cloudelements cloudflare cloudimage cloudinary cloudmersive cloudplan cloudsight cloudsmith \
+     cloudways cloverly cloze codacy codeclimate codecov codemagic codequiry codiga coinapi coinbase coingecko \
+     coinlayer coinlib coinmarketcap collect2 commercejs companyhub confluent contentful contentstack convertapi \
+     convertkit couchbase countrylayer coveralls coze craftmypdf crossbrowsertesting crossref crowdin \
+     cryptocompare currencycloud currencyfreaks currencylayer currencyscoop currentsapi customerio d7network \
+     dailyco dandelion dareboost dashscope databox databricks datadog datadoghq datafire datagov dataiku \
+     debounce deepai deepgram deepinfra deepl deepseek delighted deputy detectify detectlanguage deviantart \
+     dfuse diffbot diggernaut digicert digitalocean dingtalk discogs discord discordapp disqus ditto dnscheck \
+     dnsimple dockerhub docparser documo docusign doppler dotdigital dotmailer dovico dreamhost dronahq droneci \
+     dropbox dropboxapi dwolla dynadot dynalist dynatrace dyspatch easyinsight easypost ebay ebayapi edamam \
+     edenai elasticemail elasticsearch elevenlabs emailoctopus enablex endorlabs envoyapi envoyproxy epsilla \
+     esendex etherscan etherum ethplorer etsy etsyapi eventbrite everhour exchangerate exchangeratesapi \
+     extractorapi facebook faceplusplus fastforex fastly fastspring faunadb feedier feishu fibery figma fileio \
+     finage financialmodelingprep finnhub firebase firecrawl fireworks fixerio flatio fleetbase flexport flickr \
+     flightapi flightlabs flightstats flowdash flowdock flowflu flutterwave flyio forecastio formbucket \
+     formcraft formio formsite foursquare frameio freeclimb freecurrency freshbooks freshdesk freshservice \
+     freshworks fullcontact fullstory fusebill fxmarket gainsight gcore gengo geoapify geocode geocodify \
+     geocodio geoipifi geokeo geonames getaccept getemail getemails geteventstore getgeoapi getgist getresponse \
+     getsandbox getui ghostery giphy gitea gitguardian github githubapp gitlab gitpod gitter glassnode gocanvas \
+     gocardless godaddy goodday goodreads googleapis googlemaps gorgias grafana grafanacloud graphcms \
+     graphhopper gravitee greenhouse groovehq groq gtmetrix gumroad guru gyazo hackerone happyscribe hashicorp \
+     hasura heatmapapi helcim hellosign helpcrunch helpscout heroku herokuapp heygen hiddenlayer highlightio \
+     hiveage holidayapi honeybadger honeycomb hopin hostinger hotjar html2pdf huaweicloud hubspot hubspotapi \
+     huggingface hunterio hybiscus hygraph hypertrack ibmcloud iconfinder iexcloud imagekit imagga imgbb imgix \
+     imgur impala improvmx influxdb infobip infracost infura insightly instabot instagram instamojo intellifi \
+     interseller intrinio invoiceocean ipapi ipdata ipgeolocation ipify ipinfo ipinfodb ipquality ipqualityscore \
+     ipstack ironmq iterable jenkins jfrog jira jiratoken jotform jpush jsonbin judge0 juicyscore jumio \
+     jumpcloud jumpseller kakao kaleyra kanbantool karmacrm kayako keycdn keygen kickbox kickstarter kinsta \
+     klaviyo klipfolio knapsackpro kommo kontent kraken krakenapi kucoin kustomer kylas lambdatest landbot \
+     langchain langfuse langsmith languagelayer lark larksuite launchdarkly leadfeeder leancloud leaseweb \
+     ledgerx lemlist lemonsqueezy lendflow lessannoyingcrm lexigram lineapi linearapi linemessaging linenotify \
+     linkedin linkpreview linode liveagent livechat livekit livestorm llamaindex loadmill lob logdna logflare \
+     loggly logglytoken loginradius logrocket logz logzio lokalise lunchmoney luno mabl macaddress madkudu \
+     magento magicbell mailboxlayer mailchimp mailerlite mailersend mailgun mailjet mailjetbasicauth mailjetsms \
+     mailmodo mailsac mailtrap mandrill mapbox mapquest marketo marketstack mattermost mavenlink maxmind \
+     meaningcloud mediastack meetup meilisearch mercadopago mercari mesibo messagebird metaapi metabase metrilo \
+     microcms midise milvus mindmeister minimax minio mistralai mixcloud mixmax mixpanel modernmt mojohelpdesk \
+     mollie moloni monkeylearn moonclerk moonshot moosend moralis moralisapi mparticle mqtt mrticktock \
+     myfreshworks myintervals nasdaq nasdaqdatalink naver netcore nethunt netlify netsuite neutrinoapi newrelic \
+     newsapi newscatcher nexmo nexmoapi nftport ngrok nicereply nightfall notionapi novu nozbe nozbeteams npm \
+     npmjs npmtoken nuget numverify nutritionix nvapi nylas nytimes oanda ocrspace okta omnisend onedesk \
+     onelogin onepagecrm onesignal onfido onfleet onwater oopspam openai openaiapi opencage opencagedata \
+     openexchangerates opengraphr openrouter openuv openvpn openweather openweathermap opsgenie optidash \
+     optimizely oraclecloud orbitsdk ory outreachio owlbot packagecloud packagist pagarme pagerduty paloalto \
+     pandadoc pandascore paperform paperspace parabola paralleldots parsehub parsers parseur particle \
+     partnerstack pastebin pathfix payfast payfit paymo paymongo paypal paypaloauth payscale paystack pdflayer \
+     pdfmonkey pdfshift peopledatalabs pepipost perplexity pexels phaxio phishlabs phonevalidator phraseapp \
+     pinata pinboard pinecone pingdom pinterest pipedream pipedrive pivotaltracker pixabay plaid plaidkey \
+     planetscale planview planviewleankit planyo plesk pleskapi plivo podio poloniex polygonio polygonscan \
+     portainer postageapp posthog postmark postmarkapp powrbot prefect privacycloud privatbank procfu prodpad \
+     productboard proofhub prospectcrm protocolsio proxycrawl pubnub pulumi purestake pushbullet pusher pushover \
+     pushpushgo pypi qdrant qiniu qonto quaderno qualaroo qualtrics quandl qubole quickbase quickbooks \
+     quickmetrics quickpay rabbitmq rapidapi razorpay reallysimplesystems rebrandly rechargepayments recraft \
+     recruitee recurly redash redislabs refiner remotive removebg rentman repairshopr replicate replit replyio \
+     requestfinance restpack restpackhtmltopdfapi restpackscreenshotapi revampcrm revenuecat reversecontact \
+     rightscale ringcentral riotgames ritekit roaring robinhood rocketchat rocketreach rollbar rootly route4me \
+     rownd rubygems runpod runrunit runscope runwayml sageintacct saladcloud salesblink salescookie salesflare \
+     salesforce salesloft salesmate salsify samsara satismeter saucelabs saucenao scaleway scalingo scalr \
+     scrapeowl scraperapi scraperbox scrapersite scraperstack scrapestack scrapfly scrapingant scrapingbee \
+     scrapingdog screenshotapi screenshotlayer scrutinizer searchapi searchbing securitytrails segmentapi \
+     segmentio selectpdf semaphore semaphoreci semrush sendbird sendbirdorganizationapi sendcloud sendgrid \
+     sendinblue sendpulse sendy sentinelone sentry sentryio serpapi serperdev serpstack serveo servicenow \
+     sevdesk sheety sherpadesk shipday shipengine shippo shipstation shodan shopify shopware shortcut shotstack \
+     shutterstock signable signalwire signaturit signhouse signupgenius signzy sigopt siliconflow simfin \
+     similarweb simplenote simplesat simplybook simplynoted simvoly sinch sinchmessage sirv sitebulb siteleaf \
+     skrapp skrappio skubana skybiometry slack slackbot slackwebhook smartling smartrecruiters smartsheet \
+     smartystreets smooch smsapi snipcart snipcartapi snowflake snyk softlayer solana solarwinds sonarcloud \
+     sonarqube sourcegraph sparkpost speechmatics speechtext splunk splunkobservability spoonacular sportradar \
+     sportsmonk spotify spotinst sqreen squareapp squarespace squareup sslmate stabilityai stackblitz stackhawk \
+     stackoverflow statsig statuscake statuspage statuspal steamapi stitchdata stockdata stormboard stormglass \
+     storyblok storychief strapi strava stripe stripo stytch sugester sumologic sumsub supabase supernotes \
+     surveyanyplace surveybot surveymonkey surveysparrow survicate swaggerhub swiftype synthesia tailscale \
+     talkjs taskrabbit tatum tatumio taxjar teamcity teamgate teamwork teamworkcrm teamworkdesk teamworkspaces \
+     technicalanalysisapi tefter telegram telegrambot telesign teletype telnyx tencent tencentcloud terraform \
+     terraformcloud testingbot text2data textlocal textmagic theoddsapi thinkific thousandeyes threatstack \
+     thycotic ticketmaster tickettailor tiingo timecamp timezoneapi tineswebhook tmetric todoist togetherai \
+     toggl toggltrack tomorrowio tomtom tradier transferwise transloadit travelpayouts travelperk travis \
+     travisci trello trelloapikey trufflehog trustpilot trustwave turbonomic tuya twelvedata twilio twitch \
+     twitter tyntec typeform typetalk ubidots uclassify ultravox umeng unifyid unsplash upcdatabase uplead \
+     uploadcare upstash uptimerobot upwave upwork urlscan usersnap userstack uservoice vatlayer veevavault \
+     vercel verifier verimail veriphone verizonmedia versioneye viewneo vimeo virustotal visualcrossing \
+     voicegain volcengine vonage voodoosms vouchery voyageai vpnapi vultr vyte wakatime walkscore wandb \
+     weatherapi weatherbit weatherstack weaviate webex webexbot webflow webscraper webscraping websitepulse \
+     wechat weixin wepay whatcms whatfix whatsapp whoisxml whoxy wistia woocommerce woopra wordpress workday \
+     workos worksnaps workstack wrike wubook wunderground xai xata xero xiaomi yahoo yandex yelp ynab \
+     youneedabudget youtube zapier zapierwebhook zapscan zendesk zendeskapi zenkit zenkitapi zenrows zenscrape \
+     zenserp zeplin zerobounce zerossl zerotier zhipu zhipuai zipapi zipbooks zipcodeapi zipcodebase zoho \
+     zohocrm zonkafeedback zoomus zulip zulipchat zuora zyte"
+);
+
+/// Services named by an ordinary word: it takes a word for a credential as well.
+pub(super) static COMMON_VENDORS: Words = words!(
+    "ai21 amazon anchor apex apify apollo apple archive atom aws azure basecamp beacon beam beamer bing bitcoin \
+     block bolt box branch brave bridge bright bubble buddy buffer bunny butter butterfly button canva captain \
+     carbon cargo cast census chain chart chat chatbot checkout chef circle clear clerk click clipboard close \
+     cloud coda cohere coil column common compass confluence consul copilot copper courier cube current customer \
+     cypress dash data deel delta deno depot digital dock docker docs dovetail drift drip drone dropbox dust \
+     dwell dyn eagle ebay echo edge elastic element email ember envoy ethereum express fabric fathom fauna fetch \
+     fiber flash fleet float flow fly follow front fulcrum fusion gcloud gcp gem gemini ghost gist glean glide \
+     google granola graph gusto harness harvest heap hex highlight hive honey hook hue hunter ibm ide impact \
+     influx ink insight intercom iron jam jet jumbo kafka keen kite knock kubernetes lambda lattice launch leap \
+     lever lightspeed line linear live llama locale loom loop magic mail map marker mastodon matrix maze medium \
+     mercury mesh meta metal microsoft miro mistral mix modal mode monday mono moon motion mux mysql neon nest \
+     nets nitric north notion nova ntfy office365 oracle orb orbit orca origin outlook outreach paddle palm \
+     parse peach pendo persona phrase pilot pin pinned pipe pivotal pixel plane planet platform plausible play \
+     plot plugin pocket point pop portal post postgres postman presto prism prometheus proof pulse push quay \
+     rails railway ramp raven ray reach ready recharge reddit redis relay remote render resemble resend retool \
+     retro ring river rocket rome root router runway rust sail scale scout segment sense sensible sentinel shift \
+     ship shipping shopper signal signature skype slab snap snapchat snowplow social sonar spark spike split \
+     sprig sprout square stability stack status steam stitch store stream sumo super surf surge swift tableau \
+     tally tango tavily temporal tenor terra thread ticket tiktok toast together trace track trigger tumblr tune \
+     twin twine twist uber unify unleash uptime vault vector veriff video vimeo vision voice wave weather \
+     webhook whale wise wish wit wix wiz writer yield zeal zenith zero zip zoom"
+);
