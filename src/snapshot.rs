@@ -75,7 +75,7 @@ fn plans(config: &Config) -> Result<HashMap<&'static str, Arc<Plan>>, Problem> {
     let mut plans = HashMap::new();
     for dialect in config.routes.iter().map(|route| route.dialect) {
         if !plans.contains_key(dialect.name) {
-            let plan = Plan::compile(dialect.selectors().copied());
+            let plan = dialect.plan();
             let plan = plan.map_err(|error| Problem::new(dialect.name, error.to_string()))?;
             plans.insert(dialect.name, Arc::new(plan));
         }

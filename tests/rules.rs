@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use promptgate::detect::scanner::STEP;
 use promptgate::detect::{Category, RuleSet};
 use promptgate::policy::Level;
-use promptgate::sanitize::Refusal;
+use promptgate::sanitize::{Refusal, Verdict};
 use serde_json::{Value, json};
 
 #[path = "support/sanitizer.rs"]
@@ -152,15 +152,19 @@ fn known_attacks_are_caught_in_disguise() {
     assert!(low.is_empty(), "{low:#?}");
 }
 
-/// A place of an attack: the format, and the body or bodies it makes, all of which have to be refused.
+/// A place of an attack: the format, and the body or bodies it makes, in all of which it has to be caught.
 type Placement = (&'static str, usize, &'static str, fn(&str) -> Vec<Value>);
 
 const PLACEMENTS: &[Placement] = &[
     ("content", 10, "openai.chat", |text| vec![said(text)]),
     ("content part", 10, "openai.chat", |text| vec![said(json!([{ "type": "text", "text": text }]))]),
-    ("system", 10, "anthropic.messages", |text| vec![json!({ "system": text })]),
+    ("system, only counted", 0, "anthropic.messages", |text| vec![json!({ "system": text })]),
     ("assistant", 10, "openai.chat", |text| vec![json!({ "messages": [{ "role": "assistant", "content": text }] })]),
     ("name", 10, "openai.chat", |text| vec![json!({ "messages": [{ "name": text, "content": "hi" }] })]),
+    ("old message", 10, "openai.chat", |text| {
+        let message = |content: &str| json!({ "role": "user", "content": content });
+        vec![json!({ "messages": [message(text), message("hi")] })]
+    }),
     ("tool result", 10, "openai.chat", |text| vec![json!({ "messages": [{ "role": "tool", "content": text }] })]),
     ("tool result, JSON", 10, "openai.chat", |text| {
         vec![json!({ "messages": [{ "role": "tool", "content": json!({ "page": [text] }).to_string() }] })]
@@ -204,8 +208,8 @@ const PLACEMENTS: &[Placement] = &[
 fn known_attacks_are_caught_in_every_place() {
     let mut low = Vec::new();
     for (name, floor, format, place) in PLACEMENTS {
-        let refused = |attack: &&&str| place(attack).iter().all(|body| blocks(Level::Medium, format, body));
-        let caught = ATTACKS.iter().filter(refused).count();
+        let all = |attack: &&&str| place(attack).iter().all(|body| catches(Level::Medium, format, body));
+        let caught = ATTACKS.iter().filter(all).count();
         println!("{name:24} {caught:>6}");
         if caught < *floor {
             low.push(format!("{name}: {caught}, floor {floor}"));
@@ -216,6 +220,16 @@ fn known_attacks_are_caught_in_every_place() {
 
 fn blocks(level: Level, format: &str, body: &Value) -> bool {
     run(format, level, [body.to_string().as_bytes()]).body == Err(Refusal::Policy)
+}
+
+/// Refused, or withheld so that nothing is left to be caught in what goes up.
+fn catches(level: Level, format: &str, body: &Value) -> bool {
+    let outcome = run(format, level, [body.to_string().as_bytes()]);
+    match (&outcome.body, outcome.report.verdict()) {
+        (Err(refusal), _) => *refusal == Refusal::Policy,
+        (Ok(rest), Verdict::Quarantined) => run(format, level, [&rest[..]]).report.verdict() == Verdict::Clean,
+        _ => false,
+    }
 }
 
 fn said(content: impl Into<Value>) -> Value {

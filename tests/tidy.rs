@@ -259,9 +259,9 @@ fn configuration_keys(toml: &str) -> Vec<String> {
     let mut keys = Vec::new();
     for found in toml.lines().filter_map(|line| LINE.captures(line)) {
         if let Some(name) = found.name("section") {
-            // A level's cell stands for eighteen of its kind; the README has them as a table of their own.
-            section =
-                Some(name.as_str()).filter(|name| !name.starts_with("security.levels") && *name != "upstream.timeouts");
+            // A level's cell stands for eighteen of its kind, an origin's for eight; the README has tables of them.
+            let is_cell = |name: &str| name.starts_with("security.levels") || name.starts_with("security.origins");
+            section = Some(name.as_str()).filter(|name| !is_cell(name) && *name != "upstream.timeouts");
         } else if found.name("array").is_some() {
             section = None;
         } else if let (Some(section), Some(key)) = (section, found.name("key")) {

@@ -29,7 +29,7 @@ pub(super) struct Verdict {
     /// The highest of a window, as the gateway judges it.
     pub score: f32,
     pub threshold: f32,
-    /// `Block`, `Monitor`, or `Allow` for anything that does not refuse.
+    /// `Block`, `Quarantine`, `Monitor`, or `Allow` for anything that does not refuse.
     pub action: Action,
 }
 
@@ -67,6 +67,7 @@ static SLOTS: Semaphore = Semaphore::const_new(4);
 fn verdicts(guard: &Guard, level: Level, report: &Report) -> Vec<Verdict> {
     let action = |category: &Category| match category {
         category if report.blocked.contains(category) => Action::Block,
+        category if report.quarantined.contains(category) => Action::Quarantine,
         category if report.would_block.contains(category) => Action::Monitor,
         _ => Action::Allow,
     };

@@ -177,6 +177,7 @@ fn attack_warning(level: Level, verdict: Verdict) -> String {
     let mut warning = format!("{} (score {score:.2}, ", NAMES[category as usize]);
     let rest = match action {
         Action::Block => write!(warning, "threshold {threshold:.2}): refused at level {level}."),
+        Action::Quarantine => write!(warning, "threshold {threshold:.2}): withheld at level {level}."),
         Action::Monitor => write!(warning, "threshold {threshold:.2}): only monitored at level {level}."),
         Action::Allow | Action::Mask => write!(warning, "not above {threshold:.2}): allowed at level {level}."),
     };

@@ -72,6 +72,7 @@ fn verdict(judged: &Sanitized, level: Level, prompt: &str) -> Value {
         "level": level.name(),
         "secured_prompt": judged.text,
         "blocked": report.blocked,
+        "quarantined": report.quarantined,
         "would_block": report.would_block,
         "scores": scores,
         "findings": findings.collect::<Vec<_>>(),

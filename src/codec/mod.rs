@@ -4,4 +4,4 @@ pub mod coding;
 pub mod json;
 pub mod selector;
 
-pub use selector::{Plan, Selector, Treatment};
+pub use selector::{Mark, Plan, Selector, Source, Treatment};

@@ -4,6 +4,10 @@
 //! levels (none included). Keys are compared after unescaping and case-sensitively: what differs in case is on no
 //! list and therefore inspected. Where several selectors match, the first in the table wins; where none does, the
 //! value is `Treatment::Text`.
+//!
+//! A mark of the same grammar says whose text stands at a path and below it, up to the next mark further down.
+
+use crate::text::Origin;
 
 /// How a string value is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,21 @@ pub struct Selector {
     pub treatment: Treatment,
 }
 
+/// Whose text stands at a path and below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An object here is one message of a conversation; its `role` tells.
+    Turn,
+    Of(Origin),
+}
+
+/// One row of a dialect's table of origins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub path: &'static str,
+    pub source: Source,
+}
+
 /// A dialect's table, compiled to a trie whose nodes a path walks as the body streams by.
 #[derive(Debug)]
 pub struct Plan {
@@ -54,6 +73,8 @@ struct Node {
     stays: bool,
     /// Row number and treatment of the selector that ends here.
     accept: Option<(usize, Treatment)>,
+    /// The same of the mark.
+    mark: Option<(usize, Source)>,
 }
 
 /// The nodes that are active at one place of the document: positions in a `Trail`.
@@ -88,6 +109,18 @@ impl Plan {
             plan.insert(row, selector)?;
         }
         Ok(plan)
+    }
+
+    /// This plan with marks.
+    ///
+    /// # Errors
+    /// The first that is not written in the grammar.
+    pub fn with_marks(mut self, marks: impl IntoIterator<Item = Mark>) -> Result<Plan, BadSelector> {
+        for (row, mark) in marks.into_iter().enumerate() {
+            let node = self.insert_path(mark.path)?;
+            self.nodes[node].mark.get_or_insert((row, mark.source));
+        }
+        Ok(self)
     }
 
     /// The place of the document's root. `trail` must be empty.
@@ -133,6 +166,12 @@ impl Plan {
             .map_or(Treatment::Text, |(_, treatment)| treatment)
     }
 
+    /// The mark at `place` itself; `None` where what is above it holds.
+    pub fn source(&self, place: Place, trail: &Trail) -> Option<Source> {
+        let marks = trail.nodes[place.start..place.end].iter().filter_map(|&node| self.nodes[usize::from(node)].mark);
+        marks.min_by_key(|(row, _)| *row).map(|(_, source)| source)
+    }
+
     /// The bit of a guard key in a witness mask; 0 for any other key.
     pub fn guard_bit(&self, key: &str) -> u8 {
         self.guards.iter().position(|guard| *guard == key).map_or(0, |index| 1 << index)
@@ -149,10 +188,7 @@ impl Plan {
     }
 
     fn insert(&mut self, row: usize, selector: Selector) -> Result<(), BadSelector> {
-        let mut node = 0;
-        for step in selector.path.split('.') {
-            node = self.insert_step(node, step).ok_or(BadSelector(selector.path))?;
-        }
+        let node = self.insert_path(selector.path)?;
         if let Treatment::Signed { key, .. } = selector.treatment {
             if !self.guards.contains(&key) {
                 self.guards.push(key);
@@ -164,6 +200,10 @@ impl Plan {
         }
         self.nodes[node].accept.get_or_insert((row, selector.treatment));
         Ok(())
+    }
+
+    fn insert_path(&mut self, path: &'static str) -> Result<usize, BadSelector> {
+        path.split('.').try_fold(0, |node, step| self.insert_step(node, step)).ok_or(BadSelector(path))
     }
 
     /// `name`, `name[]`, `[]`, `{*}`, `{*}[]`, `**`, each with any number of `[]` behind it.
@@ -267,6 +307,29 @@ mod tests {
         for (path, expected) in cases {
             assert_eq!(treatment(TABLE, path), *expected, "{path:?}");
         }
+    }
+
+    #[test]
+    fn a_mark_holds_at_its_own_path_only_and_the_first_row_wins() {
+        let mark = |path, source| Mark { path, source };
+        let marks = [
+            mark("messages[]", Source::Turn),
+            mark("messages[].{*}.content", Source::Of(Origin::Tool)),
+            mark("messages[].content.content", Source::Of(Origin::Document)),
+        ];
+        let plan = Plan::compile([]).unwrap().with_marks(marks).unwrap();
+        let source = |path: &[Step<'_>]| {
+            let mut trail = Trail::default();
+            let root = plan.root(&mut trail);
+            let place = path.iter().fold(root, |place, step| plan.descend(place, *step, &mut trail));
+            plan.source(place, &trail)
+        };
+        let (messages, content) = (Step::Key("messages"), Step::Key("content"));
+        assert_eq!(source(&[messages]), None);
+        assert_eq!(source(&[messages, Step::Element]), Some(Source::Turn));
+        assert_eq!(source(&[messages, Step::Element, content]), None);
+        assert_eq!(source(&[messages, Step::Element, content, content]), Some(Source::Of(Origin::Tool)));
+        assert!(Plan::compile([]).unwrap().with_marks([mark("a..b", Source::Turn)]).is_err());
     }
 
     #[test]

@@ -40,8 +40,21 @@ fn exposed(gateway: &Gateway, admin: &Admin) -> impl Iterator<Item = (&'static s
 /// One cell of the matrix, whatever the others are.
 pub(super) fn cell(section: &Section, category: Category, rule: Rule) {
     threshold(section, rule.threshold);
-    if rule.action == Action::Mask && !category.is_sensitive() {
-        section.problem("action", "only secret and pii have spans to mask; use monitor or block");
+    match category.is_sensitive() {
+        true => span_action(section, rule.action),
+        false => attack_action(section, rule.action),
+    }
+}
+
+pub(super) fn attack_action(section: &Section, action: Action) {
+    if action == Action::Mask {
+        section.problem("action", "only secret and pii have spans to mask; use monitor, quarantine or block");
+    }
+}
+
+pub(super) fn span_action(section: &Section, action: Action) {
+    if action == Action::Quarantine {
+        section.problem("action", "only attacks are withheld with their text; use mask or block");
     }
 }
 

@@ -15,7 +15,8 @@ use super::{
     auth, check, rows, upstream,
 };
 use crate::detect::{Adjustment, Category};
-use crate::policy::{Entities, Level, Matrix, Override};
+use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
+use crate::text::Origin;
 
 /// See [`Config::load`].
 pub(super) fn config(
@@ -110,6 +111,7 @@ fn security(section: Section) -> Security {
     let level = section.read_or("level", Level::default());
     let mut matrix = matrix(section.section("levels"));
     entities(section.section("entities"), &mut matrix.entities);
+    origins(section.section("origins"), &mut matrix.origins);
     section.finish();
     Security { level, matrix }
 }
@@ -145,10 +147,36 @@ fn entities(section: Section, entities: &mut Entities) {
             action: entity.read("action").or(default.action),
         };
         check::threshold(&entity, rule.threshold.unwrap_or_default());
+        check::span_action(&entity, rule.action.unwrap_or(Action::Mask));
         entity.finish();
         entities.set(&name, rule);
     }
     section.finish();
+}
+
+/// What the file says of origins, over the default: of a whole origin first, then of single categories.
+fn origins(section: Section, origins: &mut Origins) {
+    for origin in Origin::ALL {
+        let of_origin = section.section(origin.name());
+        let whole = leniency(&of_origin);
+        for category in Category::ALL.into_iter().filter(|category| !category.is_sensitive()) {
+            let cell = of_origin.section(category.name());
+            let (default, own) = (origins.of(origin, category), leniency(&cell));
+            cell.finish();
+            let threshold = own.0.or(whole.0).unwrap_or(default.threshold);
+            let action = own.1.or(whole.1).unwrap_or(default.action);
+            origins.set(origin, category, Leniency { threshold, action });
+        }
+        of_origin.finish();
+    }
+    section.finish();
+}
+
+fn leniency(section: &Section) -> (Option<f32>, Option<Action>) {
+    let (threshold, action) = (section.read("threshold"), section.read("action"));
+    check::threshold(section, threshold.unwrap_or_default());
+    check::attack_action(section, action.unwrap_or(Action::Block));
+    (threshold, action)
 }
 
 fn limits(section: Section) -> Limits {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::policy::{Action, Override};
+use crate::detect::Category;
+use crate::policy::{Action, Leniency, Override};
+use crate::text::Origin;
 
 fn load(text: &str, variables: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -327,7 +329,7 @@ fn a_variable_beats_the_file_and_our_own_names_beat_the_original_ones() {
     assert_eq!((config.security.level, config.limits.hold), (Level::High, 3 << 20));
     assert_eq!(config.auth, Auth { mode: AuthMode::Static { dev_tokens: false }, tokens: Vec::new() });
     assert_eq!(config.admin.cors_origins, ["https://a.example", "https://b.example"]);
-    assert_eq!(config.security.matrix.rule(Level::High, crate::detect::Category::Pii).threshold, 0.1);
+    assert_eq!(config.security.matrix.rule(Level::High, Category::Pii).threshold, 0.1);
     assert_eq!(config.admin.listen.port(), 1);
     assert_eq!(config.upstreams[0].timeouts.idle, Duration::from_secs(60));
     let files: Vec<String> = config.files().into_iter().map(|(key, _)| key).collect();
@@ -406,6 +408,41 @@ fn what_is_wrong_with_an_entity_types_rule_is_reported_by_its_key() {
         "security.entities.person: must be the name of an entity type, such as EMAIL_ADDRESS",
     ];
     assert_eq!(problems(text, &[]), expected);
+}
+
+#[test]
+fn an_origin_is_adjusted_as_a_whole_or_by_category() {
+    let text = "[security.origins.tool]\naction = \"block\"\n[security.origins.tool.jailbreak]\nthreshold = 0.95\n\
+                [security.origins.system.injection]\naction = \"block\"";
+    let origins = config(text, &[]).security.matrix.origins;
+    let of = |origin, category| origins.of(origin, category);
+    let row = |threshold, action| Leniency { threshold, action };
+    assert_eq!(of(Origin::Tool, Category::Injection), row(0.0, Action::Block));
+    assert_eq!(of(Origin::Tool, Category::Jailbreak), row(0.95, Action::Block));
+    assert_eq!(of(Origin::Tool, Category::MaliciousCode), row(0.7, Action::Block));
+    assert_eq!(of(Origin::System, Category::Injection), row(0.0, Action::Block));
+    assert_eq!(of(Origin::System, Category::Jailbreak), row(0.0, Action::Monitor));
+    assert_eq!(of(Origin::Document, Category::Injection), row(0.0, Action::Quarantine));
+}
+
+#[test]
+fn an_action_that_a_finding_cannot_have_is_a_problem() {
+    let text = "[security.origins.tool]\naction = \"mask\"\n[security.origins.tools]\n[security.origins.user.pii]\n\
+                [security.levels.high.pii]\naction = \"quarantine\"\n[security.entities.AGE]\naction = \"quarantine\"";
+    let span = "only attacks are withheld with their text; use mask or block";
+    let attack = "only secret and pii have spans to mask; use monitor, quarantine or block";
+    let expected = [
+        format!("security.levels.high.pii.action: {span}"),
+        format!("security.entities.AGE.action: {span}"),
+        format!("security.origins.tool.action: {attack}"),
+        "security.origins.user.pii: unknown key".to_owned(),
+        "security.origins.tools: unknown key; did you mean \"tool\"?".to_owned(),
+    ];
+    let found = problems(text, &[]);
+    for problem in &expected {
+        assert!(found.contains(problem), "{problem} in {found:#?}");
+    }
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entities, Level};
+use super::{Entities, Level, Origins};
 use crate::detect::{Category, Finding};
+use crate::text::Origin;
 
 /// What to do with a finding whose confidence is above the threshold. Ordered by strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub enum Action {
     Monitor,
     /// The span is replaced by a placeholder.
     Mask,
+    /// The text it stands in is replaced by a notice; the rest of the request goes on.
+    Quarantine,
     /// The whole request is refused.
     Block,
 }
@@ -25,6 +28,7 @@ impl Action {
             Action::Allow => "allow",
             Action::Monitor => "monitor",
             Action::Mask => "mask",
+            Action::Quarantine => "quarantine",
             Action::Block => "block",
         }
     }
@@ -43,6 +47,8 @@ pub struct Matrix {
     cells: [[Rule; 6]; 3],
     /// Entity types with a rule of their own. Attacks have none.
     pub entities: Entities,
+    /// What the origin of a text changes for attacks.
+    pub origins: Origins,
 }
 
 impl Matrix {
@@ -54,16 +60,19 @@ impl Matrix {
         self.cells[level as usize][category as usize] = rule;
     }
 
-    /// The action for one finding at `level`. What is sensitive is judged one by one; an attack by the score of its
-    /// category, since weak signs of one kind add up.
-    pub fn decide(&self, level: Level, finding: &Finding, scores: &[f32; 6]) -> Action {
+    /// The action for one sensitive finding, judged by itself.
+    pub fn decide(&self, level: Level, finding: &Finding) -> Action {
         let Rule { threshold, action } = self.rule(level, finding.category);
-        if !finding.category.is_sensitive() {
-            return if scores[finding.category as usize] > threshold { action } else { Action::Allow };
-        }
         let own = self.entities.of(&finding.entity);
         let exceeds = finding.confidence > own.threshold.unwrap_or(threshold);
         if exceeds { own.action.unwrap_or(action) } else { Action::Allow }
+    }
+
+    /// The action for attacks of a category in a text of that origin, by their score together: weak signs of one kind
+    /// add up.
+    pub fn decide_attack(&self, level: Level, origin: Origin, category: Category, score: f32) -> Action {
+        let Rule { threshold, action } = self.origins.of(origin, category).of(self.rule(level, category));
+        if score > threshold { action } else { Action::Allow }
     }
 }
 
@@ -84,6 +93,7 @@ impl Default for Matrix {
                 [mask(0.2), mask(0.2), block(0.3), block(0.4), block(0.3), block(0.3)],
             ],
             entities: Entities::default(),
+            origins: Origins::default(),
         }
     }
 }
@@ -119,7 +129,7 @@ mod tests {
         matrix.entities.set("IP_ADDRESS", Override { threshold: Some(0.9), action: Some(Action::Block) });
         matrix.entities.set("IBAN_CODE", Override { threshold: None, action: Some(Action::Monitor) });
         for level in Level::ALL {
-            let action = |finding: Finding| matrix.decide(level, &finding, &[0.0; 6]);
+            let action = |finding: Finding| matrix.decide(level, &finding);
             assert_eq!(action(pii("EMAIL_ADDRESS", 0.3)), Action::Mask);
             assert_eq!(action(pii("EMAIL_ADDRESS", 0.2)), Action::Allow);
             assert_eq!(action(pii("PERSON", 0.99)), Action::Allow);
@@ -130,11 +140,36 @@ mod tests {
     }
 
     #[test]
-    fn an_attack_is_judged_by_the_score_of_its_category() {
+    fn an_attack_is_judged_by_the_score_of_its_category_and_where_it_stands() {
         let matrix = Matrix::default();
-        let weak = found(Category::Injection, "injection", 0.5);
-        let scores = |injection| [0.0, 0.0, injection, 0.0, 0.0, 0.0];
-        assert_eq!(matrix.decide(Level::Medium, &weak, &scores(0.5)), Action::Allow);
-        assert_eq!(matrix.decide(Level::Medium, &weak, &scores(0.75)), Action::Block);
+        let cases = [
+            (Origin::User, 0.7, Action::Allow),
+            (Origin::User, 0.75, Action::Block),
+            (Origin::Other, 0.75, Action::Block),
+            (Origin::History, 0.75, Action::Quarantine),
+            (Origin::Assistant, 0.75, Action::Quarantine),
+            (Origin::Tool, 0.75, Action::Quarantine),
+            (Origin::Document, 0.75, Action::Quarantine),
+            (Origin::Definition, 0.75, Action::Allow),
+            (Origin::Definition, 0.85, Action::Quarantine),
+            (Origin::System, 0.99, Action::Monitor),
+        ];
+        for (origin, score, expected) in cases {
+            let action = matrix.decide_attack(Level::Medium, origin, Category::Injection, score);
+            assert_eq!(action, expected, "{origin} {score}");
+        }
+    }
+
+    #[test]
+    fn no_origin_makes_a_stricter_level_the_laxer_one() {
+        let matrix = Matrix::default();
+        for (origin, category) in
+            Origin::ALL.iter().flat_map(|origin| Category::ALL.map(|category| (*origin, category)))
+        {
+            for score in [0.1, 0.35, 0.5, 0.75, 0.85, 0.99] {
+                let actions = Level::ALL.map(|level| matrix.decide_attack(level, origin, category, score));
+                assert!(actions.is_sorted(), "{origin} {category} {score}: {actions:?}");
+            }
+        }
     }
 }

@@ -3,8 +3,10 @@
 pub mod entities;
 pub mod level;
 pub mod matrix;
+pub mod origins;
 pub mod placeholder;
 
 pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};
+pub use origins::{Leniency, Origins};

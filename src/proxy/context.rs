@@ -130,6 +130,7 @@ impl Context {
             (_, Verdict::Blocked) => "blocked",
             (Some(failure), _) if failure.status < 500 => "rejected",
             (Some(_), _) => "failed",
+            (None, Verdict::Quarantined) => "quarantined",
             (None, Verdict::WouldBlock) => "would_block",
             (None, Verdict::Masked) => "masked",
             (None, Verdict::Clean) => "allowed",

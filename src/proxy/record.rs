@@ -42,6 +42,7 @@ fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
         (Some(failure), _) if failure.status < 500 => Verdict::Rejected,
         (Some(_), _) => Verdict::Failed,
         (None, _) if status == 0 || error.is_some() => Verdict::Aborted,
+        (None, Judged::Quarantined) => Verdict::Quarantined,
         (None, Judged::WouldBlock) => Verdict::WouldBlock,
         (None, Judged::Masked) => Verdict::Masked,
         (None, Judged::Clean) => Verdict::Allowed,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Guard;
 use crate::detect::{Category, Finding, scores};
 use crate::policy::{Action, Level};
+use crate::text::Origin;
 
 /// What was done to one request. Holds counts and names, never text.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +19,10 @@ pub struct Report {
     pub scores: [f32; 6],
     /// Categories whose score made policy refuse the request.
     pub blocked: Vec<Category>,
+    /// Categories whose score made policy withhold a text.
+    pub quarantined: Vec<Category>,
+    /// Texts that were withheld.
+    pub withheld: u64,
     /// Categories that would have, were their action not `monitor`.
     pub would_block: Vec<Category>,
     /// Bytes of unescaped text that were inspected.
@@ -34,6 +39,7 @@ pub enum Verdict {
     Clean,
     Masked,
     WouldBlock,
+    Quarantined,
     Blocked,
 }
 
@@ -43,6 +49,7 @@ impl Verdict {
             Verdict::Clean => "clean",
             Verdict::Masked => "masked",
             Verdict::WouldBlock => "would_block",
+            Verdict::Quarantined => "quarantined",
             Verdict::Blocked => "blocked",
         }
     }
@@ -52,6 +59,8 @@ impl Report {
     pub fn verdict(&self) -> Verdict {
         if !self.blocked.is_empty() {
             Verdict::Blocked
+        } else if self.withheld > 0 {
+            Verdict::Quarantined
         } else if !self.would_block.is_empty() {
             Verdict::WouldBlock
         } else if !self.masked.is_empty() {
@@ -74,6 +83,24 @@ impl Report {
     }
 }
 
+/// The attacks of one window: all that is needed to judge them later, when it is known whose text it is.
+#[derive(Clone, Debug)]
+pub(super) struct Tally {
+    scores: [f32; 6],
+    rules: BTreeMap<(Category, Arc<str>), u64>,
+}
+
+impl Tally {
+    /// `None` for findings without an attack.
+    pub fn of(findings: &[Finding]) -> Option<Tally> {
+        let mut rules = BTreeMap::new();
+        for finding in findings.iter().filter(|finding| !finding.category.is_sensitive()) {
+            *rules.entry((finding.category, finding.rule.clone())).or_default() += 1;
+        }
+        (!rules.is_empty()).then(|| Tally { scores: scores(findings), rules })
+    }
+}
+
 /// Applies policy to findings as they come and adds them up.
 #[derive(Debug)]
 pub(super) struct Judge {
@@ -86,35 +113,92 @@ impl Judge {
         Judge { level, report: Report::default() }
     }
 
-    /// Judges the findings of one window: the action for each, in their order.
-    pub fn observe(&mut self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
-        let scores = scores(findings);
-        let actions = findings.iter().map(|finding| guard.matrix.decide(self.level, finding, &scores));
-        let actions: Vec<Action> = actions.collect();
-        for (finding, action) in findings.iter().zip(&actions) {
-            self.record(finding, *action);
+    /// Judges the findings of one window of a text of that origin: the action for each, in their order.
+    pub fn observe(&mut self, guard: &Guard, origin: Origin, findings: &[Finding]) -> Vec<Action> {
+        let mut actions = self.observe_sensitive(guard, findings);
+        let Some(tally) = Tally::of(findings) else { return actions };
+        for (finding, action) in findings.iter().zip(&mut actions) {
+            if !finding.category.is_sensitive() {
+                *action = self.decide(guard, origin, finding.category, &tally);
+            }
         }
-        for (peak, score) in self.report.scores.iter_mut().zip(scores) {
-            *peak = peak.max(score);
+        self.settle(guard, origin, &tally, false);
+        actions
+    }
+
+    /// Judges what is sensitive among the findings of one window; attacks are allowed here and judged apart.
+    pub fn observe_sensitive(&mut self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
+        let mut actions = Vec::with_capacity(findings.len());
+        for finding in findings {
+            actions.push(if finding.category.is_sensitive() { self.mask(guard, finding) } else { Action::Allow });
+        }
+        if !findings.is_empty() {
+            self.peak(&scores(findings), Category::is_sensitive);
         }
         actions
+    }
+
+    /// The actions for sensitive findings that may never count.
+    pub fn foresee(&self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
+        findings.iter().map(|finding| guard.matrix.decide(self.level, finding)).collect()
+    }
+
+    /// The strictest action for these attacks if the text is of that origin.
+    pub fn strictest(&self, guard: &Guard, origin: Origin, tally: &Tally) -> Action {
+        let actions = tally.rules.keys().map(|(category, _)| self.decide(guard, origin, *category, tally));
+        actions.max().unwrap_or(Action::Allow)
+    }
+
+    /// Judges these attacks in a text of that origin: the category for which it is to be withheld. A text that is `fixed`
+    /// cannot be replaced; what would withhold it refuses the request.
+    pub fn settle(&mut self, guard: &Guard, origin: Origin, tally: &Tally, fixed: bool) -> Option<Category> {
+        let mut withheld_for = None;
+        for ((category, rule), count) in &tally.rules {
+            let action = match self.decide(guard, origin, *category, tally) {
+                Action::Quarantine if fixed => Action::Block,
+                action => action,
+            };
+            *self.report.findings.entry((*category, rule.clone(), action)).or_default() += count;
+            match action {
+                Action::Allow => {}
+                Action::Monitor => note(&mut self.report.would_block, *category),
+                Action::Quarantine => {
+                    note(&mut self.report.quarantined, *category);
+                    withheld_for.get_or_insert(*category);
+                }
+                // An attack has no span whose removal would make the rest harmless.
+                Action::Mask | Action::Block => note(&mut self.report.blocked, *category),
+            }
+        }
+        self.peak(&tally.scores, |category| !category.is_sensitive());
+        withheld_for
     }
 
     pub fn is_blocked(&self) -> bool {
         !self.report.blocked.is_empty()
     }
 
-    fn record(&mut self, finding: &Finding, action: Action) {
+    fn decide(&self, guard: &Guard, origin: Origin, category: Category, tally: &Tally) -> Action {
+        guard.matrix.decide_attack(self.level, origin, category, tally.scores[category as usize])
+    }
+
+    fn mask(&mut self, guard: &Guard, finding: &Finding) -> Action {
+        let action = guard.matrix.decide(self.level, finding);
         let report = &mut self.report;
         *report.findings.entry((finding.category, finding.rule.clone(), action)).or_default() += 1;
         match action {
             Action::Allow => {}
             Action::Monitor => note(&mut report.would_block, finding.category),
-            Action::Mask if finding.category.is_sensitive() => {
-                *report.masked.entry(finding.entity.clone()).or_default() += 1;
-            }
-            // An attack has no span whose removal would make the rest harmless.
-            Action::Mask | Action::Block => note(&mut report.blocked, finding.category),
+            Action::Mask => *report.masked.entry(finding.entity.clone()).or_default() += 1,
+            Action::Quarantine | Action::Block => note(&mut report.blocked, finding.category),
+        }
+        action
+    }
+
+    fn peak(&mut self, scores: &[f32; 6], of: impl Fn(Category) -> bool) {
+        for category in Category::ALL.into_iter().filter(|category| of(*category)) {
+            let peak = &mut self.report.scores[category as usize];
+            *peak = peak.max(scores[category as usize]);
         }
     }
 }

@@ -11,6 +11,26 @@ pub(super) struct Nested {
     tokenizer: Tokenizer,
     parts: Parts,
     alive: bool,
+    opening: Opening,
+}
+
+/// What the text begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    Object,
+    Array,
+    String,
+}
+
+impl Opening {
+    /// JSON of the same kind, as it is written inside a JSON string, that says `notice`.
+    pub fn around(self, notice: &str) -> String {
+        match self {
+            Opening::Object => format!(r#"{{\"promptgate\":\"{notice}\"}}"#),
+            Opening::Array => format!(r#"[\"{notice}\"]"#),
+            Opening::String => format!(r#"\"{notice}\""#),
+        }
+    }
 }
 
 /// What a stretch of the text is.
@@ -34,11 +54,17 @@ const LIMITS: Limits = Limits { depth: 64, key: 4096 };
 impl Nested {
     /// `None` if text that begins with `text` cannot be JSON worth a look.
     pub fn begin(text: &str) -> Option<Self> {
-        text.trim_start().starts_with(['{', '[', '"']).then(|| Nested {
-            tokenizer: Tokenizer::new(LIMITS),
-            parts: Parts::default(),
-            alive: true,
-        })
+        let opening = match text.trim_start().chars().next()? {
+            '{' => Opening::Object,
+            '[' => Opening::Array,
+            '"' => Opening::String,
+            _ => return None,
+        };
+        Some(Nested { tokenizer: Tokenizer::new(LIMITS), parts: Parts::default(), alive: true, opening })
+    }
+
+    pub fn opening(&self) -> Opening {
+        self.opening
     }
 
     /// Reads the next stretch; false once the text has turned out not to be JSON.

@@ -1,5 +1,7 @@
 //! Sanitized bytes on their way out: held until the verdict, or released behind a tail. Does not know what they are.
 
+use std::ops::Range;
+
 use bytes::{Bytes, BytesMut};
 
 /// Output of one request. Positions are absolute, counted from the first byte of the output.
@@ -9,6 +11,10 @@ pub(super) struct Output {
     released: u64,
     /// Text that waits for a decision, in order: nothing from the first of it on is released.
     pub deferred: Vec<Deferred>,
+    /// Whole texts that may have to be replaced, in order: likewise.
+    pub kept: Vec<Range<u64>>,
+    /// Start of the text being written, if it may have to be replaced.
+    pub pin: Option<u64>,
 }
 
 /// Replacements in text that is left alone if it turns out to be signed.
@@ -54,7 +60,21 @@ impl Output {
 
     /// Bytes held because of text that waits.
     pub fn pinned(&self) -> usize {
-        self.deferred.first().map_or(0, |first| (self.position() - first.start) as usize)
+        self.deferred().max(self.kept())
+    }
+
+    /// Bytes held because of text that may be signed.
+    pub fn deferred(&self) -> usize {
+        self.since(self.deferred.first().map(|first| first.start))
+    }
+
+    /// Bytes held because of text that may have to be replaced as a whole.
+    pub fn kept(&self) -> usize {
+        self.since(self.kept.first().map(|first| first.start).or(self.pin))
+    }
+
+    fn since(&self, start: Option<u64>) -> usize {
+        start.map_or(0, |start| (self.position() - start) as usize)
     }
 
     /// Makes edits, which are in order and disjoint. What still waits moves with the bytes it stands in.
@@ -73,14 +93,12 @@ impl Output {
     }
 
     fn shift(&mut self, edits: &[Edit]) {
-        let (mut next, mut by) = (0, 0);
-        let mut moved = |at: &mut u64| {
-            while let Some(edit) = edits.get(next).filter(|edit| edit.end <= *at) {
-                by += edit.replacement.len() as i64 - (edit.end - edit.start) as i64;
-                next += 1;
-            }
-            *at = at.saturating_add_signed(by);
-        };
+        let mut moved = shifted_by(edits);
+        for text in &mut self.kept {
+            moved(&mut text.start);
+            moved(&mut text.end);
+        }
+        let mut moved = shifted_by(edits);
         for deferred in &mut self.deferred {
             moved(&mut deferred.start);
             for edit in &mut deferred.edits {
@@ -89,5 +107,17 @@ impl Output {
                 edit.end = edit.start + len;
             }
         }
+    }
+}
+
+/// Moves positions, asked for in order, to where the edits leave them.
+fn shifted_by(edits: &[Edit]) -> impl FnMut(&mut u64) {
+    let (mut next, mut by) = (0, 0);
+    move |at| {
+        while let Some(edit) = edits.get(next).filter(|edit| edit.end <= *at) {
+            by += edit.replacement.len() as i64 - (edit.end - edit.start) as i64;
+            next += 1;
+        }
+        *at = at.saturating_add_signed(by);
     }
 }

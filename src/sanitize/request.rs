@@ -1,7 +1,9 @@
 //! A request body on its way up: JSON in any chunks in, the same JSON with masked strings out, or a refusal.
 
+mod case;
 mod refusal;
 mod signed;
+mod string;
 mod value;
 
 use std::collections::HashSet;
@@ -11,19 +13,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::judge::Judge;
-use super::junction::{Junction, Row};
-use super::media::MediaCheck;
+use super::junction::Junction;
 use super::output::Output;
-use super::window::{Mask, Quote, Window};
+use super::window::Window;
 use super::{Guard, Limits, Report};
 use crate::codec::json::{self, Container, Sink, Tokenizer};
-use crate::codec::selector::{Place, Plan, Step, Trail, Treatment};
+use crate::codec::selector::{Place, Plan, Step, Trail};
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
 use crate::policy::{Action, Level};
 
+use case::{Case, Turn};
 pub use refusal::Refusal;
-use value::{Current, Frame, KeyMark, Kind, Mode, TYPE};
+use value::{Current, Frame, KeyMark, Kind, Mode};
 
 /// One request body. Push chunks, take what may leave, and finish.
 #[derive(Debug)]
@@ -96,11 +98,10 @@ struct Pass {
     string: Current,
     /// Findings of signed text, by their entry in `output.deferred`.
     deferred: Vec<Vec<Finding>>,
+    /// Texts with attacks that wait to be judged, by their entry in `output.kept`.
+    cases: Vec<Case>,
+    turn: Option<Turn>,
 }
-
-/// Media up to this many bytes are looked at for published secret formats before they pass, and where only the
-/// sibling `type` could tell media from text and has not been seen, taken for text.
-const SHORT_MEDIA: u64 = 512;
 
 impl Pass {
     fn new(guard: Arc<Guard>, plan: Arc<Plan>, level: Level, limits: Limits) -> Self {
@@ -123,6 +124,8 @@ impl Pass {
             objects: 0,
             string: Current::default(),
             deferred: Vec::new(),
+            cases: Vec::new(),
+            turn: None,
         }
     }
 
@@ -140,24 +143,6 @@ impl Pass {
         self.plan.ascend(place, &mut self.trail);
     }
 
-    fn mode(&self, treatment: Treatment) -> Mode {
-        let kind = self.frames.last().map_or(Kind::Unknown, |frame| frame.kind);
-        let media = |strict| Mode::Media { check: MediaCheck::new(), strict };
-        match treatment {
-            Treatment::Text | Treatment::Signed { .. } => Mode::Inspect(Class::Text),
-            Treatment::Label => Mode::Inspect(Class::Label),
-            Treatment::Name => Mode::Name,
-            Treatment::Media => media(false),
-            Treatment::MediaUnlessText => match kind {
-                Kind::Text => Mode::Inspect(Class::Text),
-                Kind::Base64 => media(false),
-                Kind::Unknown => media(true),
-            },
-            Treatment::Sealed => Mode::Unread("sealed"),
-            Treatment::Credential => Mode::Unread("credential"),
-        }
-    }
-
     fn check_key(&mut self, key: &str) -> Result<(), Refusal> {
         if is_plain_name(key) {
             return Ok(());
@@ -165,169 +150,19 @@ impl Pass {
         let mut findings = Vec::new();
         self.guard.scanner.scan(key, 0, Class::Text, &mut findings);
         let guard = self.guard.clone();
-        let actions = self.judge.observe(&guard, &findings);
+        let actions = self.judge.observe_sensitive(&guard, &findings);
         self.judge.report.inspected += key.len() as u64;
         let masked = findings.iter().zip(&actions).find(|(finding, action)| {
             finding.category.is_sensitive() && matches!(action, Action::Mask | Action::Block)
         });
         match masked {
             Some((finding, _)) => Err(Refusal::FindingInKey(finding.entity.clone())),
-            None => self.verdict(),
+            None => self.observe_key(&findings),
         }
     }
 
     fn verdict(&self) -> Result<(), Refusal> {
         if self.judge.is_blocked() { Err(Refusal::Policy) } else { Ok(()) }
-    }
-
-    fn advance(&mut self) -> Result<(), Refusal> {
-        match &mut self.string.mode {
-            Mode::Name if self.window.total() > self.limits.name as u64 => {
-                self.string.mode = Mode::Inspect(Class::Label);
-            }
-            Mode::Media { check, .. } if self.window.pending() >= STEP && check.is_media() => {
-                self.string.mode = Mode::Flow(check.clone());
-                self.pass_window("media");
-            }
-            _ => {}
-        }
-        while matches!(self.string.mode, Mode::Inspect(_)) && self.window.is_full() {
-            self.flush(false)?;
-        }
-        Ok(())
-    }
-
-    /// Lets the window's bytes through unread.
-    fn pass_window(&mut self, reason: &'static str) {
-        self.judge.report.skip(reason, self.window.raw().len());
-        self.output.write(self.window.raw());
-        self.window.begin();
-    }
-
-    /// What the text before began and this one ends, if this is its first window.
-    fn across_the_cut(&self, class: Class) -> Vec<Finding> {
-        match self.window.beginning() {
-            Some(head) if class == Class::Text => self.junction.findings(&self.guard.scanner, self.string.row, head),
-            _ => Vec::new(),
-        }
-    }
-
-    /// Where the string stands among its neighbours: the same key in the next object of the same array.
-    fn row(&self) -> Option<Row> {
-        let [.., array, object] = &self.frames[..] else { return None };
-        let cells = array.container == Container::Array && object.container == Container::Object;
-        cells.then_some(Row { array: array.number, key: self.key.hash })
-    }
-
-    /// Scans the window and writes what is decided.
-    fn flush(&mut self, last: bool) -> Result<(), Refusal> {
-        let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
-        let mut findings = self.across_the_cut(class);
-        findings.extend(self.window.scan(&self.guard.scanner, class, last));
-        if let Some((frame, bit)) = self.string.signed {
-            return self.flush_signed(frame, bit, findings, last);
-        }
-        let guard = self.guard.clone();
-        let actions = self.judge.observe(&guard, &findings);
-        self.verdict()?;
-        let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
-        self.string.ends_masked = self.window.ends_in(&masks);
-        let decided = self.window.decided();
-        let mut sent = 0;
-        for Mask { raw, replacement } in masks {
-            self.output.write(&decided[sent..raw.start]);
-            self.output.write(replacement.as_bytes());
-            sent = raw.end;
-        }
-        self.output.write(&decided[sent..]);
-        self.window.consume();
-        Ok(())
-    }
-
-    fn grow(&mut self, len: usize) -> Result<(), Refusal> {
-        self.string.len += len as u64;
-        if self.string.len > self.limits.string { Err(Refusal::StringTooLong(self.limits.string)) } else { Ok(()) }
-    }
-
-    /// Text of the string value, in the bytes it was written with.
-    fn take_text(&mut self, text: &str, escape: Option<(char, &[u8])>) -> Result<(), Refusal> {
-        self.grow(text.len())?;
-        if self.string.mark.guard != 0 && self.string.len == text.len() as u64 {
-            self.witness()?;
-        }
-        if self.string.mark.is_type && self.string.len <= TYPE as u64 {
-            self.string.type_text.push_str(text);
-        }
-        let raw = escape.map_or(text.as_bytes(), |(_, raw)| raw);
-        match &mut self.string.mode {
-            Mode::Unread(reason) => {
-                self.judge.report.skip(reason, raw.len());
-                self.output.write(raw);
-                return Ok(());
-            }
-            Mode::Flow(check) => {
-                if !check.push(text) {
-                    return Err(Refusal::NotMedia);
-                }
-                self.judge.report.skip("media", raw.len());
-                self.output.write(raw);
-                return Ok(());
-            }
-            Mode::Media { check, .. } => {
-                if !check.push(text) {
-                    let class = if self.window.is_url(text) { Class::Label } else { Class::Text };
-                    self.string.mode = Mode::Inspect(class);
-                }
-            }
-            Mode::Inspect(_) | Mode::Name => {}
-        }
-        match escape {
-            Some((character, raw)) => self.window.push_escape(character, raw),
-            None => self.window.push(text),
-        }
-        self.advance()
-    }
-
-    fn end_value_string(&mut self) -> Result<(), Refusal> {
-        match &self.string.mode {
-            Mode::Inspect(_) => self.end_inspected()?,
-            Mode::Name => self.pass_window("name"),
-            Mode::Media { check, strict } => {
-                let (media, short) = (check.is_media(), self.string.len <= SHORT_MEDIA);
-                if media && !short {
-                    self.pass_window("media");
-                } else {
-                    let class = if media && !*strict { Class::Label } else { Class::Text };
-                    self.string.mode = Mode::Inspect(class);
-                    self.end_inspected()?;
-                }
-            }
-            Mode::Flow(_) | Mode::Unread(_) => {}
-        }
-        Ok(())
-    }
-
-    fn end_inspected(&mut self) -> Result<(), Refusal> {
-        self.judge.report.inspected += self.string.len;
-        self.flush(true)?;
-        match self.string.mode {
-            Mode::Inspect(Class::Text) if self.string.ends_masked => self.junction.forget(self.string.row),
-            Mode::Inspect(Class::Text) => self.junction.leave(self.string.row, self.window.text()),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// What the finished string tells its object.
-    fn mark(&mut self) {
-        let Current { mark, len, type_text, .. } = &self.string;
-        if let Some(frame) = self.frames.last_mut().filter(|_| mark.is_type) {
-            frame.kind = match (type_text.as_str(), *len) {
-                ("text", 4) => Kind::Text,
-                ("base64", 6) => Kind::Base64,
-                _ => Kind::Unknown,
-            };
-        }
     }
 }
 
@@ -342,7 +177,9 @@ impl Sink for Pass {
         let place = self.place();
         self.objects += 1;
         let (number, keys) = (self.objects, self.key_stack.len());
-        self.frames.push(Frame { place, container, number, keys, kind: Kind::Unknown, witnesses: 0, waiting: false });
+        let whose = self.whose(self.plan.source(place, &self.trail), Some((container, number)));
+        let kind = Kind::Unknown;
+        self.frames.push(Frame { place, container, number, keys, whose, kind, witnesses: 0, waiting: false });
         Ok(())
     }
 
@@ -355,6 +192,7 @@ impl Sink for Pass {
             self.bound()?;
             self.settle(self.frames.len(), frame.witnesses, true)?;
         }
+        self.end_turn(self.frames.len())?;
         self.leave(frame.place);
         Ok(())
     }
@@ -371,7 +209,8 @@ impl Sink for Pass {
         }
         self.next = Some(self.plan.descend(frame.place, Step::Key(key), &mut self.trail));
         let hash = self.guard.hashing.hash_one(key);
-        self.key = KeyMark { hash, guard: self.plan.guard_bit(key), is_type: key == "type" };
+        self.key =
+            KeyMark { hash, guard: self.plan.guard_bit(key), is_type: key == "type", is_role: self.names_role(key) };
         self.check_key(key)
     }
 
@@ -383,6 +222,7 @@ impl Sink for Pass {
         let mark = if named { self.key } else { KeyMark::default() };
         let (mode, signed) = (self.mode(treatment), self.signed(treatment));
         let row = if named { self.row() } else { None };
+        let whose = self.whose(self.plan.source(place, &self.trail), None);
         self.string.type_text.clear();
         self.string = Current {
             mode,
@@ -390,6 +230,9 @@ impl Sink for Pass {
             mark,
             signed,
             row,
+            whose: self.resolved(whose),
+            start: self.output.position(),
+            tallies: Vec::new(),
             ends_masked: false,
             type_text: std::mem::take(&mut self.string.type_text),
             len: 0,
@@ -425,7 +268,7 @@ impl Sink for Pass {
 
     fn end_string(&mut self, _: u64) -> Result<(), Refusal> {
         self.end_value_string()?;
-        self.mark();
+        self.mark()?;
         if let Some(place) = self.string.place.take() {
             self.leave(place);
         }

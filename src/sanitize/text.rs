@@ -5,7 +5,8 @@ use super::window::{Quote, Window};
 use super::{Guard, Report};
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
-use crate::policy::{Action, Level};
+use crate::policy::{Action, Level, placeholder};
+use crate::text::Origin;
 
 /// What became of a text.
 #[derive(Clone, Debug)]
@@ -31,6 +32,11 @@ pub fn text(guard: &Guard, level: Level, input: &str) -> Sanitized {
     pass.advance(true);
     let mut report = pass.judge.report;
     report.inspected = input.len() as u64;
+    let withheld = pass.findings.iter().find(|(_, action)| *action == Action::Quarantine);
+    if let Some((finding, _)) = withheld {
+        report.withheld = 1;
+        pass.output = placeholder::notice(Origin::User, finding.category).into_bytes();
+    }
     (report.bytes_in, report.bytes_out) = (input.len() as u64, pass.output.len() as u64);
     // Placeholders are ASCII and masks lie on character boundaries.
     let text = String::from_utf8_lossy(&pass.output).into_owned();
@@ -55,7 +61,7 @@ impl Pass<'_> {
 
     fn advance(&mut self, last: bool) {
         let findings = self.window.scan(&self.guard.scanner, Class::Text, last);
-        let actions = self.judge.observe(self.guard, &findings);
+        let actions = self.judge.observe(self.guard, Origin::User, &findings);
         let masks = self.window.masks(&findings, &actions, Quote::Plain, last);
         let decided = self.window.decided();
         let mut sent = 0;

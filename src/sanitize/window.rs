@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::nested::{Kind, Nested};
+use super::nested::{Kind, Nested, Opening};
 use crate::detect::scanner::{CONTEXT, Class, OVERLAP, STEP};
 use crate::detect::{Finding, Scanner};
 use crate::policy::{Action, placeholder};
@@ -181,6 +181,11 @@ impl Window {
             }
         }
         masks
+    }
+
+    /// How the whole string begins, if it is JSON so far.
+    pub fn opening(&self) -> Option<Opening> {
+        self.nested.as_ref().map(Nested::opening)
     }
 
     /// Whether the last of the masks reaches the end of the decided part.

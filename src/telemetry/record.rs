@@ -45,6 +45,8 @@ pub enum Verdict {
     Masked,
     /// Let pass, because the policy only monitors what would have been refused.
     WouldBlock,
+    /// Let pass with a text or more replaced by a notice.
+    Quarantined,
     /// Refused by policy.
     Blocked,
     /// Refused for another reason: identity, scope, limits, form.
@@ -106,10 +108,11 @@ impl FindingCount {
 }
 
 impl Verdict {
-    pub const ALL: [Verdict; 7] = [
+    pub const ALL: [Verdict; 8] = [
         Verdict::Allowed,
         Verdict::Masked,
         Verdict::WouldBlock,
+        Verdict::Quarantined,
         Verdict::Blocked,
         Verdict::Rejected,
         Verdict::Failed,
@@ -122,6 +125,7 @@ impl Verdict {
             Verdict::Allowed => "allowed",
             Verdict::Masked => "masked",
             Verdict::WouldBlock => "would_block",
+            Verdict::Quarantined => "quarantined",
             Verdict::Blocked => "blocked",
             Verdict::Rejected => "rejected",
             Verdict::Failed => "failed",

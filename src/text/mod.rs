@@ -7,9 +7,11 @@ pub mod entropy;
 pub mod fold;
 mod leet;
 pub mod mend;
+pub mod origin;
 pub mod span;
 pub mod unescape;
 pub mod view;
 
+pub use origin::Origin;
 pub use span::Span;
 pub use view::View;

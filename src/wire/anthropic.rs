@@ -2,7 +2,7 @@
 //!
 //! From the request types, beta ones included, of anthropic 0.125.0 and 2.12.0.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Credential, Label, MediaUnlessText, Name, Sealed, Signed, Text};
 
@@ -88,12 +88,30 @@ macro_rules! message_tables {
     };
 }
 
-pub(super) static MESSAGES: Dialect = Dialect::json("anthropic.messages", Family::Anthropic, message_tables!(""));
+/// A tool's result is a block of a user message, its content a text or blocks of its own.
+macro_rules! message_marks {
+    ($at:literal) => {
+        &[marks![at $at;
+            Turn => "messages[]";
+            System => "system";
+            Assistant => "messages[].content[].input", "messages[].content[].thinking";
+            Tool => "messages[].content[].content";
+            Document => "messages[].content[].source", "messages[].content[].title", "messages[].content[].context",
+                "messages[].content[].citations";
+            Definition => "tools", "messages[].content[].tools", "messages[].content[].tool",
+                "messages[].content[].tool_changes", "output_config", "output_format";
+        ]]
+    };
+}
+
+pub(super) static MESSAGES: Dialect =
+    Dialect::json("anthropic.messages", Family::Anthropic, message_tables!(""), message_marks!(""));
 pub(super) static COUNT_TOKENS: Dialect =
-    Dialect::json("anthropic.count_tokens", Family::Anthropic, message_tables!(""));
+    Dialect::json("anthropic.count_tokens", Family::Anthropic, message_tables!(""), message_marks!(""));
 pub(super) static BATCHES: Dialect = Dialect::json(
     "anthropic.batches",
     Family::Anthropic,
     message_tables!("requests[].params.", rows![Name => "requests[].custom_id";]),
+    message_marks!("requests[].params."),
 );
 pub(super) static MODELS: Dialect = Dialect::bodiless("anthropic.models", Family::Anthropic);

@@ -3,18 +3,19 @@
 //! From the Azure clients of openai 1.109.1 and 3.54.0; `data_sources` from the reference of Azure OpenAI On Your Data.
 
 use super::openai::{
-    CHAT_MESSAGES, CHAT_REQUEST, COMMON, COMPLETIONS_TABLES, EMBEDDINGS_TABLES, FORMAT_SCHEMA, FUNCTION_SCHEMA,
-    RESPONSES_TABLES, TOOL_SCHEMA,
+    CHAT_MARKS, CHAT_MESSAGES, CHAT_REQUEST, COMMON, COMPLETIONS_TABLES, EMBEDDINGS_TABLES, FORMAT_SCHEMA,
+    FUNCTION_SCHEMA, RESPONSES_MARKS, RESPONSES_TABLES, TOOL_SCHEMA,
 };
-use super::rows::rows;
+use super::rows::{marks, rows};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, Name};
+use crate::codec::{Mark, Selector};
 
-pub(super) static CHAT: Dialect = Dialect::json("azure.chat", Family::Azure, CHAT_TABLES);
-pub(super) static COMPLETIONS: Dialect = Dialect::json("azure.completions", Family::Azure, COMPLETIONS_TABLES);
-pub(super) static RESPONSES: Dialect = Dialect::json("azure.responses", Family::Azure, RESPONSES_TABLES);
-pub(super) static EMBEDDINGS: Dialect = Dialect::json("azure.embeddings", Family::Azure, EMBEDDINGS_TABLES);
+pub(super) static CHAT: Dialect = Dialect::json("azure.chat", Family::Azure, CHAT_TABLES, &[CHAT_MARKS, ROLE]);
+pub(super) static COMPLETIONS: Dialect = Dialect::json("azure.completions", Family::Azure, COMPLETIONS_TABLES, &[]);
+pub(super) static RESPONSES: Dialect =
+    Dialect::json("azure.responses", Family::Azure, RESPONSES_TABLES, &[RESPONSES_MARKS]);
+pub(super) static EMBEDDINGS: Dialect = Dialect::json("azure.embeddings", Family::Azure, EMBEDDINGS_TABLES, &[]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("azure.models", Family::Azure);
 
 const CHAT_TABLES: &[&[Selector]] =
@@ -28,3 +29,5 @@ const DATA_SOURCES: &[Selector] = rows![at "data_sources[].";
     Label => "parameters.endpoint", "parameters.embedding_dependency.endpoint";
     Credential => "parameters.authentication.{*}", "parameters.embedding_dependency.authentication.{*}";
 ];
+
+const ROLE: &[Mark] = marks![System => "data_sources[].parameters.role_information";];

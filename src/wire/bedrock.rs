@@ -3,10 +3,10 @@
 //! From the service model `bedrock-runtime` of botocore 1.44.5. The model's id is in the path, not in the body.
 
 use super::error::ErrorKind;
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Label, Media, Name, Sealed, Signed, Text};
+use crate::codec::{Mark, Selector};
 
 /// What every content block may have, wherever it is nested.
 macro_rules! block {
@@ -24,8 +24,19 @@ macro_rules! block {
     };
 }
 
-pub(super) static CONVERSE: Dialect = Dialect::json("bedrock.converse", Family::Bedrock, TABLES);
-pub(super) static CONVERSE_STREAM: Dialect = Dialect::json("bedrock.converse_stream", Family::Bedrock, TABLES);
+pub(super) static CONVERSE: Dialect = Dialect::json("bedrock.converse", Family::Bedrock, TABLES, &[MARKS]);
+pub(super) static CONVERSE_STREAM: Dialect =
+    Dialect::json("bedrock.converse_stream", Family::Bedrock, TABLES, &[MARKS]);
+
+const MARKS: &[Mark] = marks![
+    Turn => "messages[]";
+    System => "system";
+    Assistant => "messages[].content[].toolUse", "messages[].content[].reasoningContent";
+    Tool => "messages[].content[].toolResult";
+    Document => "messages[].content[].document", "messages[].content[].citationsContent",
+        "messages[].content[].searchResult";
+    Definition => "toolConfig", "outputConfig";
+];
 
 const TABLES: &[&[Selector]] = &[
     block!("messages[].content[]."),

@@ -2,10 +2,10 @@
 //!
 //! From the request types of cohere 5.21.1 and 7.3.1.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Label, Media, Name, Text};
+use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
     "cohere.chat",
@@ -17,7 +17,15 @@ pub(super) static CHAT: Dialect = Dialect::json(
         schema!("response_format.json_schema"),
         schema!("response_format.schema"),
     ],
+    &[MARKS],
 );
+
+const MARKS: &[Mark] = marks![
+    Turn => "messages[]";
+    Assistant => "messages[].tool_calls", "messages[].tool_plan", "messages[].citations";
+    Document => "documents", "messages[].content[].document";
+    Definition => "tools", "response_format";
+];
 
 /// Thinking is not signed here and stays text.
 const MESSAGES: &[Selector] = rows![at "messages[].";

@@ -4,7 +4,7 @@
 //! snake_case; a spelling that mixes both is on no list and inspected, except for media, which inspection would
 //! corrupt.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
 
@@ -140,12 +140,35 @@ macro_rules! request_tables {
     };
 }
 
-pub(super) static GENERATE: Dialect = Dialect::json("gemini.generate", Family::Gemini, request_tables!(""));
-pub(super) static STREAM: Dialect = Dialect::json("gemini.stream", Family::Gemini, request_tables!(""));
+/// Function responses may come in a message of any role.
+macro_rules! request_marks {
+    ($($at:literal),+) => {
+        &[$(marks![at $at;
+            Turn => "contents[]", "contents";
+            System => "systemInstruction", "system_instruction";
+            Assistant => "contents[].parts[].functionCall", "contents[].parts[].function_call",
+                "contents[].parts[].toolCall", "contents[].parts[].tool_call", "contents[].parts[].executableCode",
+                "contents[].parts[].executable_code", "contents.parts[].functionCall", "contents.parts[].function_call";
+            Tool => "contents[].parts[].functionResponse", "contents[].parts[].function_response",
+                "contents[].parts[].toolResponse", "contents[].parts[].tool_response",
+                "contents[].parts[].codeExecutionResult", "contents[].parts[].code_execution_result",
+                "contents.parts[].functionResponse", "contents.parts[].function_response";
+            Document => "contents[].parts[].inlineData", "contents[].parts[].inline_data", "contents.parts[].inlineData",
+                "contents.parts[].inline_data";
+            Definition => "tools", "generationConfig", "generation_config";
+        ]),+]
+    };
+}
+
+pub(super) static GENERATE: Dialect =
+    Dialect::json("gemini.generate", Family::Gemini, request_tables!(""), request_marks!(""));
+pub(super) static STREAM: Dialect =
+    Dialect::json("gemini.stream", Family::Gemini, request_tables!(""), request_marks!(""));
 pub(super) static COUNT_TOKENS: Dialect = Dialect::json(
     "gemini.count_tokens",
     Family::Gemini,
     request_tables!("", "generateContentRequest.", "generate_content_request."),
+    request_marks!("", "generateContentRequest.", "generate_content_request."),
 );
 /// One content, or with `requests` many.
 pub(super) static EMBED: Dialect = Dialect::json(
@@ -161,5 +184,6 @@ pub(super) static EMBED: Dialect = Dialect::json(
         media!("requests[].content.parts[]."),
         part!("requests[].content.parts[]."),
     ],
+    &[],
 );
 pub(super) static MODELS: Dialect = Dialect::bodiless("gemini.models", Family::Gemini);

@@ -2,20 +2,32 @@
 //!
 //! From the request types of mistralai 1.12.4 and 3.7.0.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Signed, Text};
+use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
     "mistral.chat",
     Family::Mistral,
     &[COMMON, MESSAGES, TOOLS, schema!("tools[].function.parameters"), schema!("response_format.json_schema.schema")],
+    &[MARKS],
 );
-pub(super) static FIM: Dialect = Dialect::json("mistral.fim", Family::Mistral, &[COMMON]);
-pub(super) static EMBEDDINGS: Dialect =
-    Dialect::json("mistral.embeddings", Family::Mistral, &[COMMON, rows![Name => "encoding_format", "output_dtype";]]);
+pub(super) static FIM: Dialect = Dialect::json("mistral.fim", Family::Mistral, &[COMMON], &[]);
+pub(super) static EMBEDDINGS: Dialect = Dialect::json(
+    "mistral.embeddings",
+    Family::Mistral,
+    &[COMMON, rows![Name => "encoding_format", "output_dtype";]],
+    &[],
+);
 pub(super) static MODELS: Dialect = Dialect::bodiless("mistral.models", Family::Mistral);
+
+const MARKS: &[Mark] = marks![
+    Turn => "messages[]";
+    Assistant => "messages[].tool_calls", "messages[].content[].thinking";
+    Document => "prediction";
+    Definition => "tools", "response_format";
+];
 
 const COMMON: &[Selector] = rows![
     Name => "model", "agent_id", "prompt_mode", "reasoning_effort";

@@ -22,7 +22,8 @@ pub use headers::{
     query_key_is_credential, request_header_allowed, response_header_allowed,
 };
 
-use crate::codec::Selector;
+use crate::codec::selector::BadSelector;
+use crate::codec::{Mark, Plan, Selector};
 
 /// Whose API it is: decides error envelopes, headers and where the upstream's key goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,20 +81,34 @@ pub struct Dialect {
     pub family: Family,
     pub body: BodyKind,
     tables: &'static [&'static [Selector]],
+    marks: &'static [&'static [Mark]],
 }
 
 impl Dialect {
-    const fn json(name: &'static str, family: Family, tables: &'static [&'static [Selector]]) -> Self {
-        Dialect { name, family, body: BodyKind::Json, tables }
+    const fn json(
+        name: &'static str,
+        family: Family,
+        tables: &'static [&'static [Selector]],
+        marks: &'static [&'static [Mark]],
+    ) -> Self {
+        Dialect { name, family, body: BodyKind::Json, tables, marks }
     }
 
     const fn bodiless(name: &'static str, family: Family) -> Self {
-        Dialect { name, family, body: BodyKind::None, tables: &[] }
+        Dialect { name, family, body: BodyKind::None, tables: &[], marks: &[] }
     }
 
     /// The rows for a request body, in order: the first that matches a path decides its treatment.
     pub fn selectors(&self) -> impl Iterator<Item = &'static Selector> {
         self.tables.iter().copied().flatten()
+    }
+
+    /// How a request body is read: its rows and whose text stands where.
+    ///
+    /// # Errors
+    /// Never for the tables here, as a test proves.
+    pub fn plan(&self) -> Result<Plan, BadSelector> {
+        Plan::compile(self.selectors().copied())?.with_marks(self.marks.iter().copied().flatten().copied())
     }
 }
 

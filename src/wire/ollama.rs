@@ -3,20 +3,32 @@
 //! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no
 //! list and inspected.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Label, Media, Name, Text};
+use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
     "ollama.chat",
     Family::Ollama,
     &[COMMON, MESSAGES, schema!("tools[].function.parameters"), schema!("format")],
+    &[CHAT_MARKS],
 );
 pub(super) static GENERATE: Dialect =
-    Dialect::json("ollama.generate", Family::Ollama, &[COMMON, PROMPT, schema!("format")]);
-pub(super) static EMBED: Dialect = Dialect::json("ollama.embed", Family::Ollama, &[COMMON]);
+    Dialect::json("ollama.generate", Family::Ollama, &[COMMON, PROMPT, schema!("format")], &[PROMPT_MARKS]);
+pub(super) static EMBED: Dialect = Dialect::json("ollama.embed", Family::Ollama, &[COMMON], &[]);
 pub(super) static TAGS: Dialect = Dialect::bodiless("ollama.tags", Family::Ollama);
+
+const CHAT_MARKS: &[Mark] = marks![
+    Turn => "messages[]";
+    Assistant => "messages[].tool_calls", "messages[].thinking";
+    Definition => "tools", "format";
+];
+
+const PROMPT_MARKS: &[Mark] = marks![
+    System => "system", "template";
+    Definition => "format";
+];
 
 const COMMON: &[Selector] = rows![
     Label => "options.stop", "options.stop[]";

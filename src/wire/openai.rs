@@ -3,10 +3,10 @@
 //! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface,
 //! video and audio URLs from vLLM's.
 
-use super::rows::{rows, schema};
+use super::rows::{marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Signed, Text};
+use crate::codec::{Mark, Selector};
 
 /// The content parts of the Responses API below `$at`.
 macro_rules! parts {
@@ -43,12 +43,32 @@ macro_rules! tools {
     };
 }
 
-pub(super) static CHAT: Dialect = Dialect::json("openai.chat", Family::OpenAi, CHAT_TABLES);
-pub(super) static COMPLETIONS: Dialect = Dialect::json("openai.completions", Family::OpenAi, COMPLETIONS_TABLES);
-pub(super) static RESPONSES: Dialect = Dialect::json("openai.responses", Family::OpenAi, RESPONSES_TABLES);
-pub(super) static EMBEDDINGS: Dialect = Dialect::json("openai.embeddings", Family::OpenAi, EMBEDDINGS_TABLES);
-pub(super) static MODERATIONS: Dialect = Dialect::json("openai.moderations", Family::OpenAi, &[MODERATION]);
+pub(super) static CHAT: Dialect = Dialect::json("openai.chat", Family::OpenAi, CHAT_TABLES, &[CHAT_MARKS]);
+pub(super) static COMPLETIONS: Dialect = Dialect::json("openai.completions", Family::OpenAi, COMPLETIONS_TABLES, &[]);
+pub(super) static RESPONSES: Dialect =
+    Dialect::json("openai.responses", Family::OpenAi, RESPONSES_TABLES, &[RESPONSES_MARKS]);
+pub(super) static EMBEDDINGS: Dialect = Dialect::json("openai.embeddings", Family::OpenAi, EMBEDDINGS_TABLES, &[]);
+pub(super) static MODERATIONS: Dialect = Dialect::json("openai.moderations", Family::OpenAi, &[MODERATION], &[]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("openai.models", Family::OpenAi);
+
+pub(super) const CHAT_MARKS: &[Mark] = marks![
+    Turn => "messages[]";
+    Assistant => "messages[].tool_calls", "messages[].function_call", "messages[].reasoning",
+        "messages[].reasoning_content";
+    Document => "messages[].content[].file", "prediction";
+    Definition => "tools", "functions", "response_format";
+];
+
+/// Items other than messages have no role: what a tool returned and what the model asked for are told by their key.
+pub(super) const RESPONSES_MARKS: &[Mark] = marks![
+    Turn => "input[]";
+    System => "instructions";
+    Assistant => "input[].arguments", "input[].summary", "input[].action", "input[].code", "input[].input",
+        "input[].queries", "input[].operation";
+    Tool => "input[].output", "input[].outputs", "input[].results", "input[].result";
+    Document => "input[].content[].file_data", "input[].content[].annotations";
+    Definition => "tools", "input[].tools", "text.format", "input[].text.format";
+];
 
 const CHAT_TABLES: &[&[Selector]] = &[COMMON, CHAT_MESSAGES, CHAT_REQUEST, TOOL_SCHEMA, FUNCTION_SCHEMA, FORMAT_SCHEMA];
 pub(super) const COMPLETIONS_TABLES: &[&[Selector]] = &[COMMON];

@@ -25,4 +25,14 @@ macro_rules! schema {
     };
 }
 
-pub(super) use {rows, schema};
+/// Whose text stands where: `marks![at "requests[]."; Turn => "messages[]"; System => "system";]`.
+macro_rules! marks {
+    (= Turn) => { crate::codec::Source::Turn };
+    (= $origin:ident) => { crate::codec::Source::Of(crate::text::Origin::$origin) };
+    (at $at:expr; $($source:ident => $($path:literal),+ $(,)?;)*) => {
+        &[$($(crate::codec::Mark { path: concat!($at, $path), source: marks!(= $source) },)+)*]
+    };
+    ($($rest:tt)*) => { marks!(at ""; $($rest)*) };
+}
+
+pub(super) use {marks, rows, schema};

@@ -38,8 +38,7 @@ pub static GUARD: LazyLock<Arc<Guard>> = LazyLock::new(|| {
 });
 
 static PLANS: LazyLock<HashMap<&'static str, Arc<Plan>>> = LazyLock::new(|| {
-    let plan = |dialect: &wire::Dialect| Plan::compile(dialect.selectors().copied()).expect("tables compile");
-    wire::FORMATS.iter().map(|dialect| (dialect.name, Arc::new(plan(dialect)))).collect()
+    wire::FORMATS.iter().map(|dialect| (dialect.name, Arc::new(dialect.plan().expect("tables compile")))).collect()
 });
 
 pub fn request(format: &str, level: Level, limits: Limits) -> Request {

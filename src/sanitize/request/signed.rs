@@ -27,7 +27,7 @@ impl Pass {
         findings: Vec<Finding>,
         last: bool,
     ) -> Result<(), Refusal> {
-        let actions: Vec<Action> = findings.iter().map(|_| Action::Mask).collect();
+        let actions = self.judge.foresee(&self.guard, &findings);
         let start = self.output.position();
         let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
         self.string.ends_masked = self.window.ends_in(&masks);
@@ -67,20 +67,20 @@ impl Pass {
                 // One without findings goes on with the token of the one before.
                 if !findings.is_empty() {
                     let guard = self.guard.clone();
-                    masking = self.judge.observe(&guard, &findings).contains(&Action::Mask);
+                    masking = self.judge.observe_sensitive(&guard, &findings).contains(&Action::Mask);
                     self.verdict()?;
                 }
                 edits.extend(entry.edits.into_iter().filter(|_| masking));
             }
         }
         self.output.apply(&edits);
-        Ok(())
+        self.settle_signed(frame, witnesses, closed)
     }
 
     /// Text that waits to be found signed must not make the request hold more and more.
-    pub(super) fn bound(&self) -> Result<(), Refusal> {
+    pub(super) fn bound(&mut self) -> Result<(), Refusal> {
         let hold = self.limits.hold;
-        if self.output.pinned() > hold { Err(Refusal::SignedTooLong(hold)) } else { Ok(()) }
+        if self.output.deferred() > hold { Err(Refusal::SignedTooLong(hold)) } else { self.bound_cases() }
     }
 
     /// The string that begins with this text may be the signature something waits for.
@@ -88,6 +88,11 @@ impl Pass {
         let Some(index) = self.frames.len().checked_sub(1) else { return Ok(()) };
         let frame = &mut self.frames[index];
         frame.witnesses |= self.string.mark.guard;
-        if frame.waiting { self.settle(index, self.frames[index].witnesses, false) } else { Ok(()) }
+        if frame.waiting {
+            self.settle(index, self.frames[index].witnesses, false)?;
+        }
+        // What was settled before it may have moved it; nothing of it has been written yet.
+        self.string.start = self.output.position();
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::Selector;
+use crate::codec::{Selector, Treatment};
 use crate::detect::{RuleSet, Scanner};
 use crate::policy::Matrix;
 

@@ -1,10 +1,13 @@
 //! What is known of the string value being read and of the containers around it. Decides nothing.
 
+use super::case::Whose;
 use crate::codec::json::Container;
 use crate::codec::selector::Place;
 use crate::detect::scanner::Class;
+use crate::sanitize::judge::Tally;
 use crate::sanitize::junction::Row;
 use crate::sanitize::media::MediaCheck;
+use crate::text::Origin;
 
 /// One open container.
 #[derive(Debug)]
@@ -15,6 +18,7 @@ pub(super) struct Frame {
     pub number: u64,
     /// Length of `key_stack` when it was opened.
     pub keys: usize,
+    pub whose: Whose,
     /// What its `type` member said so far.
     pub kind: Kind,
     /// Bits of the guard keys seen with a non-empty string.
@@ -37,6 +41,14 @@ pub(super) struct KeyMark {
     pub hash: u64,
     pub guard: u8,
     pub is_type: bool,
+    pub is_role: bool,
+}
+
+impl KeyMark {
+    /// Whether the value tells something of its object.
+    pub fn is_told(self) -> bool {
+        self.is_type || self.is_role
+    }
 }
 
 /// The string value being read.
@@ -47,6 +59,11 @@ pub(super) struct Current {
     pub mark: KeyMark,
     pub signed: Option<(usize, u8)>,
     pub row: Option<Row>,
+    pub whose: Whose,
+    /// Where its content begins in the output.
+    pub start: u64,
+    /// Attacks that wait to be judged.
+    pub tallies: Vec<Tally>,
     /// Its last text was masked.
     pub ends_masked: bool,
     pub type_text: String,
@@ -68,7 +85,7 @@ pub(super) enum Mode {
     Unread(&'static str),
 }
 
-/// Longest `type` value that is of interest.
+/// Longest `type` or `role` that is of interest.
 pub(super) const TYPE: usize = 16;
 
 impl Default for Current {
@@ -79,6 +96,9 @@ impl Default for Current {
             mark: KeyMark::default(),
             signed: None,
             row: None,
+            whose: Whose::Known(Origin::Other),
+            start: 0,
+            tallies: Vec::new(),
             ends_masked: false,
             type_text: String::new(),
             len: 0,
