@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::auth::Authenticator;
 use crate::codec::Plan;
 use crate::config::{Config, Problem, Problems, Route};
-use crate::detect::{Category, Rule, RuleProblem, RuleSet, Scanner};
+use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
 use crate::sanitize::{Guard, Limits};
 
@@ -96,7 +96,8 @@ fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RulePro
 
 fn is_entity(name: &str, rules: &RuleSet) -> bool {
     let of_rule = |rule: &Rule| rule.category.is_sensitive() && &*rule.entity == name;
-    LEFT_ALONE.contains(&name) || rules.rules().iter().any(of_rule)
+    let of_model = |model: &Model| model.category.is_sensitive() && &*model.entity == name;
+    LEFT_ALONE.contains(&name) || rules.rules().iter().any(of_rule) || rules.models().iter().any(of_model)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::Category;
 use super::compiled::build;
-use super::rule::{Rule, RuleProblem, ViewKind};
+use super::rule::{RuleProblem, ViewKind};
 use super::tuning::names;
 use crate::text::fold;
 
@@ -44,11 +44,12 @@ impl Allow {
         wrong.map(|(_, text)| RuleProblem { rule: self.id.clone(), problem: text.to_owned() }).collect()
     }
 
-    pub fn concerns(&self, rule: &Rule) -> bool {
+    /// Whether it is about what the detector `id` finds.
+    pub fn concerns(&self, id: &str, entity: &str, category: Category) -> bool {
         let empty_or = |list: &[String], holds: &dyn Fn(&String) -> bool| list.is_empty() || list.iter().any(holds);
-        empty_or(&self.rules, &|id| names(id, &rule.id))
-            && empty_or(&self.entities, &|entity| **entity == *rule.entity)
-            && (self.categories.is_empty() || self.categories.contains(&rule.category))
+        empty_or(&self.rules, &|own| names(own, id))
+            && empty_or(&self.entities, &|own| own == entity)
+            && (self.categories.is_empty() || self.categories.contains(&category))
     }
 
     /// The regex, and one for all values, as they look in a reading of the text.
@@ -82,12 +83,9 @@ impl<'a> Allowlist<'a> {
         if problems.is_empty() { Ok(Allowlist { rows: compiled }) } else { Err(problems) }
     }
 
-    /// What spans of this rule are let pass for.
-    pub fn patterns(&self, rule: &Rule) -> Vec<Regex> {
-        let concerned = self.rows.iter().filter(|(row, _)| row.concerns(rule));
-        concerned
-            .flat_map(|(_, [text, words])| if rule.view == ViewKind::Text { text } else { words })
-            .cloned()
-            .collect()
+    /// What a span that the detector `id` finds is let pass for.
+    pub fn patterns(&self, id: &str, entity: &str, category: Category, view: ViewKind) -> Vec<Regex> {
+        let concerned = self.rows.iter().filter(|(row, _)| row.concerns(id, entity, category));
+        concerned.flat_map(|(_, [text, words])| if view == ViewKind::Text { text } else { words }).cloned().collect()
     }
 }

@@ -4,6 +4,7 @@ mod allow;
 mod compiled;
 pub mod finding;
 mod gate;
+pub mod models;
 pub mod near;
 mod overlap;
 mod prefilter;
@@ -18,6 +19,7 @@ pub mod validate;
 
 pub use allow::Allow;
 pub use finding::{Category, Finding, Severity};
+pub use models::Model;
 pub use rule::{Rule, RuleProblem, RuleSet};
 pub use scanner::{Class, Scanner};
 pub use score::scores;

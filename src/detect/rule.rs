@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::near::Near;
 use super::validate::Validator;
-use super::{Allow, Category, Class, Finding, Scanner, Severity};
+use super::{Allow, Category, Class, Finding, Model, Scanner, Severity};
 use crate::text::Span;
 
 /// One detector rule. Rows of `conf/rules/*.toml` have this shape.
@@ -84,27 +84,32 @@ pub struct RuleProblem {
     pub problem: String,
 }
 
-/// All rules in force, and what they are to let pass.
+/// All rules in force, the models beside them, and what both are to let pass.
 #[derive(Clone, Debug, Default)]
 pub struct RuleSet {
     pub(super) rules: Vec<Rule>,
+    pub(super) models: Vec<Model>,
     allow: Vec<Allow>,
 }
 
 impl RuleSet {
-    /// The rules compiled into the program.
+    /// The rules compiled into the program, and the models.
     pub fn builtin() -> Result<Self, Vec<RuleProblem>> {
-        Self::parse(BUILTIN)
+        Self::with_builtin(&[])
     }
 
     /// Those and the rules of `(name, text)` files beside them.
     pub fn with_builtin(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
-        Self::parse(&[BUILTIN, files].concat())
+        Self::read(&[BUILTIN, files].concat(), Model::known())
     }
 
     /// Parses `(name, text)` files; every problem of every file is reported.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
-        let (mut set, mut problems) = (RuleSet::default(), Vec::new());
+        Self::read(files, Vec::new())
+    }
+
+    fn read(files: &[(&str, &str)], models: Vec<Model>) -> Result<Self, Vec<RuleProblem>> {
+        let (mut set, mut problems) = (RuleSet { models, ..RuleSet::default() }, Vec::new());
         for (name, text) in files {
             match toml::from_str::<RuleFile>(text) {
                 Ok(file) => {
@@ -121,7 +126,8 @@ impl RuleSet {
         let unknown = |row: &Allow| row.rules.iter().find(|id| !set.has(id)).map(|id| (row.id.clone(), id.clone()));
         let unknown = set.allow.iter().filter_map(unknown);
         problems.extend(unknown.map(|(row, id)| problem(&row, &format!("rules: no rule is called {id:?}"))));
-        let ids = set.rules.iter().map(|rule| &*rule.id).chain(set.allow.iter().map(|row| &*row.id));
+        let ids = set.rules.iter().map(|rule| &*rule.id).chain(set.models.iter().map(|model| &*model.id));
+        let ids = ids.chain(set.allow.iter().map(|row| &*row.id));
         let mut seen = HashSet::new();
         problems.extend(ids.filter(|id| !seen.insert(*id)).map(|id| problem(id, "duplicate id")));
         if problems.is_empty() { Ok(set) } else { Err(problems) }
@@ -129,6 +135,10 @@ impl RuleSet {
 
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    pub fn models(&self) -> &[Model] {
+        &self.models
     }
 
     /// The rows of the allowlist.
@@ -143,10 +153,12 @@ impl RuleSet {
     }
 
     fn check_allow(&self, row: &Allow) -> Vec<RuleProblem> {
-        let rules: Vec<Rule> = self.rules.iter().filter(|rule| row.concerns(rule)).cloned().collect();
-        let strict = Scanner::compile(&RuleSet { rules: rules.clone(), allow: Vec::new() });
-        let lenient = Scanner::compile(&RuleSet { rules, allow: vec![row.clone()] });
-        let (strict, lenient) = match (strict, lenient) {
+        let mut set = RuleSet { allow: Vec::new(), ..self.clone() };
+        set.rules.retain(|rule| row.concerns(&rule.id, &rule.entity, rule.category));
+        set.models.retain(|model| row.concerns(&model.id, &model.entity, model.category));
+        let strict = Scanner::compile(&set);
+        set.allow.push(row.clone());
+        let (strict, lenient) = match (strict, Scanner::compile(&set)) {
             (Ok(strict), Ok(lenient)) => (strict, lenient),
             (Err(problems), _) | (_, Err(problems)) => return problems,
         };
@@ -247,7 +259,7 @@ impl Row {
 }
 
 fn check_rule(rule: &Rule) -> Vec<RuleProblem> {
-    let alone = match Scanner::compile(&RuleSet { rules: vec![rule.clone()], allow: Vec::new() }) {
+    let alone = match Scanner::compile(&RuleSet { rules: vec![rule.clone()], ..RuleSet::default() }) {
         Ok(scanner) => scanner,
         Err(problems) => return problems,
     };

@@ -2,6 +2,7 @@
 
 use super::allow::Allowlist;
 use super::compiled::CompiledRule;
+use super::models::Models;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
 use super::{Finding, overlap};
@@ -30,6 +31,7 @@ pub enum Class {
 pub struct Scanner {
     text: Prefilter,
     words: Prefilter,
+    pub models: Models,
 }
 
 impl Scanner {
@@ -38,7 +40,8 @@ impl Scanner {
         let (mut text, mut words, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         let allowlist = Allowlist::compile(rules.allow())?;
         for rule in rules.rules() {
-            let compiled = CompiledRule::new(rule).map(|compiled| compiled.letting_pass(allowlist.patterns(rule)));
+            let let_pass = allowlist.patterns(&rule.id, &rule.entity, rule.category, rule.view);
+            let compiled = CompiledRule::new(rule).map(|compiled| compiled.letting_pass(let_pass));
             match compiled {
                 Ok(compiled) if rule.view == ViewKind::Text => text.push(compiled),
                 Ok(compiled) => words.push(compiled),
@@ -51,6 +54,7 @@ impl Scanner {
         Ok(Scanner {
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
+            models: Models::new(rules.models(), &allowlist),
         })
     }
 

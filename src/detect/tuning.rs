@@ -2,7 +2,8 @@
 
 use super::{RuleProblem, RuleSet, Severity};
 
-/// Another confidence or severity for the rules that `id` names, all that begin so if it ends in `*`.
+/// Another confidence or severity for the rules that `id` names, all that begin so if it ends in `*`. A model, whose confidence
+/// varies, is at most as sure.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Adjustment {
     pub id: String,
@@ -16,7 +17,7 @@ pub fn names(pattern: &str, id: &str) -> bool {
 }
 
 impl RuleSet {
-    /// These rules without the disabled ones and with the overrides in their order: of two that name a rule the later one
+    /// These rules and models without the disabled ones and with the overrides in their order: of two that name a rule the later one
     /// decides.
     ///
     /// # Errors
@@ -30,19 +31,28 @@ impl RuleSet {
         if !problems.is_empty() {
             return Err(problems);
         }
-        self.rules.retain(|rule| !disabled.iter().any(|id| names(id, &rule.id)));
+        let is_off = |name: &str| disabled.iter().any(|id| names(id, name));
+        self.rules.retain(|rule| !is_off(&rule.id));
+        self.models.retain(|model| !is_off(&model.id));
         for rule in &mut self.rules {
             for own in overrides.iter().filter(|own| names(&own.id, &rule.id)) {
                 rule.confidence = own.confidence.unwrap_or(rule.confidence);
                 rule.severity = own.severity.unwrap_or(rule.severity);
             }
         }
+        for model in &mut self.models {
+            for own in overrides.iter().filter(|own| names(&own.id, &model.id)) {
+                model.most = own.confidence.unwrap_or(model.most);
+                model.severity = own.severity.or(model.severity);
+            }
+        }
         Ok(self)
     }
 
-    /// Whether `pattern` names any rule.
+    /// Whether `pattern` names any rule or model.
     pub(super) fn has(&self, pattern: &str) -> bool {
-        self.rules.iter().any(|rule| names(pattern, &rule.id))
+        let mut ids = self.rules.iter().map(|rule| &rule.id).chain(self.models.iter().map(|model| &model.id));
+        ids.any(|id| names(pattern, id))
     }
 }
 

@@ -1,0 +1,115 @@
+//! The detectors that are models, as operators know them: by ids, like rules. Runs none; says which are in force and what was
+//! changed about them.
+
+use std::sync::Arc;
+
+use regex::bytes::Regex;
+
+use super::allow::Allowlist;
+use super::rule::ViewKind;
+use super::{Category, Finding, Severity};
+
+/// One kind of finding of a model.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub id: Arc<str>,
+    pub category: Category,
+    pub entity: Arc<str>,
+    /// The most it may be sure; its own confidence varies.
+    pub most: f32,
+    /// Another than its own.
+    pub severity: Option<Severity>,
+}
+
+impl Model {
+    /// All there are.
+    pub fn known() -> Vec<Model> {
+        let model = |(id, category, entity): &(&str, Category, &str)| Model {
+            id: (*id).into(),
+            category: *category,
+            entity: (*entity).into(),
+            most: 1.0,
+            severity: None,
+        };
+        KNOWN.iter().map(model).collect()
+    }
+}
+
+/// Those in force, with what they are to let pass.
+#[derive(Clone, Debug, Default)]
+pub struct Models(Vec<(Model, Vec<Regex>)>);
+
+impl Models {
+    pub(super) fn new(models: &[Model], allowlist: &Allowlist) -> Self {
+        let patterns = |model: &Model| allowlist.patterns(&model.id, &model.entity, model.category, ViewKind::Text);
+        Models(models.iter().map(|model| (model.clone(), patterns(model))).collect())
+    }
+
+    /// Whether any whose id begins with `prefix` is in force, so that it is worth running.
+    pub fn any(&self, prefix: &str) -> bool {
+        self.0.iter().any(|(model, _)| model.id.starts_with(prefix))
+    }
+
+    /// What is left of a model's finding in `text`: nothing if its kind is switched off or its span allowed.
+    pub fn admit(&self, mut finding: Finding, text: &str) -> Option<Finding> {
+        let (model, allow) = self.0.iter().find(|(model, _)| model.id == finding.rule)?;
+        let span = text.as_bytes().get(finding.span.start..finding.span.end).unwrap_or_default();
+        if allow.iter().any(|pattern| pattern.is_match(span)) {
+            return None;
+        }
+        finding.confidence = finding.confidence.min(model.most);
+        finding.severity = model.severity.unwrap_or(finding.severity);
+        Some(finding)
+    }
+}
+
+const KNOWN: &[(&str, Category, &str)] = &[
+    ("pii.model.person", Category::Pii, "PERSON"),
+    ("pii.model.location", Category::Pii, "LOCATION"),
+    ("pii.model.address", Category::Pii, "ADDRESS"),
+    ("pii.model.organization", Category::Pii, "ORGANIZATION"),
+    ("pii.model.nationality", Category::Pii, "NRP"),
+    ("model.injection", Category::Injection, "injection"),
+    ("model.jailbreak", Category::Jailbreak, "jailbreak"),
+    ("model.prompt_extraction", Category::PromptExtraction, "prompt_extraction"),
+    ("model.malicious_code", Category::MaliciousCode, "malicious_code"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Adjustment, RuleSet, Scanner};
+    use super::*;
+    use crate::text::Span;
+
+    #[test]
+    fn a_models_finding_is_let_pass_lowered_or_dropped_as_its_id_says() {
+        let allow = r#"
+            [[allow]]
+            id = "allow.us"
+            values = ["Acme Corp"]
+            rules = ["pii.model.*"]
+            examples = ["x"]
+            negative_examples = ["y"]
+        "#;
+        let overrides = [
+            Adjustment { id: "pii.model.*".to_owned(), confidence: Some(0.5), severity: None },
+            Adjustment { id: "pii.model.person".to_owned(), confidence: None, severity: Some(Severity::High) },
+        ];
+        let rules = RuleSet::with_builtin(&[("x.toml", allow)]).expect("a row");
+        let rules = rules.tuned(&["pii.model.location".to_owned()], &overrides).expect("known ids");
+        let models = Scanner::compile(&rules).expect("the rules compile").models;
+        let text = "Acme Corp, Ann";
+        let admitted = |id: &str, start, end, confidence| {
+            let (rule, entity, span) = (id.into(), "X".into(), Span::new(start, end));
+            let finding = Finding { rule, category: Category::Pii, entity, severity: Severity::Low, confidence, span };
+            models.admit(finding, text).map(|finding| (finding.confidence, finding.severity))
+        };
+        assert_eq!(admitted("pii.model.organization", 0, 9, 0.9), None);
+        assert_eq!(admitted("pii.model.organization", 0, 4, 0.9), Some((0.5, Severity::Low)));
+        assert_eq!(admitted("pii.model.person", 11, 14, 0.4), Some((0.4, Severity::High)));
+        assert_eq!(admitted("pii.model.location", 11, 14, 0.9), None);
+        assert!(models.any("pii.model.") && models.any("model.injection") && !models.any("pii.model.location"));
+        let alone = Scanner::compile(&RuleSet::parse(&[]).expect("no file")).expect("nothing to compile");
+        assert!(!alone.models.any(""), "rules alone have no models beside them");
+    }
+}
