@@ -76,6 +76,24 @@ fn prompts_are_counted_by_group_and_level() {
 }
 
 #[test]
+fn what_is_withheld_counts_as_refused_and_what_is_watched_as_flagged() {
+    for (action, refused, flagged) in [
+        (Action::Allow, false, false),
+        (Action::Monitor, false, true),
+        (Action::Mask, false, false),
+        (Action::Quarantine, true, true),
+        (Action::Block, true, true),
+    ] {
+        let judged = Judged { verdict: [action; 3], ..nothing() };
+        assert_eq!(
+            (judged.is_refused(Level::Medium), judged.is_flagged(Level::Medium)),
+            (refused, flagged),
+            "{action:?}"
+        );
+    }
+}
+
+#[test]
 fn spans_are_counted_by_kind_exactly_and_by_overlap() {
     let person = |start: usize, end: usize| format!(r#"{{"start":{start},"end":{end},"type":"PERSON"}}"#);
     let rows = [
