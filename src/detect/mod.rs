@@ -13,6 +13,7 @@ pub mod rule;
 pub mod scanner;
 pub mod score;
 pub mod semantics;
+pub mod tagger;
 mod token;
 pub mod tuning;
 pub mod validate;
