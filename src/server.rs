@@ -28,9 +28,8 @@ use crate::auth;
 use crate::config::{AuthMode, Config, Problems, Tls};
 use crate::load;
 use crate::proxy::Gateway;
-use crate::snapshot::Snapshot;
+use crate::state::Live;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
-use crate::state::{Live, VerdictCache};
 use crate::telemetry::{Audit, Metrics};
 
 /// What kept the gateway from starting.
@@ -80,7 +79,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
-    let snapshot = remembering(load::snapshot(config)?, &metrics);
+    let snapshot = load::snapshot(config)?;
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;
@@ -110,17 +109,6 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });
     audit.flush(FLUSH);
     Ok(())
-}
-
-/// The snapshot with a memory of its own for what its scanner finds.
-fn remembering(snapshot: Snapshot, metrics: &Metrics) -> Snapshot {
-    match snapshot.config.limits.verdict_cache {
-        0 => snapshot,
-        bytes => {
-            let (hits, misses) = metrics.verdict_cache();
-            snapshot.remembering(Arc::new(VerdictCache::new(bytes, hits, misses)))
-        }
-    }
 }
 
 /// How long the audit log may take to write its last records.

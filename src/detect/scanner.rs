@@ -5,7 +5,7 @@ use super::compiled::CompiledRule;
 use super::models::Models;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
-use super::{Finding, overlap};
+use super::{Finding, overlap, tagger};
 use crate::text::mend::mend;
 use crate::text::unescape::{Escapes, unescape};
 use crate::text::{Span, View, decode, fold};
@@ -90,7 +90,16 @@ impl Scanner {
                 scan.encoded(&decoded.inside(nested));
             }
         }
-        scan.finish(findings);
+        scan.finish(self.names(text, from, class), text, findings);
+    }
+
+    /// What the tagger names.
+    fn names(&self, text: &str, from: usize, class: Class) -> Vec<Finding> {
+        if class != Class::Text || !self.models.any(tagger::RULES) {
+            return Vec::new();
+        }
+        let named = tagger::findings(text, from).into_iter();
+        named.filter_map(|finding| self.models.admit(finding, text)).collect()
     }
 }
 
@@ -163,12 +172,12 @@ impl Scan<'_> {
         });
     }
 
-    fn finish(self, findings: &mut Vec<Finding>) {
+    fn finish(self, names: Vec<Finding>, text: &str, findings: &mut Vec<Finding>) {
         let (sensitive, mut attacks): (Vec<_>, Vec<_>) =
             self.found.into_iter().partition(|finding| finding.category.is_sensitive());
         attacks.sort_by(|a, b| (a.span, &a.rule).cmp(&(b.span, &b.rule)));
         attacks.dedup_by(|a, b| (a.span, &a.rule) == (b.span, &b.rule));
-        findings.extend(overlap::resolve(sensitive));
+        findings.extend(overlap::fill(overlap::resolve(sensitive), names, text));
         findings.extend(attacks);
     }
 }

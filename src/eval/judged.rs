@@ -54,9 +54,8 @@ impl Judged {
         }
     }
 
-    /// Neither the text nor a part of it goes on.
     pub fn is_refused(&self, level: Level) -> bool {
-        self.verdict[level as usize] >= Action::Quarantine
+        self.verdict[level as usize] >= Action::Block
     }
 
     /// Refused, or would be if the level did not only watch.

@@ -8,7 +8,6 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::remembering;
 use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
@@ -51,7 +50,7 @@ impl Reload {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                self.live.replace(Arc::new(remembering(snapshot, &self.metrics)));
+                self.live.replace(Arc::new(snapshot));
                 Vec::new()
             }
             Ok(Err(Problems(problems))) => problems,

@@ -84,7 +84,11 @@ thread_local! {
     static PARTS: (Arc<Guard>, Arc<Plan>) = {
         let rules = RuleSet::parse(&[("test.toml", RULES)]).unwrap();
         assert_eq!(rules.check(), []);
-        let guard = Guard::new(Scanner::compile(&rules).unwrap(), Matrix::default());
+        let guard = Guard {
+            scanner: Scanner::compile(&rules).unwrap(),
+            matrix: Matrix::default(),
+            hashing: std::hash::RandomState::new(),
+        };
         (Arc::new(guard), Arc::new(Plan::compile(TABLE.iter().copied()).unwrap()))
     };
 }
