@@ -2,13 +2,11 @@
 
 mod corpus;
 
-use std::hash::RandomState;
 use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use promptgate::codec::Plan;
 use promptgate::detect::{RuleSet, Scanner};
 use promptgate::policy::{Level, Matrix};
 use promptgate::sanitize::{Guard, Limits, Request};
@@ -22,9 +20,9 @@ const CHUNK: usize = 64 * 1024;
 fn request(bench: &mut Criterion) {
     let rules = RuleSet::builtin().expect("the shipped rules parse");
     let scanner = Scanner::compile(&rules).expect("the shipped rules compile");
-    let guard = Arc::new(Guard { scanner, matrix: Matrix::default(), hashing: RandomState::new() });
+    let guard = Arc::new(Guard::new(scanner, Matrix::default()));
     let dialect = wire::find("openai.chat").expect("the dialect of the bodies");
-    let plan = Arc::new(Plan::compile(dialect.selectors().copied()).expect("its selectors are in the grammar"));
+    let plan = Arc::new(dialect.plan().expect("its selectors are in the grammar"));
 
     let mut group = bench.benchmark_group("sanitize");
     group.warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_millis(1000)).sample_size(10);

@@ -28,8 +28,9 @@ use crate::auth;
 use crate::config::{AuthMode, Config, Problems, Tls};
 use crate::load;
 use crate::proxy::Gateway;
-use crate::state::Live;
+use crate::snapshot::Snapshot;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
+use crate::state::{Live, VerdictCache};
 use crate::telemetry::{Audit, Metrics};
 
 /// What kept the gateway from starting.
@@ -79,7 +80,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
-    let snapshot = load::snapshot(config)?;
+    let snapshot = remembering(load::snapshot(config)?, &metrics);
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;
@@ -109,6 +110,17 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });
     audit.flush(FLUSH);
     Ok(())
+}
+
+/// The snapshot with a memory of its own for what its scanner finds.
+fn remembering(snapshot: Snapshot, metrics: &Metrics) -> Snapshot {
+    match snapshot.config.limits.verdict_cache {
+        0 => snapshot,
+        bytes => {
+            let (hits, misses) = metrics.verdict_cache();
+            snapshot.remembering(Arc::new(VerdictCache::new(bytes, hits, misses)))
+        }
+    }
 }
 
 /// How long the audit log may take to write its last records.

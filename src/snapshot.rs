@@ -1,7 +1,6 @@
 //! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::sync::Arc;
 
 use crate::auth::Authenticator;
@@ -9,7 +8,7 @@ use crate::codec::Plan;
 use crate::config::{Config, Problem, Problems, Route};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
-use crate::sanitize::{Guard, Limits};
+use crate::sanitize::{Guard, Limits, Verdicts};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl Snapshot {
         });
         match (scanner, config.auth.authenticator(), plans(&config)) {
             (Ok((scanner, rule_counts)), Ok(authenticator), Ok(plans)) => {
-                let guard = Guard { scanner, matrix: config.security.matrix.clone(), hashing: RandomState::new() };
+                let guard = Guard::new(scanner, config.security.matrix.clone());
                 Ok(Snapshot { config, guard: Arc::new(guard), authenticator, plans, rule_counts })
             }
             (scanner, authenticator, plans) => {
@@ -44,6 +43,15 @@ impl Snapshot {
                 Err(Problems(rules.chain(auth).chain(plans.err()).collect()))
             }
         }
+    }
+
+    /// This snapshot with a store, empty, for what its scanner finds.
+    pub fn remembering(mut self, verdicts: Arc<dyn Verdicts>) -> Self {
+        // Nobody has been given the guard yet.
+        if let Some(guard) = Arc::get_mut(&mut self.guard) {
+            guard.verdicts = Some(verdicts);
+        }
+        self
     }
 
     /// How the bodies of a route of this snapshot's configuration are read.

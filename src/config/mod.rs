@@ -139,6 +139,8 @@ pub struct Limits {
     pub key: usize,
     /// An identifier that is passed unread; longer ones are inspected.
     pub name: usize,
+    /// What is remembered of texts scanned before, in all; 0 for nothing.
+    pub verdict_cache: usize,
     /// Decoded bytes for each byte of a compressed request body.
     pub ratio: usize,
     /// Request line and header fields together.

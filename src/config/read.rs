@@ -191,6 +191,7 @@ fn limits(section: Section) -> Limits {
         keys: count("keys", 65_536),
         key: size("key", 64 << 10),
         name: size("name", 512),
+        verdict_cache: section.read_or("verdict_cache", Size(64 << 20)).0,
         ratio: count("ratio", 100),
         head: size("head", 64 << 10),
         headers: count("headers", 100),

@@ -22,14 +22,17 @@ pub(super) struct CompiledRule {
 
 impl CompiledRule {
     pub fn new(rule: &Rule) -> Result<Self, RuleProblem> {
-        let compile = |source: &str| {
-            build(source).map_err(|error| RuleProblem { rule: rule.id.to_string(), problem: error.to_string() })
+        let compile = |key: &str, source: &str| {
+            let problem = |error| RuleProblem { rule: rule.id.to_string(), problem: format!("{key}: {error}") };
+            build(source).map_err(problem)
         };
-        let pattern = compile(&rule.regex)?;
+        let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
+            sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
+        };
+        let pattern = compile("regex", &rule.regex)?;
         let group = |wanted| pattern.capture_names().position(|name| name == Some(wanted));
         let (secret, not) = (group("secret"), group("not"));
-        let allow = rule.allow.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
-        let unless = rule.unless.iter().map(|source| compile(source)).collect::<Result<_, _>>()?;
+        let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
         Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless, reach: reach::of(&rule.regex) })
     }
 

@@ -408,6 +408,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_that_is_wrong_or_too_large_is_a_problem_of_its_key() {
+        let of = |key: &str, pattern: &str| {
+            let mut rules = with_row("values = ['x']\nexamples = ['a']\nnegative_examples = ['b']").expect("a rule");
+            match key {
+                "regex" => rules.rules[0].regex = pattern.to_owned(),
+                "allow" => rules.rules[0].allow = vec!["fine".to_owned(), pattern.to_owned()],
+                _ => rules.rules[0].unless = vec![pattern.to_owned()],
+            }
+            Scanner::compile(&rules).expect_err("no pattern")[0].to_string()
+        };
+        assert!(of("regex", "(").starts_with("pii.test.badge: regex: "));
+        assert!(of("allow", "(").starts_with("pii.test.badge: allow[1]: "));
+        assert!(of("unless", r"(\w{999}){999}").starts_with("pii.test.badge: unless[0]: "));
+    }
+
+    #[test]
     fn an_unknown_key_is_a_problem_of_the_file() {
         let problems = RuleSet::parse(&[("x.toml", "[[rule]]\nidd = 1")]).expect_err("wrong");
         assert_eq!(problems[0].rule, "x.toml");

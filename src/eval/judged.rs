@@ -54,8 +54,9 @@ impl Judged {
         }
     }
 
+    /// Neither the text nor a part of it goes on.
     pub fn is_refused(&self, level: Level) -> bool {
-        self.verdict[level as usize] >= Action::Block
+        self.verdict[level as usize] >= Action::Quarantine
     }
 
     /// Refused, or would be if the level did not only watch.

@@ -1,6 +1,8 @@
 //! Neighbouring texts read as one. Providers join the parts of a message, so an attack or a token that is cut over two of
 //! them is looked for across the cut. Changes nothing itself.
 
+use super::Guard;
+use super::recall::Scan;
 use crate::detect::scanner::{CONTEXT, Class};
 use crate::detect::{Finding, Scanner};
 use crate::text::Span;
@@ -26,13 +28,16 @@ const ROWS: usize = 4;
 impl Junction {
     /// What begins in the text before and ends in the one that begins with `head`; spans cover its part of that. Joined
     /// without anything between, as parts are, and with a space, as messages are read.
-    pub fn findings(&self, scanner: &Scanner, row: Option<Row>, head: &str) -> Vec<Finding> {
+    pub fn findings(&self, guard: &Guard, row: Option<Row>, head: &str) -> Vec<Finding> {
         let tail = row.and_then(|row| self.tails.iter().find(|(other, _)| *other == row));
         let Some((_, tail)) = tail.filter(|(_, tail)| !tail.is_empty() && !head.is_empty()) else { return Vec::new() };
         let head = &head[..head.floor_char_boundary(CONTEXT)];
-        let mut found = across(scanner, tail, "", head);
-        found.extend(across(scanner, tail, " ", head).into_iter().filter(|finding| !finding.category.is_sensitive()));
-        found
+        guard.recall(Scan::Junction, [tail, head], || {
+            let mut found = across(&guard.scanner, tail, "", head);
+            let spaced = across(&guard.scanner, tail, " ", head).into_iter();
+            found.extend(spaced.filter(|finding| !finding.category.is_sensitive()));
+            found
+        })
     }
 
     /// Remembers the end of a text. Short ones add up: a part may be a single word.

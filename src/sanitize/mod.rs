@@ -9,15 +9,18 @@ pub mod limits;
 mod media;
 mod nested;
 mod output;
+mod recall;
 mod request;
 pub mod scrub;
 mod text;
 mod window;
 
 use std::hash::RandomState;
+use std::sync::Arc;
 
 pub use judge::{Report, Verdict};
 pub use limits::Limits;
+pub use recall::Verdicts;
 pub use request::{Refusal, Request};
 pub use text::{Sanitized, text};
 
@@ -30,5 +33,15 @@ pub struct Guard {
     pub scanner: Scanner,
     pub matrix: Matrix,
     /// Keys the hashes by which object keys are compared, so that nobody outside can make two collide.
-    pub hashing: RandomState,
+    hashing: RandomState,
+    /// Keys a second hash of texts, where one is too short.
+    second: RandomState,
+    /// Remembers what was found where; without it everything is scanned again.
+    pub verdicts: Option<Arc<dyn Verdicts>>,
+}
+
+impl Guard {
+    pub fn new(scanner: Scanner, matrix: Matrix) -> Self {
+        Guard { scanner, matrix, hashing: RandomState::new(), second: RandomState::new(), verdicts: None }
+    }
 }

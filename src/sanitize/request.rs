@@ -147,8 +147,7 @@ impl Pass {
         if is_plain_name(key) {
             return Ok(());
         }
-        let mut findings = Vec::new();
-        self.guard.scanner.scan(key, 0, Class::Text, &mut findings);
+        let findings = self.guard.scan(key, Class::Text);
         let guard = self.guard.clone();
         let actions = self.judge.observe_sensitive(&guard, &findings);
         self.judge.report.inspected += key.len() as u64;

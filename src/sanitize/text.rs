@@ -60,7 +60,7 @@ impl Pass<'_> {
     }
 
     fn advance(&mut self, last: bool) {
-        let findings = self.window.scan(&self.guard.scanner, Class::Text, last);
+        let findings = self.window.scan(self.guard, Class::Text, last);
         let actions = self.judge.observe(self.guard, Origin::User, &findings);
         let masks = self.window.masks(&findings, &actions, Quote::Plain, last);
         let decided = self.window.decided();

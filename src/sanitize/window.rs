@@ -5,9 +5,10 @@
 
 use std::ops::Range;
 
+use super::Guard;
 use super::nested::{Kind, Nested, Opening};
+use crate::detect::Finding;
 use crate::detect::scanner::{CONTEXT, Class, OVERLAP, STEP};
-use crate::detect::{Finding, Scanner};
 use crate::policy::{Action, placeholder};
 
 /// See the module.
@@ -127,7 +128,7 @@ impl Window {
 
     /// Scans the window and fixes how much of it is decided: one step, or all if it is the `last` of its string.
     /// Offset of a finding's span: `base()`.
-    pub fn scan(&mut self, scanner: &Scanner, class: Class, last: bool) -> Vec<Finding> {
+    pub fn scan(&mut self, guard: &Guard, class: Class, last: bool) -> Vec<Finding> {
         let (cut, seen) = if last {
             (self.text.len(), self.text.len())
         } else {
@@ -135,8 +136,7 @@ impl Window {
             (boundary(STEP), boundary(STEP + OVERLAP))
         };
         let first = self.context + self.swallowed(seen);
-        let mut findings = Vec::new();
-        scanner.scan(&self.text[..seen], 0, class, &mut findings);
+        let mut findings = guard.scan(&self.text[..seen], class);
         self.seen = seen;
         findings.retain(|finding| finding.span.end > first && finding.span.start < cut);
         findings.retain_mut(|finding| {

@@ -8,6 +8,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::remembering;
 use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
@@ -50,7 +51,7 @@ impl Reload {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                self.live.replace(Arc::new(snapshot));
+                self.live.replace(Arc::new(remembering(snapshot, &self.metrics)));
                 Vec::new()
             }
             Ok(Err(Problems(problems))) => problems,

@@ -3,5 +3,7 @@
 pub mod dns;
 pub mod jwks;
 pub mod live;
+pub mod verdict_cache;
 
 pub use live::Live;
+pub use verdict_cache::VerdictCache;

@@ -30,6 +30,7 @@ pub struct Metrics {
     masked: IntCounterVec,
     inspected: IntCounterVec,
     uninspected: IntCounterVec,
+    verdict_cache: IntCounterVec,
     held: IntGauge,
     auth_failures: IntCounterVec,
     jwks_refreshes: IntCounterVec,
@@ -103,6 +104,11 @@ impl Metrics {
             masked: families.counters("masked_spans_total", "Spans replaced by a placeholder.", &["entity"])?,
             inspected: families.counters("inspected_bytes_total", "Decoded text that was inspected.", &["phase"])?,
             uninspected: families.counters("uninspected_bytes_total", "Bytes left alone by choice.", &["reason"])?,
+            verdict_cache: families.counters(
+                "verdict_cache_total",
+                "Texts looked up before they were scanned.",
+                &["result"],
+            )?,
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
             auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
             jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
@@ -150,6 +156,12 @@ impl Metrics {
             self.inspected.with_label_values(&[phase.name()]).inc_by(bytes);
             self.guard.with_label_values(&[phase.name()]).observe(took.as_secs_f64());
         }
+    }
+
+    /// Counters of texts that were known, and of those that were not.
+    pub fn verdict_cache(&self) -> (IntCounter, IntCounter) {
+        let of = |result: &str| self.verdict_cache.with_label_values(&[result]);
+        (of("hit"), of("miss"))
     }
 
     pub fn auth_failure(&self, mode: &'static str, reason: &'static str) {

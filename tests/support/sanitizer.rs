@@ -2,7 +2,6 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::sync::{Arc, LazyLock};
 
 use promptgate::codec::Plan;
@@ -34,7 +33,7 @@ impl Outcome {
 pub static GUARD: LazyLock<Arc<Guard>> = LazyLock::new(|| {
     let rules = RuleSet::builtin().expect("the shipped rules parse");
     let scanner = Scanner::compile(&rules).expect("and compile");
-    Arc::new(Guard { scanner, matrix: Matrix::default(), hashing: RandomState::new() })
+    Arc::new(Guard::new(scanner, Matrix::default()))
 });
 
 static PLANS: LazyLock<HashMap<&'static str, Arc<Plan>>> = LazyLock::new(|| {

@@ -62,7 +62,7 @@ impl Pass {
     /// What the text before began and this one ends, if this is its first window.
     fn across_the_cut(&self, class: Class) -> Vec<Finding> {
         match self.window.beginning() {
-            Some(head) if class == Class::Text => self.junction.findings(&self.guard.scanner, self.string.row, head),
+            Some(head) if class == Class::Text => self.junction.findings(&self.guard, self.string.row, head),
             _ => Vec::new(),
         }
     }
@@ -78,7 +78,7 @@ impl Pass {
     pub(super) fn flush(&mut self, last: bool) -> Result<(), Refusal> {
         let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
         let mut findings = self.across_the_cut(class);
-        findings.extend(self.window.scan(&self.guard.scanner, class, last));
+        findings.extend(self.window.scan(&self.guard, class, last));
         self.observe_attacks(&findings, class)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());

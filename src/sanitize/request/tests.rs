@@ -84,11 +84,7 @@ thread_local! {
     static PARTS: (Arc<Guard>, Arc<Plan>) = {
         let rules = RuleSet::parse(&[("test.toml", RULES)]).unwrap();
         assert_eq!(rules.check(), []);
-        let guard = Guard {
-            scanner: Scanner::compile(&rules).unwrap(),
-            matrix: Matrix::default(),
-            hashing: std::hash::RandomState::new(),
-        };
+        let guard = Guard::new(Scanner::compile(&rules).unwrap(), Matrix::default());
         (Arc::new(guard), Arc::new(Plan::compile(TABLE.iter().copied()).unwrap()))
     };
 }

@@ -1,0 +1,75 @@
+//! What was found in a text when it was scanned before: the history of a conversation comes again with every turn. Asks a
+//! store it is given and keeps nothing itself.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+
+use super::Guard;
+use crate::detect::{Class, Finding};
+
+/// Findings by a keyed hash of the text they were found in. Holds names and spans, never text, and may forget at any time.
+/// A store belongs to one `Guard`: its keys mean nothing to another.
+pub trait Verdicts: fmt::Debug + Send + Sync {
+    fn get(&self, key: u128) -> Option<Arc<[Finding]>>;
+    fn put(&self, key: u128, findings: Arc<[Finding]>);
+}
+
+/// Which scan the findings are of.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scan {
+    Text,
+    Label,
+    /// Of two neighbouring texts, across the cut.
+    Junction,
+}
+
+/// Shorter texts are scanned again: that takes no longer than asking.
+const WORTH: usize = 128;
+
+impl From<Class> for Scan {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Text => Scan::Text,
+            Class::Label => Scan::Label,
+        }
+    }
+}
+
+impl Guard {
+    /// The findings of a window, which are the same for the same text.
+    pub(super) fn scan(&self, text: &str, class: Class) -> Vec<Finding> {
+        self.recall(class.into(), [text, ""], || {
+            let mut findings = Vec::new();
+            self.scanner.scan(text, 0, class, &mut findings);
+            findings
+        })
+    }
+
+    /// What `find` gives for these texts, or gave before. Findings, not actions: those are a matter of level and origin.
+    pub(super) fn recall(&self, scan: Scan, texts: [&str; 2], find: impl FnOnce() -> Vec<Finding>) -> Vec<Finding> {
+        let len = texts[0].len() + texts[1].len();
+        let Some(verdicts) = self.verdicts.as_ref().filter(|_| len >= WORTH) else { return find() };
+        let key = self.key(scan, texts);
+        if let Some(findings) = verdicts.get(key) {
+            return findings.to_vec();
+        }
+        let findings = find();
+        verdicts.put(key, findings.as_slice().into());
+        findings
+    }
+
+    /// Two keyed hashes: nobody outside can make two texts collide, and by chance they will not.
+    fn key(&self, scan: Scan, texts: [&str; 2]) -> u128 {
+        let hash = |state: &std::hash::RandomState| {
+            let mut hasher = state.build_hasher();
+            hasher.write_u8(scan as u8);
+            for text in texts {
+                hasher.write_usize(text.len());
+                hasher.write(text.as_bytes());
+            }
+            u128::from(hasher.finish())
+        };
+        hash(&self.hashing) << 64 | hash(&self.second)
+    }
+}

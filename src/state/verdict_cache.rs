@@ -1,0 +1,64 @@
+//! Findings of texts that were scanned before, bounded by the memory they take. Knows neither texts nor requests.
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use prometheus::IntCounter;
+
+use crate::detect::Finding;
+use crate::sanitize::Verdicts;
+
+/// See the module.
+#[derive(Debug)]
+pub struct VerdictCache {
+    cache: Cache<u128, Arc<[Finding]>>,
+    hits: IntCounter,
+    misses: IntCounter,
+}
+
+/// What an entry takes beside its findings: key, counters and links of the cache.
+const ENTRY: usize = 160;
+
+impl VerdictCache {
+    /// Of at most `bytes`, by estimate.
+    pub fn new(bytes: usize, hits: IntCounter, misses: IntCounter) -> Self {
+        let weigher = |_: &u128, findings: &Arc<[Finding]>| {
+            u32::try_from(ENTRY + size_of_val::<[Finding]>(findings)).unwrap_or(u32::MAX)
+        };
+        VerdictCache { cache: Cache::builder().max_capacity(bytes as u64).weigher(weigher).build(), hits, misses }
+    }
+}
+
+impl Verdicts for VerdictCache {
+    fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+        let found = self.cache.get(&key);
+        if found.is_some() { &self.hits } else { &self.misses }.inc();
+        found
+    }
+
+    fn put(&self, key: u128, findings: Arc<[Finding]>) {
+        self.cache.insert(key, findings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counter(name: &str) -> IntCounter {
+        IntCounter::new(name, "help").unwrap()
+    }
+
+    #[test]
+    fn what_was_put_is_found_and_counted_and_the_whole_stays_bounded() {
+        let cache = VerdictCache::new(100 * ENTRY, counter("hits"), counter("misses"));
+        cache.put(7, Arc::new([]));
+        assert!(cache.get(7).is_some() && cache.get(8).is_none());
+        assert_eq!((cache.hits.get(), cache.misses.get()), (1, 1));
+        for key in 0..10_000 {
+            cache.put(key, Arc::new([]));
+        }
+        cache.cache.run_pending_tasks();
+        assert!(cache.cache.entry_count() <= 100, "{}", cache.cache.entry_count());
+    }
+}
