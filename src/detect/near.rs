@@ -5,7 +5,7 @@ mod lexicon;
 use serde::Deserialize;
 
 use crate::text::Span;
-use lexicon::{COMMON_VENDORS, CONNECTORS, CREDENTIALS, DIGESTS, QUALIFIERS, STRONG, VENDORS};
+use lexicon::{COMMON_VENDORS, CONNECTORS, CREDENTIALS, DIGESTS, ID_OWNERS, IDS, QUALIFIERS, STRONG, VENDORS};
 
 /// What a rule asks of the text around its match, `near = "..."`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -15,8 +15,13 @@ pub enum Near {
     Credential,
     /// A key, token or password is said to be it: `key = ...`, `"token": "..."`, "the key is ...".
     Assigned,
-    /// The name of a service stands before it; where the name is also an ordinary word, with a word for a credential.
+    /// The name of a service stands before it; where the name is also an ordinary word, with a word for a credential or
+    /// as what the token is given to.
     Vendor,
+    /// The same, and it is said to be the service's: for forms that are mostly identifiers.
+    VendorAssigned,
+    /// An identifier that goes with a secret is said to be it: `client_id`, `appId`.
+    Identifier,
 }
 
 impl Near {
@@ -27,6 +32,8 @@ impl Near {
             Near::Credential => before.credential() || credential_behind(text, span.end),
             Near::Assigned => before.assigned(),
             Near::Vendor => before.vendor(),
+            Near::VendorAssigned => before.vendor() && (before.assigned() || before.given_to_vendor()),
+            Near::Identifier => before.identifier(),
         }
     }
 }
@@ -44,6 +51,8 @@ struct Word {
     vendor: bool,
     common_vendor: bool,
     qualifier: bool,
+    id: bool,
+    id_owner: bool,
     /// On the token's line, or on the line before if the token begins its own.
     near: bool,
 }
@@ -103,7 +112,18 @@ impl Before {
         let digest = near().take(VENDOR_WORDS).any(|word| word.meaning == Meaning::Digest);
         let credential = near().any(|word| matches!(word.meaning, Meaning::Strong | Meaning::Weak));
         let vendor = self.words.iter().take(VENDOR_WORDS).any(|word| word.vendor && (word.near || credential));
-        !digest && (vendor || credential && self.words.iter().any(|word| word.common_vendor))
+        !digest && (vendor || self.given_to_vendor() || credential && self.words.iter().any(|word| word.common_vendor))
+    }
+
+    /// `render: ...`, `notion = "..."`
+    fn given_to_vendor(&self) -> bool {
+        self.sign && self.words.first().is_some_and(|word| word.vendor || word.common_vendor)
+    }
+
+    fn identifier(&self) -> bool {
+        let id = self.words.first().is_some_and(|word| word.id);
+        let owner = self.words.iter().take(2).any(|word| word.id_owner);
+        self.sign && id && owner
     }
 }
 
@@ -145,6 +165,8 @@ impl Word {
             vendor: meaning == Meaning::Nothing && VENDORS.begins(word),
             common_vendor: COMMON_VENDORS.has(word),
             qualifier: QUALIFIERS.has(word),
+            id: IDS.has(word),
+            id_owner: ID_OWNERS.has(word),
             near,
         }
     }
@@ -156,6 +178,8 @@ impl Word {
             vendor: false,
             common_vendor: false,
             qualifier: false,
+            id: false,
+            id_owner: false,
             near,
         }
     }
@@ -263,6 +287,12 @@ mod tests {
                 Near::Assigned,
                 &["key=xxxx", "\"token\": \"xxxx\"", "the key for prod is xxxx", "key xxxx", "algoliakey: xxxx"],
                 &["the key of xxxx", "etag: xxxx", "public key: xxxx", "cache_key: xxxx", "monkey: xxxx"],
+            ),
+            (Near::VendorAssigned, &["HEROKU_API_KEY=xxxx", "linear: xxxx"], &["heroku app xxxx", "api_key=xxxx"]),
+            (
+                Near::Identifier,
+                &["client_id=xxxx", "\"appId\": \"xxxx\"", "clientid: xxxx"],
+                &["row_id=xxxx", "client xxxx"],
             ),
             (
                 Near::Vendor,

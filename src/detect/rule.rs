@@ -303,6 +303,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("secrets_services.toml", include_str!("../../conf/rules/secrets_services.toml")),
     ("secrets_payment.toml", include_str!("../../conf/rules/secrets_payment.toml")),
     ("secrets_webhook.toml", include_str!("../../conf/rules/secrets_webhook.toml")),
+    ("secrets_pairs.toml", include_str!("../../conf/rules/secrets_pairs.toml")),
+    ("secrets_passwords.toml", include_str!("../../conf/rules/secrets_passwords.toml")),
     ("secrets_generic.toml", include_str!("../../conf/rules/secrets_generic.toml")),
     ("pii.toml", include_str!("../../conf/rules/pii.toml")),
     ("pii_national.toml", include_str!("../../conf/rules/pii_national.toml")),

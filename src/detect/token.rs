@@ -3,7 +3,7 @@
 use super::validate::looks_random;
 use crate::text::Span;
 
-/// Random-looking runs of `SHORTEST` bytes and more, with the parts that dots join to them in front. Ordinary text has none.
+/// Random-looking runs of `SHORTEST` bytes and more, with the parts that a dot or a colon joins to them in front. Ordinary text has none.
 pub(super) fn runs(text: &str) -> Vec<Span> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
@@ -17,7 +17,7 @@ pub(super) fn runs(text: &str) -> Vec<Span> {
         let length = SHORTEST + bytes[end..].iter().take_while(|b| is_run(**b)).count();
         let run = Span::new(at, at + length);
         if length <= LONGEST && looks_random(&text[run.start..run.end]) {
-            found.push(Span::new(joined(bytes, run.start), run.end));
+            found.push(Span::new(joined(text, run.start), run.end));
         }
         at = run.end;
     }
@@ -28,11 +28,20 @@ fn is_run(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'/')
 }
 
-/// Where the text begins that dots join to a run: `k1.` before the long part of a key.
-fn joined(bytes: &[u8], start: usize) -> usize {
-    let before = bytes[..start].iter().rev().take(FRONT);
-    let joined = before.take_while(|b| is_run(**b) || matches!(b, b'.' | b'~')).count();
-    if bytes.get(start.wrapping_sub(1)).is_some_and(|b| matches!(b, b'.' | b'~')) { start - joined } else { start }
+/// Where the text begins that a sign joins to a run: `k1.` before the long part of a key, and before a colon what looks
+/// drawn itself, since most of what stands there is a name.
+fn joined(text: &str, start: usize) -> usize {
+    let bytes = &text.as_bytes()[..start];
+    let front =
+        |signs: &[u8]| start - bytes.iter().rev().take(FRONT).take_while(|b| is_run(**b) || signs.contains(b)).count();
+    match bytes.last() {
+        Some(b'.' | b'~') => front(b".~"),
+        Some(b':') => {
+            let from = start - 1 - bytes[..start - 1].iter().rev().take(FRONT).take_while(|b| is_run(**b)).count();
+            if looks_random(&text[from..start - 1]) { from } else { start }
+        }
+        _ => start,
+    }
 }
 
 const SHORTEST: usize = 16;
@@ -66,6 +75,7 @@ mod tests {
         ] {
             assert!(runs(text).is_empty(), "{text}");
         }
+        assert_eq!(found("key:acc0r3t8wtvd:v3du54w770pbpnlvb55x"), ["acc0r3t8wtvd:v3du54w770pbpnlvb55x"]);
         assert_eq!(found("k1.4fQ9.FKlPcmWOeHS3gaTEd9x0"), ["k1.4fQ9.FKlPcmWOeHS3gaTEd9x0"]);
     }
 }

@@ -37,11 +37,11 @@ pub(super) static STRONG: Words = words!(
 
 /// What has to do with credentials.
 pub(super) static CREDENTIALS: Words = words!(
-    "401 403 access account accountid api apis appid auth authenticate authenticated authentication \
-     authorization client clientid committed compromised conn connection cookie csrf deactivate dsn encryption \
-     expose exposed forbidden invalidate jwt leak leaked licence license login oauth oauth2 otp pass paste \
-     pasted pepper pin private regenerate revoke revoked rotate rotated salt saml sas sdk seed session sessionid \
-     sid sig signature signin signing sso ssws totp unauthorized webhook"
+    "401 403 access api apis appid auth authenticate authenticated authentication authorization client clientid \
+     committed compromised conn connection cookie csrf deactivate dsn encryption expose exposed forbidden \
+     invalidate jwt leak leaked licence license login oauth oauth2 otp pass paste pasted pepper pin private \
+     regenerate revoke revoked rotate rotated salt saml sas sdk seed session sessionid sid sig signature signin \
+     signing sso ssws totp unauthorized webhook"
 );
 
 /// What follows is a digest, a revision or a name given by a machine.
@@ -64,6 +64,15 @@ pub(super) static QUALIFIERS: Words = words!(
 
 /// Directly before a value: "the key is ...", "set the token to ...".
 pub(super) static CONNECTORS: Words = words!("are as e equals es est is ist jest lautet str string to val value was");
+
+/// An identifier, also with its owner in the same word.
+pub(super) static IDS: Words = words!("id sid clientid appid accountid accountsid applicationid consumerid keyid");
+
+/// Whose identifier is half of a credential.
+pub(super) static ID_OWNERS: Words = words!(
+    "client clientid app appid application applicationid consumer consumerid oauth accountsid key keyid \
+     merchant developer partner api access"
+);
 
 /// Services by names that mean nothing else.
 pub(super) static VENDORS: Words = words!(
@@ -175,25 +184,11 @@ pub(super) static VENDORS: Words = words!(
 
 /// Services named by an ordinary word: it takes a word for a credential as well.
 pub(super) static COMMON_VENDORS: Words = words!(
-    "ai21 amazon anchor apex apify apollo apple archive atom aws azure basecamp beacon beam beamer bing bitcoin \
-     block bolt box branch brave bridge bright bubble buddy buffer bunny butter butterfly button canva captain \
-     carbon cargo cast census chain chart chat chatbot checkout chef circle clear clerk click clipboard close \
-     cloud coda cohere coil column common compass confluence consul copilot copper courier cube current customer \
-     cypress dash data deel delta deno depot digital dock docker docs dovetail drift drip drone dropbox dust \
-     dwell dyn eagle ebay echo edge elastic element email ember envoy ethereum express fabric fathom fauna fetch \
-     fiber flash fleet float flow fly follow front fulcrum fusion gcloud gcp gem gemini ghost gist glean glide \
-     google granola graph gusto harness harvest heap hex highlight hive honey hook hue hunter ibm ide impact \
-     influx ink insight intercom iron jam jet jumbo kafka keen kite knock kubernetes lambda lattice launch leap \
-     lever lightspeed line linear live llama locale loom loop magic mail map marker mastodon matrix maze medium \
-     mercury mesh meta metal microsoft miro mistral mix modal mode monday mono moon motion mux mysql neon nest \
-     nets nitric north notion nova ntfy office365 oracle orb orbit orca origin outlook outreach paddle palm \
-     parse peach pendo persona phrase pilot pin pinned pipe pivotal pixel plane planet platform plausible play \
-     plot plugin pocket point pop portal post postgres postman presto prism prometheus proof pulse push quay \
-     rails railway ramp raven ray reach ready recharge reddit redis relay remote render resemble resend retool \
-     retro ring river rocket rome root router runway rust sail scale scout segment sense sensible sentinel shift \
-     ship shipping shopper signal signature skype slab snap snapchat snowplow social sonar spark spike split \
-     sprig sprout square stability stack status steam stitch store stream sumo super surf surge swift tableau \
-     tally tango tavily temporal tenor terra thread ticket tiktok toast together trace track trigger tumblr tune \
-     twin twine twist uber unify unleash uptime vault vector veriff video vimeo vision voice wave weather \
-     webhook whale wise wish wit wix wiz writer yield zeal zenith zero zip zoom"
+    "ai21 amazon apify apollo apple aws azure basecamp beamer bing bitcoin box buffer canva clerk coda cohere \
+     confluence consul copilot cypress deel deno docker drift dropbox ebay elastic ethereum fauna front gcloud \
+     gcp gemini ghost google granola gusto harvest ibm ide intercom kafka kubernetes lightspeed linear llama \
+     mailgun mastodon medium mercury meta microsoft miro mistral modal monday mux mysql neon notion ntfy \
+     office365 oracle orb orca outreach paddle pendo pinned planet plausible postgres postman prometheus railway \
+     ramp raven reddit redis render resend retool rocket rome runway segment sentinel skype snapchat snowplow \
+     sprig square stability tableau tavily tiktok tumblr uber vault veriff video vimeo wix wiz zoom"
 );

@@ -20,7 +20,7 @@ pub fn looks_random(text: &str) -> bool {
 /// letters, digits and cases in runs; a random string has two of five such pairs by chance and changes class about
 /// every second character. Of 44,000 names of sixteen characters and more in source code one in 170 passes, of random
 /// strings of that length 97 in 100.
-fn looks_drawn(text: &str) -> bool {
+pub(super) fn looks_drawn(text: &str) -> bool {
     let classes: Vec<Class> = text.bytes().map(Class::of).collect();
     let digits = classes.iter().filter(|class| **class == Class::Digit).count();
     let (pairs, usual) = letter_pairs(text.as_bytes());
@@ -30,7 +30,7 @@ fn looks_drawn(text: &str) -> bool {
     digits < text.len()
         && words < 0.45
         && (change >= 0.3 && digits >= 2 || wordlike < 0.68)
-        && change - wordlike >= -0.45
+        && wordlike - change <= if pairs < MANY_PAIRS { 0.45 } else { 0.6 }
         && distinct(text) >= FEWEST_DISTINCT
         && is_base64_or_no_path(text, &classes)
         && !is_constant(text)
@@ -40,7 +40,8 @@ fn looks_drawn(text: &str) -> bool {
 fn is_base64_or_no_path(text: &str, classes: &[Class]) -> bool {
     let signs = text.bytes().filter(|b| matches!(b, b'/' | b'+')).count();
     let all = [Class::Upper, Class::Lower, Class::Digit].iter().all(|class| classes.contains(class));
-    signs == 0 || all && signs * 8 <= text.len() && !text.contains("//") && !text.starts_with('/')
+    let path = text.starts_with("//") || text.starts_with('/') && text.len() < SHORTEST_BASE64;
+    signs == 0 || all && signs * 6 <= text.len() && !path
 }
 
 /// `NL80211_CMD_DEL_PMK`
@@ -73,10 +74,14 @@ fn changes(classes: &[Class]) -> usize {
     classes.windows(2).filter(differ).count()
 }
 
-/// Words joined by capitals: few capitals, each followed by a run of small letters.
-pub(super) fn is_camel_case(text: &str) -> bool {
-    let classes: Vec<Class> = text.bytes().map(Class::of).collect();
-    changes(&classes) * 5 < classes.len() * 2
+/// Words joined by capitals or signs: `X25519PublicKey`, `project-cache-v5`, `core_1.crypto`.
+pub(super) fn is_name(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let (pairs, usual) = letter_pairs(bytes);
+    let humps = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
+    let joined = humps || bytes.iter().any(|b| b"_-.:".contains(b));
+    let letters = bytes.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    joined && pairs >= 4 && usual * 10 >= pairs * 8 && letters * 10 >= bytes.len() * 6
 }
 
 /// How many pairs of letters the words of a text have, and how many of them are usual. A capital behind a small letter
@@ -119,6 +124,9 @@ fn distinct(text: &str) -> u32 {
 }
 
 const FEWEST_DISTINCT: u32 = 7;
+/// From here on chance makes no word of random letters.
+const MANY_PAIRS: usize = 15;
+const SHORTEST_BASE64: usize = 40;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 
-use super::random::is_camel_case;
+use super::random::{is_name, looks_drawn};
 
 /// The first part of a JSON Web Token is base64url of an object with `alg` (RFC 7515 section 4.1).
 pub(super) fn jwt(text: &str) -> bool {
@@ -21,14 +21,23 @@ pub(super) fn basic(text: &str) -> bool {
     colon + 1 < pair.len() && pair.iter().all(|b| *b >= b' ')
 }
 
-/// The value of something called a key, token or secret. Real ones have digits or mixed case; a plain word or a name in one case is a variable.
+/// The value of something called a key, token or secret. Real ones have digits or look drawn; words and names are variables.
 pub(super) fn credential(text: &str) -> bool {
-    let digit = text.bytes().any(|b| b.is_ascii_digit());
-    let upper = text.bytes().any(|b| b.is_ascii_uppercase());
-    let lower = text.bytes().any(|b| b.is_ascii_lowercase());
-    (digit || (upper && lower && text.len() >= 16 && !is_camel_case(text)))
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let drawn = text.len() >= SHORTEST_WITHOUT_DIGITS && looks_drawn(text);
+    (drawn || digits > 0 && !(digits <= MOST_IN_A_NAME && is_name(text)))
         && !is_placeholder(text)
         && !is_expression(text)
+        && !is_dotted_number(text)
+}
+
+const SHORTEST_WITHOUT_DIGITS: usize = 16;
+/// `aarch64-unknown-linux-gnu2`
+const MOST_IN_A_NAME: usize = 5;
+
+/// An object identifier, a version, a date.
+fn is_dotted_number(text: &str) -> bool {
+    text.matches(['.', '-', '/', ':']).count() > 1 && text.bytes().all(|b| b.is_ascii_digit() || b".-/:".contains(&b))
 }
 
 pub(super) fn password(text: &str) -> bool {
