@@ -77,7 +77,7 @@ const KNOWN: &[(&str, Category, &str)] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Adjustment, RuleSet, Scanner};
+    use super::super::{Adjustment, Class, RuleSet, Scanner};
     use super::*;
     use crate::text::Span;
 
@@ -111,5 +111,26 @@ mod tests {
         assert!(models.any("pii.model.") && models.any("model.injection") && !models.any("pii.model.location"));
         let alone = Scanner::compile(&RuleSet::parse(&[]).expect("no file")).expect("nothing to compile");
         assert!(!alone.models.any(""), "rules alone have no models beside them");
+    }
+    #[test]
+    fn a_name_the_tagger_finds_is_let_pass_by_its_value_or_with_its_kind() {
+        let allow = r#"
+            [[allow]]
+            id = "allow.maria"
+            values = ["Maria Kowalczyk"]
+            entities = ["PERSON"]
+            examples = ["My name is «Maria Kowalczyk» and I live in Rotterdam."]
+            negative_examples = ["My name is «Agata Kowalczyk» and I live in Rotterdam."]
+        "#;
+        let rules = RuleSet::with_builtin(&[("x.toml", allow)]).expect("a row");
+        let ids = |rules: &RuleSet| {
+            let mut findings = Vec::new();
+            let scanner = Scanner::compile(rules).expect("the rules compile");
+            scanner.scan("My name is Maria Kowalczyk and I live in Rotterdam.", 0, Class::Text, &mut findings);
+            findings.iter().map(|finding| finding.rule.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(rules.check_allow(&rules.allow()[0]), []);
+        assert_eq!(ids(&rules), ["pii.model.location"]);
+        assert_eq!(ids(&rules.tuned(&["pii.model.*".to_owned()], &[]).expect("known ids")), [""; 0]);
     }
 }

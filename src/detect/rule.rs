@@ -152,7 +152,7 @@ impl RuleSet {
         self.rules.iter().flat_map(check_rule).chain(allow).collect()
     }
 
-    fn check_allow(&self, row: &Allow) -> Vec<RuleProblem> {
+    pub(super) fn check_allow(&self, row: &Allow) -> Vec<RuleProblem> {
         let mut set = RuleSet { allow: Vec::new(), ..self.clone() };
         set.rules.retain(|rule| row.concerns(&rule.id, &rule.entity, rule.category));
         set.models.retain(|model| row.concerns(&model.id, &model.entity, model.category));
