@@ -7,6 +7,15 @@ pub fn latin(character: char) -> Option<char> {
         0x1F150..=0x1F169 => letter(code - 0x1F150),
         0x1F170..=0x1F189 => letter(code - 0x1F170),
         0x1F1E6..=0x1F1FF => letter(code - 0x1F1E6),
+        0x2800..=0x283F => BRAILLE
+            .bytes()
+            .zip(b'a'..=b'z')
+            .find(|(dots, _)| code - 0x2800 == u32::from(*dots))
+            .map(|(_, letter)| char::from(letter)),
+        // The small letters of Cherokee look like the capital ones.
+        0xAB70..=0xABBF => cherokee(code - 0xAB70 + 0x13A0),
+        0x13F8..=0x13FD => cherokee(code - 8),
+        0x13A0..=0x13F5 => cherokee(code),
         _ => LOOK_ALIKES
             .binary_search_by_key(&character, |row| row.0)
             .ok()
@@ -25,10 +34,24 @@ pub fn is_twin(character: char) -> bool {
     !matches!(character, '\u{400}'..='\u{52F}') || "аеорсухіјѕһԁԛԝӏАЕОРСУХІЈЅВНМТК".contains(character)
 }
 
+fn cherokee(code: u32) -> Option<char> {
+    CHEROKEE.iter().find(|(known, _)| u32::from(*known) == code).map(|(_, letter)| *letter)
+}
+
 fn letter(index: u32) -> Option<char> {
     u8::try_from(index).ok().map(|index| char::from(b'a' + index % 26))
 }
 
+/// The dots of the letters a to z, as bits.
+const BRAILLE: &str =
+    "\x01\x03\x09\x19\x11\x0b\x1b\x13\x0a\x1a\x05\x07\x0d\x1d\x15\x0f\x1f\x17\x0e\x1e\x25\x27\x3a\x2d\x3d\x35";
+#[rustfmt::skip]
+const CHEROKEE: &[(char, char)] = &[
+    ('Ꭰ', 'd'), ('Ꭱ', 'r'), ('Ꭲ', 't'), ('Ꭵ', 'i'), ('Ꭺ', 'a'), ('Ꭻ', 'j'), ('Ꭼ', 'e'), ('Ꮃ', 'w'), ('Ꮇ', 'm'), ('Ꮋ', 'h'),
+    ('Ꮍ', 'y'), ('Ꮎ', 'o'), ('Ꮐ', 'g'), ('Ꮒ', 'h'), ('Ꮓ', 'z'), ('Ꮖ', 'i'), ('Ꮜ', 'u'), ('Ꮞ', '4'), ('Ꮟ', 'b'), ('Ꮢ', 'r'),
+    ('Ꮤ', 'w'), ('Ꮥ', 's'), ('Ꮩ', 'v'), ('Ꮪ', 's'), ('Ꮮ', 'l'), ('Ꮯ', 'c'), ('Ꮲ', 'p'), ('Ꮳ', 'c'), ('Ꮶ', 'k'), ('Ᏼ', 'b'),
+    ('Ᏽ', 'g'),
+];
 /// Sorted by the first column.
 #[rustfmt::skip]
 const LOOK_ALIKES: &[(char, char)] = &[
@@ -54,7 +77,7 @@ const LOOK_ALIKES: &[(char, char)] = &[
     ('һ', 'h'), ('ҽ', 'e'), ('Ӏ', 'i'), ('ӏ', 'i'), ('ө', 'o'), ('Ԁ', 'd'), ('ԁ', 'd'), ('ԍ', 'g'),
     ('Ԛ', 'q'), ('ԛ', 'q'), ('Ԝ', 'w'), ('ԝ', 'w'), ('Տ', 's'), ('ա', 'w'), ('գ', 'q'), ('զ', 'q'),
     ('ժ', 'd'), ('հ', 'h'), ('ո', 'n'), ('ռ', 'n'), ('ս', 'u'), ('ց', 'g'), ('ք', 'f'), ('օ', 'o'),
-    ('०', 'o'), ('০', 'o'), ('၀', 'o'), ('Ꭵ', 'i'), ('ᴀ', 'a'), ('ᴄ', 'c'), ('ᴅ', 'd'), ('ᴇ', 'e'),
+    ('०', 'o'), ('০', 'o'), ('၀', 'o'), ('ᴀ', 'a'), ('ᴄ', 'c'), ('ᴅ', 'd'), ('ᴇ', 'e'),
     ('ᴉ', 'i'), ('ᴊ', 'j'), ('ᴋ', 'k'), ('ᴍ', 'm'), ('ᴏ', 'o'), ('ᴘ', 'p'), ('ᴛ', 't'), ('ᴜ', 'u'),
     ('ᴠ', 'v'), ('ᴡ', 'w'), ('ᴢ', 'z'), ('ᴦ', 'r'), ('ℎ', 'h'), ('℮', 'e'), ('ⅼ', 'l'), ('∀', 'a'),
     ('ⱥ', 'a'), ('ⱱ', 'v'), ('ⲥ', 'c'), ('ꓒ', 'd'), ('ꓡ', 'l'), ('ꜰ', 'f'), ('ꜱ', 's'), ('ꞵ', 'b'),

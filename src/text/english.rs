@@ -1,6 +1,5 @@
 //! Which strings of letters are English words, and how common. Tells a disguised text from its plain form; judges no content.
 
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
@@ -15,23 +14,44 @@ pub(super) struct Packed {
 impl Packed {
     /// `None` unless `word` is one to sixteen lower-case ASCII letters.
     pub fn new(word: &[u8]) -> Option<Self> {
-        if word.is_empty() || word.len() > LONGEST || !word.iter().all(u8::is_ascii_lowercase) {
-            return None;
-        }
         let mut bytes = [0; LONGEST];
         bytes.get_mut(..word.len())?.copy_from_slice(word);
-        Some(Packed { bits: u128::from_le_bytes(bytes), len: word.len() })
+        let packed = Packed::at(&bytes, 0);
+        (packed.len == word.len() && packed.len > 0).then_some(packed)
+    }
+
+    /// The letters `text` has from `at` on, up to sixteen.
+    pub fn at(text: &[u8], at: usize) -> Self {
+        let (low, len) = half(text, at);
+        if len < 8 {
+            return Packed { bits: u128::from(low), len };
+        }
+        let (high, more) = half(text, at + 8);
+        Packed { bits: u128::from(low) | u128::from(high) << 64, len: len + more }
+    }
+
+    /// The two in one, if that is not too long.
+    pub fn then(self, other: Self) -> Option<Self> {
+        let len = self.len + other.len;
+        (len <= LONGEST)
+            .then(|| Packed { bits: self.bits | other.bits.checked_shl(self.len as u32 * 8).unwrap_or(0), len })
     }
 
     pub fn reversed(self) -> Self {
         Packed { bits: self.bits.swap_bytes() >> (8 * (LONGEST - self.len)), len: self.len }
     }
 
-    /// Every letter put through `turn`.
-    pub fn map(self, turn: impl Fn(u8) -> u8) -> Self {
-        let mut bytes = self.bits.to_le_bytes();
-        bytes.iter_mut().take(self.len).for_each(|letter| *letter = turn(*letter));
-        Packed { bits: u128::from_le_bytes(bytes), len: self.len }
+    /// Every letter as the one so many places behind it in the alphabet, which goes on at its start.
+    pub fn shifted(self, places: u8) -> Self {
+        let wraps = ((self.bits + EACH * u128::from(0x80 - (b'z' + 1 - places))) & HIGH) >> 7;
+        let bits = self.bits + EACH * u128::from(places) - wraps * 26;
+        Packed { bits: bits & mask(self.len), len: self.len }
+    }
+
+    /// `a` as `z`, `b` as `y`.
+    pub fn mirrored(self) -> Self {
+        let bits = (EACH & mask(self.len)) * u128::from(b'a' + b'z') - self.bits;
+        Packed { bits, len: self.len }
     }
 
     pub fn letters(self) -> impl Iterator<Item = u8> {
@@ -42,26 +62,38 @@ impl Packed {
         self.len
     }
 
+    /// The commoner, the lower; `None` for what is no word.
+    pub fn rank(self) -> Option<usize> {
+        ENGLISH.words.get(self.bits)
+    }
+
     pub fn is_word(self) -> bool {
         ENGLISH.words.contains(self.bits)
     }
 
-    /// The word that has these letters, each of them once or more often in a row.
+    /// The word that has these letters, of which some are repeated.
     pub fn without_repeats(self) -> Option<&'static str> {
-        let bytes = self.bits.to_le_bytes();
-        let repeats = bytes.iter().take(self.len).zip(bytes.iter().skip(1)).any(|(a, b)| a == b);
-        ENGLISH.by_shape(if repeats { self.once().bits } else { return None })
+        let once = self.once();
+        if once.len < self.len { once.by_letters() } else { None }
+    }
+
+    /// The word that has these letters when each is written once.
+    pub fn by_letters(self) -> Option<&'static str> {
+        ENGLISH.by_shape(self.bits)
     }
 
     /// The word that has the same first and last letter and the same letters between them in another order.
     pub fn unscrambled(self) -> Option<&'static str> {
-        ENGLISH.by_shape(if self.len >= SCRAMBLED { self.sorted().bits } else { return None })
+        if self.len >= SCRAMBLED { ENGLISH.by_shape(self.sorted().bits) } else { None }
     }
 
     fn once(self) -> Self {
-        let mut letters: Vec<u8> = self.letters().collect();
-        letters.dedup();
-        Packed::new(&letters).unwrap_or(self)
+        let (mut bits, mut len, mut last) = (0, 0, 0);
+        for letter in self.letters().filter(|letter| std::mem::replace(&mut last, *letter) != *letter) {
+            bits |= u128::from(letter) << (8 * len);
+            len += 1;
+        }
+        Packed { bits, len }
     }
 
     /// The letters between the first and the last sorted. The mark keeps it apart from what has its letters once.
@@ -72,6 +104,24 @@ impl Packed {
         }
         Packed { bits: !u128::from_le_bytes(bytes), len: self.len }
     }
+}
+
+/// The letters from `at` on, up to eight, and their number. All are looked at at once: every word comes through here.
+fn half(text: &[u8], at: usize) -> (u64, usize) {
+    let bits = match text.get(at..at + 8).and_then(|ahead| ahead.try_into().ok()) {
+        Some(ahead) => u64::from_le_bytes(ahead),
+        None => text.iter().skip(at).take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+    };
+    let (each, high) = (EACH as u64, HIGH as u64);
+    let low = bits & !high;
+    let letters = (low + each * u64::from(0x80 - b'a')) & !(low + each * u64::from(0x80 - b'z' - 1)) & !bits;
+    let others = (!letters & high).trailing_zeros();
+    (bits & !u64::MAX.checked_shl(others / 8 * 8).unwrap_or(0), (others / 8) as usize)
+}
+
+/// All bits of the lowest `len` bytes.
+fn mask(len: usize) -> u128 {
+    u128::MAX.checked_shr(128_u32.saturating_sub(8 * len as u32)).unwrap_or(0)
 }
 
 /// Cuts `letters` where words most probably meet: the ends of the pieces, and how many of the letters lie in words of two
@@ -120,20 +170,22 @@ fn trace(best: &[(u32, usize, bool)]) -> (Vec<usize>, usize) {
 }
 
 struct English {
-    words: Table,
-    /// By letters without repeats, and by sorted inner letters.
-    shapes: HashMap<u128, &'static str>,
+    /// All of them, the commonest first.
+    forms: Vec<String>,
+    words: Table<1>,
+    /// The commonest word by its letters without repeats, and by its sorted inner letters.
+    shapes: Table<4>,
     pieces: AhoCorasick,
     costs: Vec<u32>,
 }
 
 impl English {
-    fn by_shape(&self, shape: u128) -> Option<&'static str> {
-        self.shapes.get(&shape).copied()
+    fn by_shape(&self, shape: u128) -> Option<&str> {
+        self.forms.get(self.shapes.get(shape)?).map(String::as_str)
     }
 
-    fn new(source: &'static str) -> Self {
-        let mut forms: Vec<(&'static str, u32)> = Vec::new();
+    fn new(source: &str) -> Self {
+        let mut forms: Vec<(String, u32)> = Vec::new();
         let (mut kind, mut cost, mut rank) = ("plain", 0, 0_u32);
         for word in source.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace) {
             if let Some(name) = word.strip_prefix('[') {
@@ -143,26 +195,25 @@ impl English {
             } else {
                 rank += 1;
                 let cost = if cost == 0 { zipf(rank) } else { cost };
-                forms.push((word, cost));
-                forms.extend(inflected(word, kind).into_iter().map(|form| (&*form.leak(), cost + INFLECTED)));
+                forms.push((word.to_owned(), cost));
+                forms.extend(inflected(word, kind).into_iter().map(|form| (form, cost + INFLECTED)));
             }
         }
         forms.retain(|(word, _)| word.len() <= LONGEST);
         forms.sort_by_key(|(_, cost)| *cost);
-        let packed = || forms.iter().filter_map(|(word, _)| Some((Packed::new(word.as_bytes())?, *word)));
-        let mut shapes = HashMap::new();
-        for (form, word) in packed().filter(|(form, _)| form.len() > 1) {
-            shapes.entry(form.once().bits).or_insert(word);
-            if form.len() >= SCRAMBLED {
-                shapes.entry(form.sorted().bits).or_insert(word);
-            }
-        }
+        let (forms, costs): (Vec<String>, Vec<u32>) = forms.into_iter().unzip();
+        let packed = || forms.iter().zip(0..).filter_map(|(word, at)| Some((Packed::new(word.as_bytes())?, at)));
+        let sorted = |form: Packed| (form.len() >= SCRAMBLED).then(|| form.sorted().bits);
+        let shapes = packed().filter(|(form, _)| form.len() > 1).flat_map(|(form, at)| {
+            [Some(form.once().bits), sorted(form)].into_iter().flatten().map(move |shape| (shape, at))
+        });
+        let shapes = Table::new(shapes);
+        let words = Table::new(packed().map(|(form, at)| (form.bits, at)));
         let pieces = AhoCorasick::builder()
             .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(forms.iter().map(|(word, _)| word))
+            .build(&forms)
             .expect("a few thousand short words are far below the limits of an automaton");
-        let costs = forms.iter().map(|(_, cost)| *cost).collect();
-        English { words: Table::new(packed().map(|(form, _)| form.bits)), shapes, pieces, costs }
+        English { forms, words, shapes, pieces, costs }
     }
 }
 
@@ -204,31 +255,41 @@ fn doubled(word: &str) -> String {
     word.chars().chain(end).collect()
 }
 
-/// Open addressing over slots of which most are empty; of a word its hash is kept.
-struct Table(Vec<u32>);
+/// Open addressing over `N` times as many slots as are needed; of a key its hash is kept. The first of equal keys counts.
+struct Table<const N: usize> {
+    prints: Vec<u32>,
+    values: Vec<u16>,
+}
 
-impl Table {
-    fn new(words: impl Iterator<Item = u128>) -> Self {
-        let mut slots = vec![0; SLOTS];
-        for word in words {
-            let (mut at, print) = place(word);
-            while slots[at] != 0 && slots[at] != print {
-                at = (at + 1) % SLOTS;
+impl<const N: usize> Table<N> {
+    fn new(rows: impl Iterator<Item = (u128, u16)>) -> Self {
+        let mut table = Table { prints: vec![0; N * SLOTS], values: vec![0; N * SLOTS] };
+        for (key, value) in rows {
+            let (at, print) = table.find(key);
+            if table.prints[at] == 0 {
+                (table.prints[at], table.values[at]) = (print, value);
             }
-            slots[at] = print;
         }
-        Table(slots)
+        table
     }
 
-    fn contains(&self, word: u128) -> bool {
-        let (mut at, print) = place(word);
-        while self.0[at] != 0 {
-            if self.0[at] == print {
-                return true;
-            }
-            at = (at + 1) % SLOTS;
+    /// The slot where `key` is or belongs, and its fingerprint.
+    fn find(&self, key: u128) -> (usize, u32) {
+        let (mut at, print) = place(key);
+        at %= N * SLOTS;
+        while self.prints[at] != 0 && self.prints[at] != print {
+            at = (at + 1) % (N * SLOTS);
         }
-        false
+        (at, print)
+    }
+
+    fn contains(&self, key: u128) -> bool {
+        self.prints[self.find(key).0] != 0
+    }
+
+    fn get(&self, key: u128) -> Option<usize> {
+        let (at, print) = self.find(key);
+        (self.prints[at] == print).then(|| usize::from(self.values[at]))
     }
 }
 
@@ -237,12 +298,14 @@ fn place(word: u128) -> (usize, u32) {
     let low = (word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let high = ((word >> 64) as u64).wrapping_add(0x517C_C1B7_2722_0A95).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
     let hash = (low ^ low >> 32 ^ high ^ high >> 29).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    ((hash >> 40) as usize % SLOTS, hash as u32 | 1)
+    ((hash >> 40) as usize, hash as u32 | 1)
 }
 
 static ENGLISH: LazyLock<English> = LazyLock::new(|| English::new(include_str!("english.txt")));
 
 const LONGEST: usize = 16;
+const EACH: u128 = u128::MAX / 255;
+const HIGH: u128 = EACH * 0x80;
 /// Letters of a word whose inner letters can be in disorder.
 const SCRAMBLED: usize = 5;
 /// Cost of a letter that belongs to no word, and of a word's ending.
@@ -299,6 +362,12 @@ mod tests {
         assert_eq!(packed("instructions").without_repeats(), None);
         assert_eq!(packed("pveroius").unscrambled(), Some("previous"));
         assert_eq!(packed("erongi").reversed(), packed("ignore"));
+        assert_eq!(packed("vtaber").shifted(13), packed("ignore"));
+        assert_eq!(packed("azbmn").shifted(1), packed("bacno"));
+        assert_eq!(packed("rtmliv").mirrored(), packed("ignore"));
+        assert_eq!(packed("ig").then(packed("nore")), Some(packed("ignore")));
+        assert_eq!(Packed::at(b"the abc.", 4), packed("abc"));
+        assert_eq!(Packed::at("zä".as_bytes(), 0), packed("z"));
         assert_eq!(packed("abcdefghijklmnop").reversed(), packed("ponmlkjihgfedcba"));
     }
 }

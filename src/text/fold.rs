@@ -83,7 +83,8 @@ impl Words<'_> {
             self.view.copy_lower(&self.text[at..at + phrase], at);
             return at + phrase;
         }
-        if let Some(word) = leet::word(&bytes[at..], at < self.leet) {
+        let inside = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
+        if !inside && let Some(word) = leet::word(&bytes[at..], at < self.leet) {
             return self.leet(&word, at);
         }
         let run = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();

@@ -17,12 +17,18 @@ pub(super) fn word(bytes: &[u8], context: bool) -> Option<Vec<u8>> {
 }
 
 fn read(token: &[u8], context: bool) -> Option<Vec<u8>> {
-    let stands = |byte: &u8| !letters(*byte).is_empty();
+    let stands = |byte: &u8| !spelled(*byte).is_empty();
     let signs = token.iter().filter(|byte| stands(byte)).count();
     let last = token.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |at| at + 1);
     let first = token.iter().position(u8::is_ascii_alphanumeric).unwrap_or(token.len());
     // `step5` is a number, `(all` a parenthesis, `all!` a shout.
     let behind = signs == 1 && token.last().is_some_and(|byte| stands(byte) && !matches!(byte, b'$' | b'@'));
+    // `i|g|n|o|r|e` has strokes between its letters, not for them.
+    let strokes = token.iter().filter(|byte| matches!(byte, b'|' | b'(' | b'+')).count();
+    let letters = token.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    if strokes > 0 && letters < (2 * strokes).max(3) {
+        return None;
+    }
     let at_an_end = behind || first > 0 && token.get(first..last).is_some_and(is_known);
     if signs == 0 || at_an_end && !context {
         return None;
@@ -32,15 +38,15 @@ fn read(token: &[u8], context: bool) -> Option<Vec<u8>> {
 
 /// The words that the signs of `token` may spell.
 fn spellings(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let choices: usize = token.iter().map(|byte| letters(*byte).len().max(1)).product();
+    let choices: usize = token.iter().map(|byte| spelled(*byte).len().max(1)).product();
     (0..choices.min(SPELLINGS)).map(|mut number| {
-        let spelled = token.iter().map(|byte| {
-            let all = letters(*byte);
+        let word = token.iter().map(|byte| {
+            let all = spelled(*byte);
             let chosen = all.get(number % all.len().max(1)).copied();
             number /= all.len().max(1);
             chosen.unwrap_or(byte.to_ascii_lowercase())
         });
-        spelled.collect()
+        word.collect()
     })
 }
 
@@ -50,11 +56,11 @@ fn is_known(word: &[u8]) -> bool {
 
 /// A sign, not a digit, that may stand for a letter.
 pub(super) fn is_sign(byte: u8) -> bool {
-    !byte.is_ascii_digit() && !letters(byte).is_empty()
+    !byte.is_ascii_digit() && !spelled(byte).is_empty()
 }
 
 /// The likelier letter first.
-fn letters(byte: u8) -> &'static [u8] {
+fn spelled(byte: u8) -> &'static [u8] {
     match byte {
         b'0' => b"o",
         b'1' | b'!' => b"il",
@@ -99,10 +105,14 @@ mod tests {
             ("9uide1ines", "guidelines"),
             ("8ypass", "bypass"),
             ("pr0mp+", "prompt"),
+            ("fo||ow", "follow"),
         ] {
             assert_eq!(reads(text, false).as_deref(), Some(expected), "{text}");
         }
-        for text in ["step5", "(all", "base64", "gpt4", "411", "2024", "$how", "@way", "mp3", "b2b", "all"] {
+        for text in [
+            "step5", "(all", "base64", "gpt4", "411", "2024", "$how", "@way", "mp3", "b2b", "all", "i|s", "|s", "|n",
+            "t|o|l|d",
+        ] {
             assert_eq!(reads(text, false), None, "{text}");
         }
         assert_eq!(reads("411 rules", true).as_deref(), Some("all"));

@@ -12,11 +12,16 @@ use plan::Plan;
 /// `words` put right, if enough of them were wrong. Of words that are turned letter by letter both orders are given.
 pub fn mend(words: &str) -> Option<View> {
     let tokens = tokens(words);
-    let mut plan = Plan::new(words, &tokens);
-    spell::letters(&mut plan);
-    turn::turned(&mut plan);
-    spell::glued(&mut plan);
-    spell::garbled(&mut plan);
+    let odd: Vec<usize> = tokens.iter().enumerate().filter(|(_, token)| token.is_odd()).map(|(at, _)| at).collect();
+    let mut plan = Plan::new(words, &tokens, &odd);
+    spell::named(&mut plan);
+    if !odd.is_empty() {
+        turn::turned(&mut plan);
+        spell::pig_latin(&mut plan);
+        spell::letters(&mut plan);
+        spell::glued(&mut plan);
+        spell::garbled(&mut plan);
+    }
     plan.view()
 }
 
@@ -27,8 +32,6 @@ struct Token {
     end: usize,
     /// A sentence ends behind it.
     stop: bool,
-    /// Its letters, if it is at most sixteen of them and nothing else.
-    letters: Option<Packed>,
     /// It is English as it stands.
     known: bool,
     /// It consists of letters a to z.
@@ -39,24 +42,54 @@ impl Token {
     fn len(self) -> usize {
         self.end - self.start
     }
+
+    /// Letters, and no English word.
+    fn is_odd(&self) -> bool {
+        self.plain && !self.known
+    }
+
+    /// Its letters, if it is at most sixteen of them and nothing else.
+    fn letters(self, words: &str) -> Option<Packed> {
+        (self.plain && self.len() <= LONGEST).then(|| Packed::at(words.as_bytes(), self.start))
+    }
 }
 
 fn tokens(words: &str) -> Vec<Token> {
-    let mut tokens = Vec::with_capacity(words.len() / 5);
+    let bytes = words.as_bytes();
+    let mut tokens = Vec::with_capacity(words.len() / 5 + 1);
     let mut start = 0;
-    for end in memchr::memchr_iter(b' ', words.as_bytes()).chain([words.len()]) {
-        let word = words.as_bytes().get(start..end).unwrap_or_default();
-        let (word, stop) = word.strip_suffix(b".").map_or((word, false), |word| (word, true));
-        if !word.is_empty() {
-            let letters = Packed::new(word);
-            let plain = letters.is_some() || word.iter().all(u8::is_ascii_lowercase);
-            let known = letters.is_some_and(Packed::is_word);
-            tokens.push(Token { start, end: start + word.len(), stop, letters, known, plain });
+    while start < bytes.len() {
+        let word = Packed::at(bytes, start);
+        let mut end = start + word.len();
+        let mut plain = true;
+        if !ends(bytes, end) {
+            let rest = bytes.get(end..).unwrap_or_default();
+            let space = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+            let stop = usize::from(space > 0 && rest[space - 1] == b'.');
+            plain = rest[..space - stop].iter().all(u8::is_ascii_lowercase);
+            end += space - stop;
         }
-        start = end + 1;
+        let stop = bytes.get(end) == Some(&b'.');
+        if end > start {
+            let known = end == start + word.len() && word.is_word();
+            tokens.push(Token { start, end, stop, known, plain });
+        }
+        start = end + usize::from(stop) + 1;
     }
     tokens
 }
+
+/// A word that goes to `end` ends there.
+fn ends(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end) {
+        Some(b'.') => bytes.get(end + 1).is_none_or(|next| *next == b' '),
+        Some(byte) => *byte == b' ',
+        None => true,
+    }
+}
+
+/// Letters of a word that can be looked up.
+const LONGEST: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,8 @@ use crate::text::{Span, View};
 pub(super) struct Plan<'t> {
     pub words: &'t str,
     pub tokens: &'t [Token],
+    /// The tokens that are letters and no English word: few in most texts.
+    pub odd: &'t [usize],
     edits: Vec<Edit>,
     taken: Vec<bool>,
     weight: u32,
@@ -27,12 +29,17 @@ pub(super) struct Piece {
 }
 
 impl<'t> Plan<'t> {
-    pub fn new(words: &'t str, tokens: &'t [Token]) -> Self {
-        Plan { words, tokens, edits: Vec::new(), taken: Vec::new(), weight: 0 }
+    pub fn new(words: &'t str, tokens: &'t [Token], odd: &'t [usize]) -> Self {
+        Plan { words, tokens, odd, edits: Vec::new(), taken: Vec::new(), weight: 0 }
     }
 
     pub fn is_free(&self, token: usize) -> bool {
         !self.taken.get(token).copied().unwrap_or_default()
+    }
+
+    /// The odd tokens that nothing was done about yet.
+    pub fn open(&self) -> impl Iterator<Item = (usize, Token)> {
+        self.odd.iter().filter(|at| self.is_free(**at)).filter_map(|at| Some((*at, *self.tokens.get(*at)?)))
     }
 
     /// Whether something is changed already.

@@ -2,34 +2,44 @@
 
 use std::ops::Range;
 
-use super::Token;
 use super::plan::{Piece, Plan, runs};
+use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::{Packed, segment};
 
-/// Letters one by one or a few at a time, and those of the spelling alphabet, joined and cut into words.
+/// The letters of the spelling alphabet by their names.
+pub(super) fn named(plan: &mut Plan) {
+    let words = plan.words;
+    if plan.tokens.iter().filter_map(|token| name(token, words)).nth(NAMED - 1).is_none() {
+        return;
+    }
+    let values = plan.tokens.iter().map(|token| name(token, words).map_or(-SPELLED, |_| 2));
+    for run in runs(values, 0, 2 * NAMED as i32) {
+        spelled(plan, run, |token, words| name(token, words).map(|letter| (letter, token.start)).into_iter().collect());
+    }
+}
+
+/// Letters one by one or a few at a time, joined and cut into words.
 pub(super) fn letters(plan: &mut Plan) {
+    if plan.open().filter(|(_, token)| token.len() <= PIECE).nth(2).is_none() {
+        return;
+    }
     for run in runs(plan.tokens.iter().map(|token| single(*token)), DROP, SPELLED) {
         spelled(plan, run, |token, words| words[token.start..token.end].bytes().zip(token.start..).collect());
-    }
-    let named = |token: &Token, words: &str| name(&words[token.start..token.end]);
-    let values: Vec<i32> = plan.tokens.iter().map(|token| named(token, plan.words).map_or(-SPELLED, |_| 2)).collect();
-    for run in runs(values.into_iter(), 0, SPELLED + 2) {
-        spelled(plan, run, |token, words| {
-            named(token, words).map(|letter| (letter, token.start)).into_iter().collect()
-        });
     }
 }
 
 /// Cut words in one, and glued ones cut: `instruc tions`, `ignoreallrules`.
 pub(super) fn glued(plan: &mut Plan) {
     let mut last = None;
-    for at in 0..plan.tokens.len() {
-        let token = plan.tokens[at];
-        if token.known || !token.plain || !plan.is_free(at) {
-            continue;
-        }
-        if token.len() >= GLUED {
+    let open: Vec<(usize, Token)> = plan.open().collect();
+    for (at, token) in open {
+        if token.len() > LONGEST
+            && let Some(text) = without_repeats(&plan.words[token.start..token.end])
+        {
+            let source = Span::new(token.start, token.end);
+            plan.replace(at..at + 1, vec![Piece { text: text.to_owned(), source }], 1);
+        } else if token.len() >= GLUED {
             let word = &plan.words[token.start..token.end];
             let (ends, covered) = segment(word);
             let fits = covered * 20 >= word.len() * 17 && word.len() >= ends.len() * 3;
@@ -48,14 +58,29 @@ pub(super) fn glued(plan: &mut Plan) {
     }
 }
 
-/// Words whose letters are repeated, in disorder, or put behind as in pig latin. One alone is a slip of the pen.
+/// Three words in pig latin or more.
+pub(super) fn pig_latin(plan: &mut Plan) {
+    let words = plan.words;
+    let ends = |token: &Token| token.len() > 3 && words[..token.end].ends_with("ay");
+    let pigs: Vec<usize> = plan.open().filter(|(_, token)| ends(token)).map(|(at, _)| at).collect();
+    let read = |at: usize| unpigged(&words[plan.tokens[at].start..plan.tokens[at].end]).map(|word| (at, word));
+    let pigs: Vec<(usize, String)> =
+        if pigs.len() < PIGS { return } else { pigs.into_iter().filter_map(read).collect() };
+    if pigs.len() >= PIGS {
+        for (at, text) in pigs {
+            let source = Span::new(plan.tokens[at].start, plan.tokens[at].end);
+            plan.replace(at..at + 1, vec![Piece { text, source }], 1);
+        }
+    }
+}
+
+/// Words whose letters are repeated or in disorder. One alone is a slip of the pen.
 pub(super) fn garbled(plan: &mut Plan) {
-    let garbled = |(at, token): (usize, &Token)| {
-        let word = token.letters.filter(|word| !token.known && word.len() > 2 && plan.is_free(at))?;
-        let repaired = word.without_repeats().or_else(|| word.unscrambled()).map(str::to_owned);
-        Some((at, repaired.or_else(|| pig_latin(&plan.words[token.start..token.end]))?))
+    let garbled = |(at, token): (usize, Token)| {
+        let word = token.letters(plan.words).filter(|word| word.len() > 2)?;
+        Some((at, word.without_repeats().or_else(|| word.unscrambled())?.to_owned()))
     };
-    let found: Vec<(usize, String)> = plan.tokens.iter().enumerate().filter_map(garbled).collect();
+    let found: Vec<(usize, String)> = plan.open().filter_map(garbled).collect();
     let near = |a: usize, b: Option<&(usize, String)>| b.is_some_and(|(b, _)| a.abs_diff(*b) <= NEAR);
     for (number, (at, word)) in found.iter().enumerate() {
         let before = number.checked_sub(1).and_then(|number| found.get(number));
@@ -85,7 +110,8 @@ fn single(token: Token) -> i32 {
 fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Token, &str) -> Vec<(u8, usize)>) {
     let tokens = &plan.tokens[run.clone()];
     let letters: Vec<(u8, usize)> = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
-    let before: usize = tokens.iter().filter(|token| token.known && token.len() > 1).map(|token| token.len()).sum();
+    let whole = |token: &&Token| token.known && token.len() > 1 && letters.len() > tokens.len();
+    let before: usize = tokens.iter().filter(whole).map(|token| token.len()).sum();
     let backwards = || letters.iter().rev().copied();
     let readings: [Vec<(u8, usize)>; 3] = [
         letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
@@ -116,39 +142,56 @@ fn pieces(word: &str, ends: &[usize], sources: &[usize]) -> Vec<Piece> {
     starts.zip(ends).filter_map(piece).collect()
 }
 
+/// A word that is too long to be looked up only because its letters are repeated.
+fn without_repeats(word: &str) -> Option<&'static str> {
+    let mut letters: Vec<u8> = word.bytes().take(4 * LONGEST).collect();
+    letters.dedup();
+    let shape = Packed::new(&letters).filter(|_| letters.len() * 3 <= word.len() * 2)?;
+    shape.by_letters()
+}
+
 /// The neighbours that together with the unknown word `at` make a known one.
 fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
     let runs = [(0, 2), (0, 3), (1, 1), (1, 2)];
     runs.into_iter().find_map(|(before, behind)| {
         let run = at.checked_sub(before)?..at + behind;
         let tokens = plan.tokens.get(run.clone())?;
-        let len: usize = tokens.iter().map(|token| token.len()).sum();
-        let unknown: usize = tokens.iter().filter(|token| !token.known).map(|token| token.len()).sum();
-        let apart = tokens[..tokens.len() - 1].iter().any(|token| token.stop);
-        if !(JOINED..=16).contains(&len) || unknown * 2 < len || apart || run.clone().any(|at| !plan.is_free(at)) {
+        let len = tokens.last()?.end + 1 - tokens.first()?.start - tokens.len();
+        if !(JOINED..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {
             return None;
         }
-        let word: Vec<u8> = tokens.iter().flat_map(|token| plan.words[token.start..token.end].bytes()).collect();
-        Packed::new(&word).filter(|word| word.is_word()).map(|_| run)
+        let unknown: usize = tokens.iter().filter(|token| !token.known).map(|token| token.len()).sum();
+        let likely = if tokens.len() == 2 && len > JOINED { unknown * 4 >= len } else { unknown * 2 >= len };
+        // Of three, a known one of some length is whole.
+        if !likely || tokens.len() > 2 && tokens.iter().any(|token| token.known && token.len() > 3) {
+            return None;
+        }
+        let mut letters = tokens.iter().map(|token| token.letters(plan.words));
+        let first = letters.next()??;
+        let word = letters.try_fold(first, |word, next| word.then(next?))?;
+        (run.clone().all(|at| plan.is_free(at)) && word.is_word()).then_some(run)
     })
 }
 
-/// `eviouspray` and `ignoreway` are `previous` and `ignore`.
-fn pig_latin(word: &str) -> Option<String> {
-    let known = |word: &String| word.len() > 1 && Packed::new(word.as_bytes()).is_some_and(Packed::is_word);
-    let stem = word.strip_suffix("ay")?;
-    let whole = ["w", "y", "h", ""].iter().filter_map(|link| stem.strip_suffix(link)).map(str::to_owned).find(known);
-    let moved = |count: usize| {
-        let (end, start) = stem.split_at_checked(stem.len().checked_sub(count)?)?;
-        Some(format!("{start}{end}")).filter(known)
-    };
-    whole.or_else(|| (1..4).find_map(moved))
+/// What was a word before its first consonants went to its end: `eviouspray`, `ignoreway`. Of several the commonest.
+fn unpigged(word: &str) -> Option<String> {
+    let rank = |word: &str| Packed::new(word.as_bytes()).filter(|word| word.len() > 1).and_then(Packed::rank);
+    let stem = word.strip_suffix("ay").filter(|stem| stem.is_ascii())?;
+    let whole = ["w", "y", "h", ""].iter().filter_map(|link| stem.strip_suffix(link)).map(str::to_owned);
+    let moved = (1..=CLUSTER).filter_map(|count| {
+        let (start, end) = stem.split_at_checked(stem.len().checked_sub(count)?)?;
+        Some(format!("{end}{start}"))
+    });
+    let words = whole.chain(moved).filter_map(|word| Some((rank(&word)?, word)));
+    words.min().map(|(_, word)| word)
 }
 
-/// The letter that a word of the spelling alphabet stands for.
-fn name(word: &str) -> Option<u8> {
-    let known = NAMES.binary_search(&word).is_ok();
-    word.bytes().next().filter(|_| known)
+/// The letter that a word of the spelling alphabet stands for. Nearly every other word shows by its ends that it is none.
+fn name(token: &Token, words: &str) -> Option<u8> {
+    let word = words.as_bytes().get(token.start..token.end)?;
+    let (first, last) = (*word.first()?, word.last()?);
+    let ends = word.len() > 3 && LAST.get(usize::from(first.wrapping_sub(b'a'))) == Some(last);
+    (ends && NAMES.binary_search_by(|name| name.as_bytes().cmp(word)).is_ok()).then_some(first)
 }
 
 /// A digit among letters stands for one.
@@ -168,6 +211,9 @@ fn rot13(letter: u8) -> u8 {
     if letter.is_ascii_lowercase() { b'a' + (letter - b'a' + 13) % 26 } else { letter }
 }
 
+/// Letters of a piece of a word, and how many names of letters spell one.
+const PIECE: usize = 5;
+const NAMED: usize = 5;
 /// Tokens of one letter that are too many for initials, twice.
 const SPELLED: i32 = 8;
 const DROP: i32 = 6;
@@ -177,8 +223,13 @@ const GLUED: usize = 12;
 const TELLING: usize = 18;
 /// Letters of a word that is found in joined pieces.
 const JOINED: usize = 6;
+const PIGS: usize = 3;
+/// Letters that pig latin puts behind a word at most.
+const CLUSTER: usize = 4;
 /// Words from one garbled word to the next.
 const NEAR: usize = 6;
+/// With what the name of each letter ends.
+const LAST: &[u8; 26] = b"aoeaotflatoaerracoaomryyeu";
 #[rustfmt::skip]
 const NAMES: &[&str] = &[
     "alfa", "alpha", "bravo", "charlie", "delta", "echo", "foxtrot", "golf", "hotel", "india", "juliet", "juliett", "kilo",

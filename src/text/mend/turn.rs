@@ -2,28 +2,33 @@
 
 use std::ops::Range;
 
-use super::Token;
 use super::plan::{Piece, Plan, runs};
+use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::Packed;
 
 /// Every stretch that is English once turned.
 pub(super) fn turned(plan: &mut Plan) {
     for turn in [Turn::Reversed, Turn::Shifted(13), Turn::Mirrored] {
-        let tells = |token: &Token| {
-            !token.known && token.len() >= TELL && token.letters.is_some_and(|word| turn.of(word).is_word())
-        };
-        if !plan.tokens.iter().any(tells) {
+        let tells =
+            |token: Token| token.len() >= TELL && token.letters(plan.words).is_some_and(|word| turn.of(word).is_word());
+        if !plan.open().any(|(_, token)| tells(token)) {
             continue;
         }
-        let values =
-            plan.tokens.iter().enumerate().map(|(at, token)| if plan.is_free(at) { turn.value(*token) } else { GAP });
+        let values = plan
+            .tokens
+            .iter()
+            .enumerate()
+            .map(|(at, token)| if plan.is_free(at) { turn.value(*token, plan.words) } else { GAP });
         for run in runs(values, DROP, TELL as i32) {
             undo(plan, run, turn);
         }
     }
+    if plan.open().nth(2).is_none() {
+        return;
+    }
     for run in runs(plan.tokens.iter().enumerate().map(|(at, token)| strange(plan, at, *token)), DROP, STRANGE) {
-        if let Some(turn) = shift(&plan.tokens[run.clone()]) {
+        if let Some(turn) = shift(plan.words, &plan.tokens[run.clone()]) {
             undo(plan, run, turn);
         }
     }
@@ -42,7 +47,8 @@ impl Turn {
     fn of(self, word: Packed) -> Packed {
         match self {
             Turn::Reversed => word.reversed(),
-            _ => word.map(|letter| self.letter(letter)),
+            Turn::Shifted(by) => word.shifted(by),
+            Turn::Mirrored => word.mirrored(),
         }
     }
 
@@ -55,9 +61,9 @@ impl Turn {
     }
 
     /// How much `token` speaks for this turn.
-    fn value(self, token: Token) -> i32 {
+    fn value(self, token: Token, words: &str) -> i32 {
         let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
-        let makes_sense = token.letters.is_some_and(|word| self.of(word).is_word());
+        let makes_sense = token.letters(words).is_some_and(|word| self.of(word).is_word());
         match (token.known, makes_sense) {
             (false, true) if len > 2 => len,
             (false, true) => len - 1,
@@ -96,18 +102,18 @@ fn undo(plan: &mut Plan, run: Range<usize>, turn: Turn) {
 /// How much `token` looks like letters put for others.
 fn strange(plan: &Plan, at: usize, token: Token) -> i32 {
     let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
-    match token.letters {
-        Some(_) if !plan.is_free(at) => GAP,
-        Some(_) if token.known => -len,
-        Some(_) => len,
-        None => GAP,
+    match (token.known, token.plain && token.len() <= LONGEST && plan.is_free(at)) {
+        (true, _) => -len,
+        (false, true) => len,
+        (false, false) => GAP,
     }
 }
 
 /// The shift that makes English of most of the words of `run`: of those that give the letters their usual numbers.
-fn shift(run: &[Token]) -> Option<Turn> {
+fn shift(text: &str, run: &[Token]) -> Option<Turn> {
     let run = &run[..run.len().min(LONGEST_LOOK)];
-    let words = || run.iter().filter_map(|token| token.letters.filter(|word| word.len() > 2));
+    let words = || run.iter().filter_map(|token| token.letters(text).filter(|word| word.len() > 2));
+    words().nth(2)?;
     let mut counts = [0_u32; 26];
     for word in words() {
         word.letters().for_each(|letter| counts[usize::from(letter - b'a') % 26] += 1);
@@ -116,7 +122,7 @@ fn shift(run: &[Token]) -> Option<Turn> {
         (0..26_u8).map(|letter| counts[usize::from(letter)] * USUAL[usize::from((letter + by) % 26)]).sum()
     };
     let mut shifts: Vec<u8> = (1..26).collect();
-    shifts.sort_by_key(|by| std::cmp::Reverse(fit(*by)));
+    shifts.sort_by_cached_key(|by| std::cmp::Reverse(fit(*by)));
     let letters: usize = words().map(Packed::len).sum();
     let turns = shifts.into_iter().take(TRIES).map(Turn::Shifted);
     turns.into_iter().find(|turn| {
