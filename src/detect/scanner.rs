@@ -8,7 +8,7 @@ use super::rule::{RuleProblem, RuleSet, ViewKind};
 use super::{Finding, overlap, tagger};
 use crate::text::mend::mend;
 use crate::text::unescape::{Escapes, unescape};
-use crate::text::{Span, View, decode, fold};
+use crate::text::{Span, View, decode, fold, wrap};
 
 /// How far a window advances.
 pub const STEP: usize = 32 * 1024;
@@ -62,14 +62,18 @@ impl Scanner {
     /// Sensitive findings come first, in order and without overlap; then attacks, which may overlap.
     pub fn scan(&self, text: &str, from: usize, class: Class, findings: &mut Vec<Finding>) {
         let escaped = unescape(text, Escapes::Backslash);
-        let plain = Reading::of(text, from).through(escaped.as_ref());
-        let markup = if text.contains(['%', '&']) { unescape(text, Escapes::All) } else { None };
-        let markup = markup.filter(|view| view.text() != plain.text);
-        let shown = fold::compat(plain.text);
-        let tokens = decode::tokens(plain.text, from > 0);
-        let nested = tokens.as_ref().and_then(|view| decode::tokens(view.text(), false));
-
+        let once = unescape(text, Escapes::All);
+        let twice = once.as_ref().and_then(|view| unescape(view.text(), Escapes::All));
         let raw = Reading::of(text, from);
+        let plain = raw.through(escaped.as_ref());
+        let bare = raw.through(once.as_ref()).through(twice.as_ref());
+        let shown = fold::compat(plain.text);
+        let unwrapped = wrap::unwrapped(plain.text);
+        // An escape may be part of a code, and a code may be escaped.
+        let coded = decode::tokens(text, from > 0);
+        let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
+        let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
+
         let mut scan = Scan { scanner: self, class, from, found: Vec::new() };
         scan.text(&raw);
         scan.words(&raw);
@@ -80,14 +84,19 @@ impl Scanner {
         if let Some(shown) = &shown {
             scan.text(&plain.through(Some(shown)));
         }
-        if let Some(markup) = &markup {
-            scan.encoded(&raw.through(Some(markup)));
+        if let Some(unwrapped) = &unwrapped {
+            scan.published(&plain.through(Some(unwrapped)));
         }
-        if let Some(tokens) = &tokens {
-            let decoded = plain.inside(tokens);
+        if bare.text != plain.text {
+            scan.encoded(&bare);
+        }
+        for (reading, tokens) in [(&raw, &coded), (&bare, &tokens)] {
+            let Some(tokens) = tokens else { continue };
+            let inner = unescape(tokens.text(), Escapes::All);
+            let decoded = reading.inside(tokens).through(inner.as_ref());
             scan.encoded(&decoded);
-            if let Some(nested) = &nested {
-                scan.encoded(&decoded.inside(nested));
+            if let Some(nested) = decode::tokens(decoded.text, false) {
+                scan.encoded(&decoded.inside(&nested));
             }
         }
         scan.finish(self.names(text, from, class), text, findings);
@@ -151,6 +160,17 @@ impl Scan<'_> {
     fn encoded(&mut self, reading: &Reading) {
         self.run(&self.scanner.text, reading, |rule| rule.rule.published || !rule.rule.category.is_sensitive());
         self.words(reading);
+    }
+
+    /// What a line end cuts: formats that cannot be mistaken only, and not what is whole before its end.
+    fn published(&mut self, reading: &Reading) {
+        let whole = self.found.len();
+        self.run(&self.scanner.text, reading, |rule| rule.rule.published);
+        let cut = self.found.split_off(whole);
+        let same = |a: &Finding, b: &Finding| a.rule == b.rule && a.span.start == b.span.start;
+        let is_new = |finding: &Finding| !self.found.iter().any(|known| same(known, finding));
+        let cut: Vec<Finding> = cut.into_iter().filter(is_new).collect();
+        self.found.extend(cut);
     }
 
     fn words(&mut self, reading: &Reading) {

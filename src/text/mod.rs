@@ -11,6 +11,7 @@ pub mod origin;
 pub mod span;
 pub mod unescape;
 pub mod view;
+pub mod wrap;
 
 pub use origin::Origin;
 pub use span::Span;

@@ -1,25 +1,26 @@
-//! Undoes escapes inside a decoded string once more: JSON and C, and optionally URL and HTML. Lenient: what is no escape stays.
+//! Undoes escapes inside a decoded string once more: JSON and C, and optionally URL, mail and HTML. Lenient: what is no escape
+//! stays.
 
 use super::{Span, View};
 
 /// Which escapes to undo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Escapes {
-    /// `\n \" \\ \/ \uXXXX \xHH`: JSON or source code held in a string.
+    /// `\n \" \\ \/ \uXXXX \UXXXXXXXX \xHH \ooo`: JSON or source code held in a string.
     Backslash,
-    /// Those, and `%XX`, `&lt;`, `&#105;`, `&#x69;`.
+    /// Those, and `%XX`, `=XX`, `U+XXXX`, `&lt;`, `&#105;`, `&#x69;`, and tags and comments inside words.
     All,
 }
 
 /// `None` where nothing is escaped.
 pub fn unescape(text: &str, escapes: Escapes) -> Option<View> {
-    let starts: &[u8] = if escapes == Escapes::All { br"\%&" } else { br"\" };
+    let starts: &[u8] = if escapes == Escapes::All { b"\\%&=<U*`~'\"" } else { br"\" };
     let bytes = text.as_bytes();
     let mut view: Option<View> = None;
     let (mut plain, mut at) = (0, 0);
-    while let Some(offset) = bytes[at..].iter().position(|byte| starts.contains(byte)) {
+    while let Some(offset) = next(&bytes[at..], starts) {
         at += offset;
-        let Some((decoded, length)) = escape(&bytes[at..]) else {
+        let Some((decoded, length)) = escape(bytes, at) else {
             at += 1;
             continue;
         };
@@ -34,12 +35,27 @@ pub fn unescape(text: &str, escapes: Escapes) -> Option<View> {
     Some(view)
 }
 
-/// The text of the escape at the start of `bytes` and its length, which covers ASCII only.
-fn escape(bytes: &[u8]) -> Option<(String, usize)> {
+fn next(bytes: &[u8], starts: &[u8]) -> Option<usize> {
+    match starts {
+        [start] => memchr::memchr(*start, bytes),
+        _ => bytes.iter().position(|byte| starts.contains(byte)),
+    }
+}
+
+/// The text of the escape at `at` and its length, which covers ASCII only.
+fn escape(text: &[u8], at: usize) -> Option<(String, usize)> {
+    let (before, bytes) = text.split_at_checked(at)?;
+    let in_word = before.last().is_some_and(u8::is_ascii_alphanumeric);
     match *bytes.first()? {
         b'\\' => backslash(bytes),
         b'%' => percent(bytes),
-        _ => entity(bytes),
+        b'=' => mail(bytes, in_word),
+        b'<' if in_word => tags(bytes),
+        b'*' | b'`' | b'~' if in_word => marks(bytes),
+        quote @ (b'\'' | b'"') => concatenated(bytes, quote),
+        b'U' if !in_word && bytes.get(1) == Some(&b'+') => code_point(bytes),
+        b'&' => entity(bytes),
+        _ => None,
     }
 }
 
@@ -49,7 +65,8 @@ fn backslash(bytes: &[u8]) -> Option<(String, usize)> {
         b'n' => simple("\n"),
         b'r' => simple("\r"),
         b't' => simple("\t"),
-        b'b' | b'f' | b'0' => simple(" "),
+        b'0'..=b'7' => octal(bytes).or_else(|| Some((" ".to_owned(), 2)).filter(|_| bytes[1] == b'0')),
+        b'b' | b'f' => simple(" "),
         b'"' => simple("\""),
         b'\'' => simple("'"),
         b'\\' => simple("\\"),
@@ -60,8 +77,53 @@ fn backslash(bytes: &[u8]) -> Option<(String, usize)> {
             number(bytes.get(3..close)?, 16).map(|text| (text, close + 1))
         }
         b'u' => unicode(bytes),
+        b'U' => number(bytes.get(2..10)?, 16).map(|text| (text, 10)),
         _ => None,
     }
+}
+
+/// Three octal digits.
+fn octal(bytes: &[u8]) -> Option<(String, usize)> {
+    let digits = bytes.get(1..4)?.iter().all(|digit| matches!(digit, b'0'..=b'7'));
+    let value = std::str::from_utf8(bytes.get(1..4)?).ok().and_then(|text| u32::from_str_radix(text, 8).ok());
+    value.filter(|value| digits && (0x20..0x7F).contains(value)).and_then(char::from_u32).map(|text| (text.into(), 4))
+}
+
+/// `U+0069`, and a space behind it if the next is of its kind.
+fn code_point(bytes: &[u8]) -> Option<(String, usize)> {
+    let digits = bytes.iter().skip(2).take(6).take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let text = number(bytes.get(2..2 + digits).filter(|digits| digits.len() > 3)?, 16)?;
+    let more = bytes.get(2 + digits..).is_some_and(|rest| rest.starts_with(b" U+"));
+    Some((text, 2 + digits + usize::from(more)))
+}
+
+/// Quoted-printable: bytes in a row, a space inside a word, or the end of a line that goes on.
+fn mail(bytes: &[u8], in_word: bool) -> Option<(String, usize)> {
+    let pairs = || bytes.chunks_exact(3).take_while(|chunk| chunk[0] == b'=').take(LONGEST_RUN);
+    let decoded: Vec<u8> = pairs().map_while(|chunk| u8::try_from(digits(&chunk[1..], 16)?).ok()).collect();
+    let one = decoded == b" " && in_word && bytes.get(3).is_some_and(u8::is_ascii_alphanumeric);
+    if decoded.len() < 2 && !one {
+        let goes_on = in_word && bytes.get(1) == Some(&b'\n') && bytes.get(2).is_some_and(u8::is_ascii_alphabetic);
+        return goes_on.then(|| (String::new(), 2));
+    }
+    let length = decoded.len() * 3;
+    String::from_utf8(decoded).ok().map(|text| (text, length))
+}
+
+/// Tags and comments with letters on both sides: nobody sees them.
+fn tags(bytes: &[u8]) -> Option<(String, usize)> {
+    let mut at = 0;
+    while bytes.get(at) == Some(&b'<') {
+        let rest = bytes.get(at..)?;
+        let tag = matches!(rest.get(1), Some(b'/' | b'a'..=b'z' | b'A'..=b'Z'));
+        at += if rest.starts_with(b"<!--") {
+            rest.windows(3).take(LONGEST_COMMENT).position(|end| end == b"-->")? + 3
+        } else {
+            rest.iter().take(LONGEST_TAG).position(|byte| *byte == b'>').filter(|_| tag)? + 1
+        };
+    }
+    let covers = bytes.get(..at)?.is_ascii() && bytes.get(at).is_some_and(u8::is_ascii_alphanumeric);
+    covers.then(|| (String::new(), at))
 }
 
 /// `\uXXXX`, and the low half of a pair if one follows; a half alone reads as U+FFFD.
@@ -87,14 +149,39 @@ fn percent(bytes: &[u8]) -> Option<(String, usize)> {
     Some((text.to_owned(), length * 3))
 }
 
+/// Emphasis that begins or ends inside a word.
+fn marks(bytes: &[u8]) -> Option<(String, usize)> {
+    let mark = *bytes.first()?;
+    let count = bytes.iter().take(LONGEST_MARK + 1).take_while(|byte| **byte == mark).count();
+    let between = count <= LONGEST_MARK && bytes.get(count).is_some_and(u8::is_ascii_alphabetic);
+    between.then(|| (String::new(), count))
+}
+
+/// From the end of one string to the beginning of the next: `' + '`, `'; b = '`.
+fn concatenated(bytes: &[u8], quote: u8) -> Option<(String, usize)> {
+    let ahead = bytes.get(1..bytes.len().min(LONGEST_JOINT))?;
+    let end = ahead.iter().position(|byte| matches!(byte, b'\'' | b'"')).filter(|end| ahead[*end] == quote)?;
+    let (first, rest) = ahead[..end].trim_ascii().split_first()?;
+    let name = rest.strip_suffix(b"=").unwrap_or(rest).trim_ascii();
+    let joins = match first {
+        b'+' | b'.' | b'&' => rest.is_empty(),
+        b';' => rest.ends_with(b"=") && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_$ ".contains(byte)),
+        _ => false,
+    };
+    joins.then(|| (String::new(), end + 2))
+}
+
 fn entity(bytes: &[u8]) -> Option<(String, usize)> {
-    let end = bytes.iter().take(LONGEST_ENTITY).position(|&byte| byte == b';')?;
+    let end = bytes.iter().take(LONGEST_ENTITY).skip(1).position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'#');
+    let end = end.map_or(bytes.len(), |end| end + 1);
+    let closed = bytes.get(end) == Some(&b';');
     let text = match bytes.get(1..end)? {
         [b'#', b'x' | b'X', hex @ ..] => number(hex, 16)?,
         [b'#', decimal @ ..] => number(decimal, 10)?,
-        name => ENTITIES.iter().find(|(known, _)| known.as_bytes() == name)?.1.to_owned(),
+        name if closed => ENTITIES.iter().find(|(known, _)| known.as_bytes() == name)?.1.to_owned(),
+        _ => return None,
     };
-    Some((text, end + 1))
+    Some((text, end + usize::from(closed)))
 }
 
 fn number(bytes: &[u8], radix: u32) -> Option<String> {
@@ -107,7 +194,11 @@ fn digits(bytes: &[u8], radix: u32) -> Option<u32> {
 }
 
 const LONGEST_RUN: usize = 64;
-const LONGEST_ENTITY: usize = 12;
+const LONGEST_ENTITY: usize = 16;
+const LONGEST_MARK: usize = 3;
+const LONGEST_JOINT: usize = 48;
+const LONGEST_TAG: usize = 64;
+const LONGEST_COMMENT: usize = 256;
 const ENTITIES: &[(&str, &str)] = &[
     ("lt", "<"),
     ("gt", ">"),
@@ -122,6 +213,32 @@ const ENTITIES: &[(&str, &str)] = &[
     ("sol", "/"),
     ("NewLine", "\n"),
     ("Tab", "\t"),
+    ("excl", "!"),
+    ("comma", ","),
+    ("semi", ";"),
+    ("quest", "?"),
+    ("lowbar", "_"),
+    ("hyphen", "-"),
+    ("dash", "-"),
+    ("num", "#"),
+    ("commat", "@"),
+    ("dollar", "$"),
+    ("ast", "*"),
+    ("plus", "+"),
+    ("equals", "="),
+    ("vert", "|"),
+    ("bsol", "\\"),
+    ("lsqb", "["),
+    ("rsqb", "]"),
+    ("lbrace", "{"),
+    ("rbrace", "}"),
+    ("shy", ""),
+    ("zwj", ""),
+    ("zwnj", ""),
+    ("ZeroWidthSpace", ""),
+    ("ensp", " "),
+    ("emsp", " "),
+    ("thinsp", " "),
 ];
 
 #[cfg(test)]
@@ -143,10 +260,22 @@ mod tests {
     }
 
     #[test]
-    fn url_and_html_escapes_are_undone_on_request() {
-        for (text, expected) in
-            [("ignore%20all%C3%A9", "ignore allé"), ("&#105;&#x67;n &lt;b&gt; AT&T", "ig"), ("100% sure", "100% sure")]
-        {
+    fn url_mail_and_html_escapes_are_undone_on_request() {
+        for (text, expected) in [
+            ("ignore%20all%C3%A9", "ignore allé"),
+            ("&#105;&#x67;n &lt;b&gt; AT&T", "ign <b> AT&T"),
+            ("&#105&#103 &notin x&y;", "ig &notin x&y;"),
+            ("100% sure", "100% sure"),
+            ("=69=67nore=20all ru=\nles a=20b x=20;", "ignore all rules a b x=20;"),
+            ("U+0069 U+0067 n", "ig n"),
+            ("ig<!-- x -->no<b></b>re <b>all</b> a<b", "ignore <b>all</b> a<b"),
+            ("ig**no**re `a`ll i*g*n ****b 2*3", "ignore `all ign ****b 2*3"),
+            (
+                "a='ignore all'; b=' the'; c + ' rules' + ', now' . \"it's\"",
+                "a='ignore all the'; c + ' rules, now' . \"it's\"",
+            ),
+            (r"\151\147\U0000006e \9 a\0b", r"ign \9 a b"),
+        ] {
             let view = unescape(text, Escapes::All);
             assert!(view.as_ref().map_or(text, View::text).starts_with(expected), "{text}");
         }

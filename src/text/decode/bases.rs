@@ -1,0 +1,214 @@
+//! Bytes written in letters: base64 and its variants, base32, base58, base85, and letters turned by half of ASCII.
+
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+
+use super::{SHORTEST, readable, runs, table};
+use crate::text::Span;
+use crate::text::english::Packed;
+
+pub(super) fn find(text: &str, cut: bool, found: &mut Vec<(Span, String)>) {
+    for span in runs(text, &BASE64_BYTES, SHORTEST, LONGEST_LINE) {
+        let token = &text[span.start..span.end];
+        let decoded = base64(token, cut && span.start == 0).or_else(|| base32(token)).or_else(|| base58(token));
+        found.extend(decoded.map(|decoded| (span, decoded)));
+    }
+    cut_up(text, found);
+    for span in runs(text, &GRAPHIC, SHORTEST_85, 0) {
+        found.extend(base85(&text[span.start..span.end]).map(|decoded| (span, decoded)));
+    }
+    let mut after = 0;
+    for span in runs(text, &TURNED, SHORTEST_TURNED, 0) {
+        let line = line(text, span);
+        if line.start >= after {
+            found.extend(rot47(&text[line.start..line.end]).map(|decoded| (line, decoded)));
+            after = line.end;
+        }
+    }
+}
+
+fn base64(token: &str, cut: bool) -> Option<String> {
+    let letters: Vec<u8> = token.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    let letters = letters.split(|byte| *byte == b'=').next()?;
+    let shifts = if cut { 0..4 } else { 0..1 };
+    shifts
+        .filter_map(|shift| {
+            let letters = letters.get(shift..)?;
+            let whole = letters.len() - usize::from(letters.len() % 4 == 1);
+            readable(BASE64.decode(letters.get(..whole)?).ok()?)
+        })
+        .next()
+}
+
+/// The URL-safe alphabet reads as the standard one.
+fn standard(byte: u8) -> u8 {
+    match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    }
+}
+
+/// Base64 in groups of equal length with a space between them, as codes are printed. A small letter before a capital one
+/// inside a word is where to look. What stands before the groups or behind them may have their length, so that what is
+/// readable counts.
+fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
+    let bytes = text.as_bytes();
+    let camel = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+    let mut at = 0;
+    while let Some(place) = bytes[at..].windows(2).position(camel).map(|offset| at + offset) {
+        let start = place - bytes[at..place].iter().rev().take_while(|byte| BASE64_BYTES[usize::from(**byte)]).count();
+        let width = group(bytes, start);
+        at = start + width.max(1);
+        if !(2..SHORTEST).contains(&width) {
+            continue;
+        }
+        let mut first = start;
+        let same = |at: usize| group(bytes, at) == width && (at == 0 || bytes[at - 1].is_ascii_whitespace());
+        while first > width && bytes[first - 1].is_ascii_whitespace() && same(first - width - 1) {
+            first -= width + 1;
+        }
+        let mut end = start + width;
+        while bytes.get(end).is_some_and(u8::is_ascii_whitespace) && same(end + 1) {
+            end += width + 1;
+        }
+        let last = group(bytes, end + 1);
+        end += if bytes.get(end) == Some(&b' ') && last < width { 1 + last } else { 0 };
+        if end - start >= SHORTEST {
+            found.extend(
+                [first, start]
+                    .iter()
+                    .find_map(|first| ascii(&text[*first..end]))
+                    .map(|decoded| (Span::new(first, end), decoded)),
+            );
+            at = at.max(end);
+        }
+    }
+}
+
+/// Length of the base64 at `at`.
+fn group(bytes: &[u8], at: usize) -> usize {
+    bytes
+        .get(at..)
+        .unwrap_or_default()
+        .iter()
+        .take(SHORTEST)
+        .take_while(|byte| BASE64_BYTES[usize::from(**byte)])
+        .count()
+}
+
+/// The groups decoded as far as they are ASCII.
+fn ascii(groups: &str) -> Option<String> {
+    let letters: Vec<u8> = groups.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
+    let whole = letters.iter().position(|letter| *letter == b'=').unwrap_or(letters.len());
+    let whole = whole - usize::from(whole % 4 == 1);
+    let mut bytes = BASE64.decode(letters.get(..whole)?).ok()?;
+    let text = bytes.iter().take_while(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
+    bytes.truncate(text);
+    readable(bytes)
+}
+
+/// RFC 4648, in either case.
+fn base32(token: &str) -> Option<String> {
+    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(token.len() / 8 * 5 + 5), 0_u32, 0_u32);
+    for letter in token.bytes().filter(|byte| !byte.is_ascii_whitespace()).take_while(|byte| *byte != b'=') {
+        let value = match letter.to_ascii_lowercase() {
+            letter @ b'a'..=b'z' => letter - b'a',
+            digit @ b'2'..=b'7' => digit - b'2' + 26,
+            _ => return None,
+        };
+        bits = (bits << 5 | u32::from(value)) & 0xFFFF;
+        held += 5;
+        if held >= 8 {
+            held -= 8;
+            bytes.push((bits >> held) as u8);
+        }
+    }
+    readable(bytes)
+}
+
+/// Bitcoin's alphabet. The number is as long as the token, so the work grows with its square.
+fn base58(token: &str) -> Option<String> {
+    let digit = |letter: u8| BASE58.iter().position(|known| *known == letter).and_then(|at| u64::try_from(at).ok());
+    let mixed =
+        token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
+    if token.len() > LONGEST_58 || !mixed || token.bytes().any(|letter| digit(letter).is_none()) {
+        return None;
+    }
+    let mut limbs: Vec<u32> = Vec::with_capacity(token.len() / 5 + 1);
+    for letter in token.bytes() {
+        let mut carry = digit(letter)?;
+        for limb in &mut limbs {
+            carry += u64::from(*limb) * 58;
+            *limb = carry as u32;
+            carry >>= 32;
+        }
+        if carry > 0 {
+            limbs.push(carry as u32);
+        }
+    }
+    let bytes = limbs.iter().rev().flat_map(|limb| limb.to_be_bytes()).skip_while(|byte| *byte == 0);
+    readable(bytes.collect())
+}
+
+/// Ascii85 with or without its frame, and the alphabet of RFC 1924.
+fn base85(token: &str) -> Option<String> {
+    let framed = token.strip_prefix("<~").and_then(|token| token.strip_suffix("~>"));
+    let bare = token.trim_matches(['"', '\'', '`']);
+    let ascii85 = |letter: u8| (b'!'..=b'u').contains(&letter).then(|| u32::from(letter - b'!'));
+    let rfc1924 = |letter: u8| BASE85.iter().position(|known| *known == letter).and_then(|at| u32::try_from(at).ok());
+    let plain = [framed.unwrap_or(token), bare];
+    plain.into_iter().find_map(|token| groups_of_five(token, ascii85).or_else(|| groups_of_five(token, rfc1924)))
+}
+
+fn groups_of_five(token: &str, value: impl Fn(u8) -> Option<u32>) -> Option<String> {
+    let mut bytes = Vec::with_capacity(token.len());
+    for group in token.as_bytes().chunks(5) {
+        let padded = group.iter().map(|letter| value(*letter)).chain(std::iter::repeat(Some(84)));
+        let number = padded.take(5).try_fold(0_u32, |sum, digit| sum.checked_mul(85)?.checked_add(digit?))?;
+        let decoded = number.to_be_bytes();
+        // Text is ASCII for the most part; anything else is given up at once.
+        if decoded.iter().take(group.len() - 1).filter(|byte| !byte.is_ascii() || byte.is_ascii_control()).count() > 2 {
+            return None;
+        }
+        bytes.extend(decoded.iter().take(group.len() - 1));
+    }
+    readable(bytes)
+}
+
+/// Every printing character as the one 47 places on, if that makes words of most of the line.
+fn rot47(line: &str) -> Option<String> {
+    let turn = |byte: u8| if byte.is_ascii_graphic() { b'!' + (byte - b'!' + 47) % 94 } else { byte };
+    let turned: String = line.bytes().map(|byte| char::from(turn(byte))).filter(char::is_ascii).collect();
+    let words = || turned.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 1);
+    let known = words().filter(|word| Packed::new(word.to_ascii_lowercase().as_bytes()).is_some_and(Packed::is_word));
+    (known.count() * 2 > words().count()).then_some(turned)
+}
+
+/// The line, or the part of it of a sensible length, that holds `span`.
+fn line(text: &str, span: Span) -> Span {
+    let start = text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[span.end..].find('\n').map_or(text.len(), |at| span.end + at);
+    Span::new(start, end)
+}
+
+const BASE64_BYTES: [bool; 256] = table(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=");
+const GRAPHIC: [bool; 256] =
+    table(b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~");
+/// What small letters and spaces are in a text turned by 47.
+const TURNED: [bool; 256] = table(b" 23456789:;<=>?@ABCDEFGHIJK");
+const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
+const BASE85: &[u8; 85] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+const LONGEST_58: usize = 256;
+const SHORTEST_85: usize = 20;
+const SHORTEST_TURNED: usize = 12;
+/// MIME wraps at 76, PEM at 64.
+const LONGEST_LINE: usize = 40;
