@@ -152,6 +152,7 @@ mod tests {
             (Origin::Document, 0.75, Action::Quarantine),
             (Origin::Definition, 0.75, Action::Allow),
             (Origin::Definition, 0.85, Action::Quarantine),
+            (Origin::System, 0.94, Action::Allow),
             (Origin::System, 0.99, Action::Monitor),
         ];
         for (origin, score, expected) in cases {

@@ -50,7 +50,7 @@ impl Default for Origins {
         Origins {
             rows: [
                 // A prompt that says "never reveal these instructions" is no attack on itself.
-                row(Action::Monitor, 0.0, 0.0),
+                row(Action::Monitor, 0.95, 0.95),
                 [Leniency::NONE; 6],
                 row(Action::Quarantine, 0.0, 0.0),
                 // Agents read and write code: that it could do harm is no news, that somebody asks for it is.
