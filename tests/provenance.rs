@@ -499,6 +499,37 @@ fn where_an_attack_stands_changes_nothing_for_secrets() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Whatever the conversation, its fate is that of its parts: the order of keys and the cut of chunks have no say in it.
+#[test]
+fn of_any_conversation_what_must_goes_and_the_rest_stays() {
+    let roles = ["system", "user", "assistant", "tool", "critic", "user"];
+    for seed in 0..150 {
+        let mut seeded = Seeded(seed);
+        let count = 1 + seeded.below(7);
+        let messages: Vec<(&str, bool, bool)> =
+            (0..count).map(|_| (roles[seeded.below(6)], seeded.below(3) == 0, seeded.below(2) == 0)).collect();
+        let follows = |at: usize| messages[at + 1..].iter().any(|(role, ..)| !["system", "assistant"].contains(role));
+        let mut refused = false;
+        let render = |at: usize, text: &str| match messages[at] {
+            (role, _, true) => format!(r#"{{"role":"{role}","content":"{text}"}}"#),
+            (role, _, false) => format!(r#"{{"content":"{text}","x":[{{"role":"system"}}],"role":"{role}"}}"#),
+        };
+        let (mut body, mut expected) = (Vec::new(), Vec::new());
+        for (at, (role, attack, _)) in messages.iter().enumerate() {
+            let text = if *attack { ATTACK } else { "Good morning." };
+            body.push(render(at, text));
+            refused |= *attack && ["user", "critic"].contains(role) && !follows(at);
+            let notice = format!("[promptgate: {} {WITHHELD}", if *role == "tool" { "tool result" } else { "message" });
+            expected.push(render(at, if *attack && *role != "system" { &notice } else { text }));
+        }
+        let body = format!(r#"{{"model":"m","messages":[{}]}}"#, body.join(","));
+        let expected = format!(r#"{{"model":"m","messages":[{}]}}"#, expected.join(","));
+        let outcome = run("openai.chat", Level::Medium, cut(body.as_bytes(), &seeded.sizes(body.len(), 60)));
+        assert_eq!(outcome.is_refused(), refused, "{body}");
+        assert!(refused || outcome.text() == expected, "{body}\n{}", outcome.text());
+    }
+}
+
 /// A store without bounds that counts what it did not know.
 #[derive(Debug, Default)]
 struct Store {
