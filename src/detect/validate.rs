@@ -2,6 +2,7 @@
 //! surroundings, and answers yes or no; context belongs in the rule.
 
 mod crypto;
+mod economy;
 mod national;
 mod network;
 mod number;
@@ -59,6 +60,18 @@ pub enum Validator {
     SePersonnummer,
     FiHetu,
     TrTckn,
+    RuInn,
+    RuSnils,
+    MxCurp,
+    MxClabe,
+    IdNik,
+    SaId,
+    ChAhv,
+    AuMedicare,
+    FrSiret,
+    EsCif,
+    CnUscc,
+    DeIdCard,
     Npi,
     Dea,
     Vin,
@@ -101,7 +114,7 @@ impl Validator {
             Validator::Password => secret::password(text),
             Validator::StrongPassword => secret::strong_password(text),
             Validator::Basic => secret::basic(text),
-            national => national::accepts(national, text),
+            national => national::accepts(national, text) || economy::accepts(national, text),
         }
     }
 }
