@@ -69,6 +69,7 @@ const KNOWN: &[(&str, Category, &str)] = &[
     ("pii.model.address", Category::Pii, "ADDRESS"),
     ("pii.model.organization", Category::Pii, "ORGANIZATION"),
     ("pii.model.nationality", Category::Pii, "NRP"),
+    ("pii.model.date_time", Category::Pii, "DATE_TIME"),
     ("model.injection", Category::Injection, "injection"),
     ("model.jailbreak", Category::Jailbreak, "jailbreak"),
     ("model.prompt_extraction", Category::PromptExtraction, "prompt_extraction"),

@@ -1,6 +1,7 @@
 //! Names of persons, places, addresses and organizations, by a small model of the project's own (`models/README.md`).
 //! Decides nothing: what is done with a name, the policy says.
 
+mod date;
 pub mod gazetteer;
 pub mod label;
 pub mod model;
@@ -26,18 +27,33 @@ pub struct Tagged {
 }
 
 /// Findings of the rules `pii.model.*` that start at or after `from`. A job title is told apart from names, and is none.
+/// A date is one by its form.
 pub(super) fn findings(text: &str, from: usize) -> Vec<Finding> {
-    let starts = tag(text).into_iter().filter(|tagged| tagged.span.start >= from && tagged.kind != Kind::Title);
-    let names = starts.filter_map(|tagged| Some((tagged, NAMES.get(tagged.kind as usize)?)));
-    let finding = |(tagged, (rule, entity)): (Tagged, &(Arc<str>, Arc<str>))| Finding {
+    let Some(model) = MODEL.as_ref() else { return Vec::new() };
+    let scene = Scene::of(text, model.gazetteer());
+    let named = named(model, &scene).into_iter().filter(|tagged| tagged.kind != Kind::Title);
+    let mut found: Vec<Finding> = named
+        .filter_map(|tagged| Some(finding(NAMES.get(tagged.kind as usize)?, tagged.certainty, tagged.span)))
+        .collect();
+    for span in date::dates(&scene) {
+        let at = found.partition_point(|finding| finding.span.end <= span.start);
+        if found.get(at).is_none_or(|next| next.span.start >= span.end) {
+            found.insert(at, finding(&DATE, 1.0, span));
+        }
+    }
+    found.retain(|finding| finding.span.start >= from);
+    found
+}
+
+fn finding((rule, entity): &(Arc<str>, Arc<str>), certainty: f32, span: Span) -> Finding {
+    Finding {
         rule: rule.clone(),
         category: Category::Pii,
         entity: entity.clone(),
         severity: Severity::Low,
-        confidence: LEAST + (MOST - LEAST) * tagged.certainty,
-        span: tagged.span,
-    };
-    names.map(finding).collect()
+        confidence: LEAST + (MOST - LEAST) * certainty,
+        span,
+    }
 }
 
 /// The entities of a text, in order and without overlap.
@@ -47,7 +63,10 @@ pub fn tag(text: &str) -> Vec<Tagged> {
 
 /// The same by another model.
 pub fn tag_with(model: &Model, text: &str) -> Vec<Tagged> {
-    let scene = Scene::of(text, model.gazetteer());
+    named(model, &Scene::of(text, model.gazetteer()))
+}
+
+fn named(model: &Model, scene: &Scene) -> Vec<Tagged> {
     let mut found = Vec::new();
     for segment in scene.segments() {
         let decoded = model.decode(scene.features(segment.clone()));
@@ -77,6 +96,8 @@ static NAMES: LazyLock<Vec<(Arc<str>, Arc<str>)>> = LazyLock::new(|| {
     let row = |kind: Kind| (Arc::from(format!("{RULES}{}", kind.name())), Arc::from(kind.entity()));
     Kind::ALL.map(row).into()
 });
+static DATE: LazyLock<(Arc<str>, Arc<str>)> =
+    LazyLock::new(|| (Arc::from(format!("{RULES}date_time")), Arc::from("DATE_TIME")));
 /// The confidence of a name the model is not sure of at all, and of one it is sure of.
 const LEAST: f32 = 0.3;
 const MOST: f32 = 0.7;

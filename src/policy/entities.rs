@@ -16,7 +16,8 @@ pub struct Override {
 }
 
 /// Types that prompts are full of and that a tagger finds by guessing: reported, and left alone unless somebody asks.
-pub const LEFT_ALONE: &[&str] = &["ADDRESS", "AGE", "DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE", "URL"];
+pub const LEFT_ALONE: &[&str] =
+    &["ADDRESS", "AGE", "DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE", "URL"];
 
 impl Entities {
     pub fn of(&self, entity: &str) -> Override {

@@ -29,6 +29,37 @@ impl<'t> Scene<'t> {
         self.tokens.get(at).map_or(Span::new(0, 0), |token| Span::new(token.start, token.end))
     }
 
+    /// How many words there are.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Word `at`; nothing beyond the last.
+    pub fn word(&self, at: usize) -> &'t str {
+        let span = self.span(at);
+        self.text.get(span.start..span.end).unwrap_or_default()
+    }
+
+    pub fn word_is(&self, at: usize, word: &str) -> bool {
+        self.word(at).eq_ignore_ascii_case(word)
+    }
+
+    pub fn shape(&self, at: usize) -> Option<Shape> {
+        self.tokens.get(at).map(|token| token.shape)
+    }
+
+    /// Whether word `at` begins with a digit.
+    pub fn has_digits(&self, at: usize) -> bool {
+        self.tokens.get(at).is_some_and(|token| {
+            token.shape == Shape::Digits
+                || token.shape == Shape::Alnum && self.word(at).starts_with(|c: char| c.is_ascii_digit())
+        })
+    }
+
     /// What stands between word `at` and the one before.
     pub fn gap(&self, at: usize) -> Gap {
         let Some(before) = at.checked_sub(1).and_then(|before| self.tokens.get(before)) else { return Gap::Start };
@@ -140,8 +171,8 @@ impl<'t> Scene<'t> {
         let around = self.surroundings(&segment);
         segment.map(move |at| {
             match self.gap(at) {
-                Gap::Colon => key = self.word(at, -1).hash,
-                Gap::Code if self.assigned(at) => key = self.word(at, -1).hash,
+                Gap::Colon => key = self.known_word(at, -1).hash,
+                Gap::Code if self.assigned(at) => key = self.known_word(at, -1).hash,
                 Gap::Line | Gap::Stop => key = 0,
                 _ => {}
             }
@@ -150,11 +181,11 @@ impl<'t> Scene<'t> {
     }
 
     fn word_features(&self, at: usize, key: u64, around: u64) -> Features {
-        let word = |offset: isize| self.word(at, offset);
+        let word = |offset: isize| self.known_word(at, offset);
         let (w0, w1, w2) = (word(0), word(1), word(2));
         let (p1, p2) = (word(-1), word(-2));
         let kind = w0.kind;
-        let affix = Affixes::of(self.tokens.get(at).map_or("", |token| &self.text[token.start..token.end]));
+        let affix = Affixes::of(self.word(at));
         let pairs = [self.pair(&p1, &w0), self.pair(&w0, &w1)];
         let named = [
             w0.hash,
@@ -189,7 +220,7 @@ impl<'t> Scene<'t> {
         features
     }
 
-    fn word(&self, at: usize, offset: isize) -> Word {
+    fn known_word(&self, at: usize, offset: isize) -> Word {
         let Some(at) = at.checked_add_signed(offset) else { return Word::default() };
         let Some(token) = self.tokens.get(at) else { return Word::default() };
         Word {
@@ -225,8 +256,8 @@ impl<'t> Scene<'t> {
     fn key(&self, at: usize) -> u64 {
         for at in (at.saturating_sub(KEY)..at).rev() {
             match self.gap(at) {
-                Gap::Colon => return self.word(at, -1).hash,
-                Gap::Code if self.assigned(at) => return self.word(at, -1).hash,
+                Gap::Colon => return self.known_word(at, -1).hash,
+                Gap::Code if self.assigned(at) => return self.known_word(at, -1).hash,
                 Gap::Line | Gap::Stop => return 0,
                 _ => {}
             }
