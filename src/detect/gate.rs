@@ -4,39 +4,50 @@ use super::rule::Gate;
 use super::token;
 use crate::text::Span;
 
-/// Disjoint stretches of `text`, in order, outside of which no rule behind `gate` can match.
-pub(super) fn regions(gate: Gate, text: &str) -> Vec<Span> {
+/// Disjoint stretches of `text`, in order, outside of which no rule behind `gate` can match. `digits` are its runs of digits.
+pub(super) fn regions(gate: Gate, text: &str, digits: &[Span]) -> Vec<Span> {
     let bytes = text.as_bytes();
-    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let places = |byte| memchr::memchr_iter(byte, bytes).map(|at| Span::new(at, at + 1));
     match gate {
-        Gate::Digits => around(text, clusters(bytes)),
-        Gate::Digit => around(text, digit_runs(bytes)),
+        Gate::Digits => around(text, clusters(digits).into_iter()),
+        Gate::Digit => around(text, digits.iter().copied()),
         Gate::Token => token::runs(text),
-        Gate::At => around(text, places(bytes, |at| bytes[at] == b'@')),
-        Gate::Colon => around(text, places(bytes, |at| bytes[at] == b':')),
+        Gate::At => around(text, places(b'@')),
+        Gate::Colon => around(text, places(b':')),
         Gate::Dotted => {
-            around(text, places(bytes, |at| bytes[at] == b'.' && at > 0 && is_digit(at - 1) && is_digit(at + 1)))
+            let dotted =
+                digits.windows(2).filter(|pair| pair[0].end + 1 == pair[1].start && bytes[pair[0].end] == b'.');
+            around(text, dotted.map(|pair| Span::new(pair[0].end, pair[1].start)))
         }
     }
 }
 
-fn places(bytes: &[u8], opens: impl Fn(usize) -> bool) -> Vec<Span> {
-    (0..bytes.len()).filter(|&at| opens(at)).map(|at| Span::new(at, at + 1)).collect()
-}
-
-fn digit_runs(bytes: &[u8]) -> Vec<Span> {
+/// The runs of digits.
+pub(super) fn digits(text: &str) -> Vec<Span> {
+    let bytes = text.as_bytes();
     let (mut runs, mut at): (Vec<Span>, usize) = (Vec::new(), 0);
-    while let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|offset| at + offset) {
+    loop {
+        // Most text has none: whole stretches are passed over at once.
+        let without =
+            bytes.get(at..).unwrap_or_default().chunks_exact(STRETCH).take_while(|stretch| !has_digit(stretch));
+        at += without.count() * STRETCH;
+        let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|offset| at + offset) else {
+            return runs;
+        };
         at = start + bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         runs.push(Span::new(start, at));
     }
-    runs
+}
+
+/// Without a branch a byte.
+fn has_digit(bytes: &[u8]) -> bool {
+    bytes.iter().fold(false, |any, byte| any | byte.is_ascii_digit())
 }
 
 /// Runs of digits with at most `GAP` other bytes between them that have `MANY` digits together.
-fn clusters(bytes: &[u8]) -> Vec<Span> {
+fn clusters(digits: &[Span]) -> Vec<Span> {
     let mut found: Vec<(Span, usize)> = Vec::new();
-    for run in digit_runs(bytes) {
+    for run in digits.iter().copied() {
         match found.last_mut() {
             Some((cluster, digits)) if run.start - cluster.end <= GAP => {
                 (cluster.end, *digits) = (run.end, *digits + run.len());
@@ -48,7 +59,7 @@ fn clusters(bytes: &[u8]) -> Vec<Span> {
 }
 
 /// The places with `MARGIN` bytes on either side, joined where they meet.
-fn around(text: &str, places: Vec<Span>) -> Vec<Span> {
+fn around(text: &str, places: impl Iterator<Item = Span>) -> Vec<Span> {
     let mut joined: Vec<Span> = Vec::new();
     for place in places {
         let start = text.floor_char_boundary(place.start.saturating_sub(MARGIN));
@@ -61,6 +72,7 @@ fn around(text: &str, places: Vec<Span>) -> Vec<Span> {
     joined
 }
 
+const STRETCH: usize = 32;
 const GAP: usize = 3;
 const MANY: usize = 7;
 /// What a gated pattern reads before and behind the digits or the sign that opens it: an address, or a word of context.
@@ -74,7 +86,7 @@ mod tests {
     fn a_gate_opens_around_its_sign_only() {
         let text = format!("{0}12 34-567{0}1.2{0}a@b{0}", "x".repeat(500));
         for (gate, count) in [(Gate::Digits, 1), (Gate::Digit, 2), (Gate::At, 1), (Gate::Dotted, 1), (Gate::Colon, 0)] {
-            let regions = regions(gate, &text);
+            let regions = regions(gate, &text, &digits(&text));
             assert_eq!(regions.len(), count, "{gate:?}");
             assert!(regions.iter().all(|region| region.len() < 3 * MARGIN), "{gate:?}");
         }

@@ -1,12 +1,16 @@
 //! Which rules are worth running where: one automaton over all keywords of a view's rules, and the gates. Reports matches, judges none.
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use std::collections::HashMap;
+
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 
 use super::compiled::CompiledRule;
 use super::gate;
+use super::literals::Finder;
+use super::marks::{self, Marks};
+use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
 use crate::text::Span;
@@ -15,10 +19,28 @@ use crate::text::Span;
 #[derive(Clone, Debug)]
 pub(super) struct Prefilter {
     rules: Vec<CompiledRule>,
-    keywords: AhoCorasick,
-    /// Rules that want keyword `i`.
-    wanted: Vec<Vec<usize>>,
+    /// What each rule needs, as marks, and whether it stands near the keyword.
+    needs: Vec<Needs>,
+    literals: Finder,
+    /// What literal `i` is good for.
+    uses: Vec<Use>,
+    /// Marks of long tokens, and how long those are.
+    tokens: Vec<(usize, u16)>,
+    marks: usize,
     gated: Vec<Gated>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Needs {
+    marks: Vec<u16>,
+    near: bool,
+}
+
+/// One literal may be a keyword of some rules and in sets that others need.
+#[derive(Clone, Debug, Default)]
+struct Use {
+    wanted: Vec<u32>,
+    marks: Vec<u16>,
 }
 
 /// The rules behind one gate, which no keyword tells apart: one pass says which of them match at all.
@@ -31,37 +53,26 @@ struct Gated {
 
 impl Prefilter {
     pub fn new(rules: Vec<CompiledRule>) -> Result<Self, RuleProblem> {
-        let mut patterns: Vec<String> = Vec::new();
-        let mut wanted: Vec<Vec<usize>> = Vec::new();
         let mut gated: Vec<(Gate, Vec<usize>)> = Vec::new();
+        let mut table = Table::default();
+        let mut needs = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
-            let keywords = match &rule.rule.trigger {
-                Trigger::Keywords(keywords) => keywords,
+            needs.push(match &rule.rule.trigger {
+                Trigger::Keywords(keywords) => table.add(index, rule, keywords),
                 Trigger::Gate(gate) => {
                     match gated.iter_mut().find(|(known, _)| known == gate) {
                         Some((_, rules)) => rules.push(index),
                         None => gated.push((*gate, vec![index])),
                     }
-                    continue;
+                    Needs::default()
                 }
-            };
-            for keyword in keywords.iter().map(|word| rule.fold(word)) {
-                let slot = patterns.iter().position(|known| *known == keyword).unwrap_or_else(|| {
-                    patterns.push(keyword);
-                    wanted.push(Vec::new());
-                    patterns.len() - 1
-                });
-                wanted[slot].push(index);
-            }
+            });
         }
-        let keywords = AhoCorasick::builder()
-            .ascii_case_insensitive(true)
-            .kind(Some(AhoCorasickKind::DFA))
-            .build(&patterns)
-            .map_err(|error| RuleProblem { rule: "keywords".to_owned(), problem: error.to_string() })?;
         let gated =
             gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
-        Ok(Prefilter { rules, keywords, wanted, gated })
+        let marks = table.sets.len() + table.tokens.len();
+        let literals = Finder::new(&table.literals);
+        Ok(Prefilter { rules, needs, literals, uses: table.uses, tokens: table.tokens, marks, gated })
     }
 
     /// Calls `found` for every match that starts at or after `from`, of the rules that apply.
@@ -72,40 +83,159 @@ impl Prefilter {
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
-        for (index, region) in self.regions(text) {
+        for (index, region) in self.regions(text, applies) {
             let rule = &self.rules[index];
-            if region.end > from && applies(rule) {
+            if region.end > from {
                 rule.matches(text, Span::new(region.start.max(from), region.end), |span| found(rule, span));
             }
         }
     }
 
     /// Where each rule has to look: disjoint for one rule, so that a rule reads no byte twice.
-    fn regions(&self, text: &str) -> Vec<(usize, Span)> {
-        let mut regions: Vec<(usize, Span)> = Vec::new();
-        let mut latest: Vec<Option<usize>> = vec![None; self.rules.len()];
-        let mut add = |rule: usize, region: Span| match latest[rule].map(|at| &mut regions[at].1) {
-            Some(last) if last.end >= region.start => last.end = last.end.max(region.end),
-            _ => {
-                latest[rule] = Some(regions.len());
-                regions.push((rule, region));
-            }
-        };
-        for hit in self.keywords.find_overlapping_iter(text) {
-            for &rule in &self.wanted[hit.pattern().as_usize()] {
-                add(rule, self.rules[rule].region(text, Span::new(hit.start(), hit.end())));
+    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<(usize, Span)> {
+        let mut regions = Regions { found: Vec::new(), latest: vec![None; self.rules.len()] };
+        let mut marks = Marks::new(self.marks, text.len());
+        let keywords = self.mark(text, &mut marks);
+        for (literal, keyword) in keywords {
+            for &rule in &self.uses[literal].wanted {
+                let (needs, rule) = (&self.needs[rule as usize], rule as usize);
+                let row = if needs.near { marks.near(keyword.start) } else { marks.anywhere() };
+                if marks::has(row, &needs.marks) && applies(&self.rules[rule]) {
+                    regions.add(rule, self.rules[rule].region(text, keyword));
+                }
             }
         }
+        let digits = if self.gated.is_empty() { Vec::new() } else { gate::digits(text) };
         for gated in &self.gated {
             let mut matching = PatternSet::new(gated.rules.len());
-            for region in gate::regions(gated.gate, text) {
+            for region in gate::regions(gated.gate, text, &digits) {
                 gated.matching(text, region, &mut matching);
-                matching.iter().for_each(|member| add(gated.rules[member.as_usize()], region));
+                let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
+                members.filter(|rule| applies(&self.rules[*rule])).for_each(|rule| regions.add(rule, region));
             }
         }
-        regions
+        regions.found
+    }
+
+    /// Marks what rules need where it stands, and returns the keywords.
+    fn mark(&self, text: &str, marks: &mut Marks) -> Vec<(usize, Span)> {
+        let mut keywords = Vec::new();
+        self.literals.find(text, |literal, place| {
+            let used = &self.uses[literal];
+            used.marks.iter().for_each(|mark| marks.set(*mark, place.end));
+            if !used.wanted.is_empty() {
+                keywords.push((literal, place));
+            }
+        });
+        keywords.sort_unstable_by_key(|(_, place)| place.start);
+        if let Some(shortest) = self.tokens.iter().map(|(length, _)| *length).min().filter(|_| !keywords.is_empty()) {
+            for token in marks::tokens(text, shortest) {
+                let reached = self.tokens.iter().filter(|(length, _)| token.len() >= *length);
+                reached.for_each(|(_, mark)| marks.set_all(*mark, token));
+            }
+        }
+        keywords
     }
 }
+
+struct Regions {
+    found: Vec<(usize, Span)>,
+    /// Index of the last region of each rule.
+    latest: Vec<Option<usize>>,
+}
+
+impl Regions {
+    fn add(&mut self, rule: usize, region: Span) {
+        match self.latest[rule].map(|at| &mut self.found[at].1) {
+            Some(last) if last.end >= region.start => last.end = last.end.max(region.end),
+            _ => {
+                self.latest[rule] = Some(self.found.len());
+                self.found.push((rule, region));
+            }
+        }
+    }
+}
+
+/// The literals of all rules, each once, while the rules are read.
+#[derive(Default)]
+struct Table {
+    literals: Vec<Vec<u8>>,
+    uses: Vec<Use>,
+    known: HashMap<Vec<u8>, usize>,
+    sets: HashMap<Literals, u16>,
+    tokens: Vec<(usize, u16)>,
+}
+
+impl Table {
+    fn add(&mut self, index: usize, rule: &CompiledRule, keywords: &[String]) -> Needs {
+        let keywords: Vec<Vec<u8>> = keywords.iter().map(|word| rule.fold(word).into_bytes()).collect();
+        for keyword in &keywords {
+            let slot = self.slot(keyword);
+            self.uses[slot].wanted.push(index as u32);
+        }
+        let needs = need::of(&rule.rule.regex);
+        let mut marks = Vec::new();
+        for set in needs.literals {
+            if need::rate(&set) < WORTH * need::rate(&keywords)
+                || !set.iter().all(|literal| implied(literal, &keywords))
+            {
+                marks.extend(self.set(set));
+            }
+        }
+        marks.extend(TOKENS.iter().rev().find(|length| **length <= needs.token).and_then(|length| self.token(*length)));
+        let longest = keywords.iter().map(Vec::len).max().unwrap_or(0);
+        let near = rule
+            .reach()
+            .is_some_and(|(before, behind)| before <= marks::BEFORE && longest + behind + SLACK < marks::BEHIND);
+        Needs { marks, near }
+    }
+
+    fn slot(&mut self, literal: &[u8]) -> usize {
+        if let Some(slot) = self.known.get(literal) {
+            return *slot;
+        }
+        self.known.insert(literal.to_vec(), self.literals.len());
+        self.literals.push(literal.to_vec());
+        self.uses.push(Use::default());
+        self.literals.len() - 1
+    }
+
+    /// The mark of a set of literals, or none if there are too many.
+    fn set(&mut self, set: Literals) -> Option<u16> {
+        if let Some(mark) = self.sets.get(&set) {
+            return Some(*mark);
+        }
+        let mark = self.next()?;
+        for literal in &set {
+            let slot = self.slot(literal);
+            self.uses[slot].marks.push(mark);
+        }
+        self.sets.insert(set, mark);
+        Some(mark)
+    }
+
+    fn token(&mut self, length: usize) -> Option<u16> {
+        if let Some((_, mark)) = self.tokens.iter().find(|(known, _)| *known == length) {
+            return Some(*mark);
+        }
+        let mark = self.next()?;
+        self.tokens.push((length, mark));
+        Some(mark)
+    }
+
+    fn next(&self) -> Option<u16> {
+        u16::try_from(self.sets.len() + self.tokens.len()).ok()
+    }
+}
+
+fn implied(literal: &[u8], keywords: &[Vec<u8>]) -> bool {
+    keywords.iter().any(|keyword| literal.windows(keyword.len()).any(|window| window == keyword))
+}
+
+/// How much rarer than the keywords a set has to be to be looked for beside them.
+const WORTH: f64 = 0.3;
+/// Lengths of tokens that are told apart.
+const TOKENS: &[usize] = &[14, 16, 20, 24, 32, 40];
 
 impl Gated {
     fn new(gate: Gate, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
@@ -133,10 +263,16 @@ impl CompiledRule {
     /// The stretch around a keyword in which a match may lie. What is said to a model is within a few lines; a secret as
     /// far as its pattern can reach.
     fn region(&self, text: &str, keyword: Span) -> Span {
-        let (before, behind) =
-            if self.rule.category.is_sensitive() { (CONTEXT, self.reach) } else { (BEFORE, Some(REACH)) };
-        let end = behind.map_or(text.len(), |reach| text.ceil_char_boundary(keyword.end + reach + SLACK));
+        let (before, end) = match self.reach() {
+            Some((before, behind)) => (before, text.ceil_char_boundary(keyword.end + behind + SLACK)),
+            None => (CONTEXT, text.len()),
+        };
         Span::new(text.floor_char_boundary(keyword.start.saturating_sub(before)), end)
+    }
+
+    /// How far before and behind the keyword.
+    fn reach(&self) -> Option<(usize, usize)> {
+        if self.rule.category.is_sensitive() { Some((CONTEXT, self.reach?)) } else { Some((BEFORE, REACH)) }
     }
 }
 
@@ -159,7 +295,7 @@ mod tests {
         for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
             let text = keyword.repeat(4096);
             let mut read = vec![0; prefilter.rules.len()];
-            for (rule, region) in prefilter.regions(&text) {
+            for (rule, region) in prefilter.regions(&text, |_| true) {
                 read[rule] += region.len();
             }
             assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");

@@ -17,6 +17,9 @@ pub const OVERLAP: usize = 8 * 1024;
 /// How much of the text before a window it also sees; a keyword stands at most this far behind the start of its match.
 pub const CONTEXT: usize = 256;
 
+/// How far around a change in the text another reading of it is scanned: as far as a match may lie from its keyword, or more.
+const AROUND: usize = 512;
+
 /// What kind of text is scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -77,18 +80,20 @@ impl Scanner {
         let mut scan = Scan { scanner: self, class, from, found: Vec::new() };
         scan.text(&raw);
         scan.words(&raw);
-        if escaped.is_some() {
-            scan.text(&plain);
-            scan.words(&plain);
+        if let Some(escaped) = &escaped {
+            scan.changed(&raw, escaped, |scan, part| {
+                scan.text(part);
+                scan.words(part);
+            });
         }
         if let Some(shown) = &shown {
-            scan.text(&plain.through(Some(shown)));
+            scan.changed(&plain, shown, Scan::text);
         }
         if let Some(unwrapped) = &unwrapped {
             scan.published(&plain.through(Some(unwrapped)));
         }
-        if bare.text != plain.text {
-            scan.encoded(&bare);
+        if let Some(once) = once.as_ref().filter(|_| bare.text != plain.text) {
+            scan.changed(&raw, once, Scan::bare);
         }
         for (reading, tokens) in [(&raw, &coded), (&bare, &tokens)] {
             let Some(tokens) = tokens else { continue };
@@ -151,6 +156,13 @@ struct Scan<'s> {
 }
 
 impl Scan<'_> {
+    /// Reads what `view` has changed in `reading`, and what stands around it: elsewhere nothing new can be found.
+    fn changed(&mut self, reading: &Reading, view: &View, read: impl Fn(&mut Self, &Reading)) {
+        for place in view.changes(AROUND) {
+            read(self, &reading.through(Some(&view.part(place))));
+        }
+    }
+
     fn text(&mut self, reading: &Reading) {
         let class = self.class;
         self.run(&self.scanner.text, reading, |rule| applies(rule, class));
@@ -173,17 +185,27 @@ impl Scan<'_> {
         self.found.extend(cut);
     }
 
+    /// Text without escapes of any kind, once more without those.
+    fn bare(&mut self, reading: &Reading) {
+        self.encoded(&reading.through(unescape(reading.text, Escapes::All).as_ref()));
+    }
+
     fn words(&mut self, reading: &Reading) {
         let words = fold::words(reading.text);
         let reading = reading.through(Some(&words));
         self.run(&self.scanner.words, &reading, |_| true);
         if let Some(view) = mend(words.text()) {
-            self.run(&self.scanner.words, &reading.inside(&view), |_| true);
+            for place in view.changes(AROUND) {
+                self.run(&self.scanner.words, &reading.inside(&view.part(place)), |_| true);
+            }
         }
     }
 
     fn run(&mut self, prefilter: &Prefilter, reading: &Reading, applies: impl Fn(&CompiledRule) -> bool) {
         let (from, found) = (self.from, &mut self.found);
+        if reading.from >= reading.text.len() {
+            return;
+        }
         prefilter.scan(reading.text, reading.from, applies, |rule, span| {
             let source = reading.source(span);
             if source.end > from {

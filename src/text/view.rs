@@ -84,6 +84,62 @@ impl View {
         })
     }
 
+    /// The part of the view at `span`, which lies on character boundaries.
+    pub fn part(&self, span: Span) -> View {
+        let first = self.pieces.partition_point(|piece| piece.at <= span.start).saturating_sub(1);
+        let last = self.pieces.partition_point(|piece| piece.at < span.end);
+        let ends = self.pieces.iter().skip(1).map(|piece| piece.at).chain([self.text.len()]);
+        let pieces = self.pieces.iter().zip(ends).take(last).skip(first).map(|(piece, end)| {
+            let (start, end) = (piece.at.max(span.start), end.min(span.end));
+            let source = Span::new(piece.source_start(start), piece.source_end(end));
+            Piece { at: start - span.start, source, copied: piece.copied }
+        });
+        View { text: self.text.get(span.start..span.end).unwrap_or_default().to_owned(), pieces: pieces.collect() }
+    }
+
+    /// Where the view differs from its source, with `margin` bytes on either side and on to the ends of the words there.
+    pub fn changes(&self, margin: usize) -> Vec<Span> {
+        let mut changes: Vec<Span> = Vec::new();
+        let mut source = 0;
+        let ends = self.pieces.iter().skip(1).map(|piece| piece.at).chain([self.text.len()]);
+        for (piece, end) in self.pieces.iter().zip(ends) {
+            let changed = if piece.copied { Span::new(piece.at, piece.at) } else { Span::new(piece.at, end) };
+            if !piece.copied || piece.source.start != source {
+                let near = |change: &&mut Span| change.end + 2 * margin + LONGEST_WORD >= changed.start;
+                match changes.last_mut().filter(near) {
+                    Some(last) => last.end = changed.end,
+                    None => changes.push(changed),
+                }
+            }
+            source = piece.source.end;
+        }
+        for change in &mut changes {
+            *change = Span::new(self.space_before(change.start, margin), self.space_behind(change.end, margin));
+        }
+        changes.dedup_by(|next, last| {
+            next.start <= last.end && {
+                last.end = last.end.max(next.end);
+                true
+            }
+        });
+        changes
+    }
+
+    /// The last space that is `margin` or more before `at`, unless it is too far.
+    fn space_before(&self, at: usize, margin: usize) -> usize {
+        let latest = at.saturating_sub(margin);
+        let word = self.text.as_bytes().get(..latest).unwrap_or_default().iter().rev().take(LONGEST_WORD);
+        let length = word.take_while(|byte| !byte.is_ascii_whitespace()).count();
+        self.text.floor_char_boundary(latest.saturating_sub(length + 1))
+    }
+
+    /// The first space that is `margin` or more behind `at`: a token is cut by nothing else.
+    fn space_behind(&self, at: usize, margin: usize) -> usize {
+        let earliest = (at + margin).min(self.text.len());
+        let word = self.text.as_bytes().get(earliest..).unwrap_or_default();
+        self.text.ceil_char_boundary(earliest + word.iter().take_while(|byte| !byte.is_ascii_whitespace()).count())
+    }
+
     fn piece_at(&self, position: usize) -> Option<&Piece> {
         let after = self.pieces.partition_point(|piece| piece.at <= position);
         self.pieces.get(after.checked_sub(1)?)
@@ -104,6 +160,9 @@ impl Piece {
     }
 }
 
+/// How far a word is followed to its start.
+const LONGEST_WORD: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,5 +179,21 @@ mod tests {
             assert_eq!(view.source(Span::new(span.0, span.1)), Span::new(source.0, source.1));
         }
         assert_eq!([0, 2, 3, 4, 6].map(|source| view.at(source)), [0, 2, 2, 3, 5]);
+    }
+
+    #[test]
+    fn a_part_of_a_view_is_one_of_the_same_source() {
+        let mut view = View::default();
+        view.copy("some words before ", 0);
+        view.replace("é", Span::new(18, 24));
+        view.copy(" and more behind", 24);
+        assert_eq!(view.changes(4), [Span::new(10, 24)]);
+        let part = view.part(Span::new(10, 24));
+        assert_eq!(part.text(), " before é and");
+        for (start, end) in [(0, 6), (1, 8), (8, 10), (9, 14), (0, 14)] {
+            assert_eq!(part.source(Span::new(start, end)), view.source(Span::new(start + 10, end + 10)));
+        }
+        assert!(view.part(Span::new(0, 18)).changes(4).is_empty());
+        assert_eq!(view.part(Span::new(18, 20)).source(Span::new(0, 2)), Span::new(18, 24));
     }
 }
