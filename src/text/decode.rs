@@ -76,17 +76,6 @@ fn readable(mut bytes: Vec<u8>) -> Option<String> {
     (text.len() >= SHORTEST_TEXT && control * 20 <= text.len()).then_some(text)
 }
 
-/// A table over all bytes, of those in `members`: the runs are looked for in every text.
-const fn table(members: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
-    let mut member = 0;
-    while member < members.len() {
-        table[members[member] as usize] = true;
-        member += 1;
-    }
-    table
-}
-
 /// Letters of a token.
 const SHORTEST: usize = 16;
 /// Bytes of decoded text.

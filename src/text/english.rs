@@ -21,6 +21,7 @@ impl Packed {
     }
 
     /// The letters `text` has from `at` on, up to sixteen.
+    #[inline]
     pub fn at(text: &[u8], at: usize) -> Self {
         let (low, len) = half(text, at);
         if len < 8 {
@@ -73,8 +74,9 @@ impl Packed {
 
     /// The word that has these letters, of which some are repeated.
     pub fn without_repeats(self) -> Option<&'static str> {
-        let once = self.once();
-        if once.len < self.len { once.by_letters() } else { None }
+        let same = self.bits ^ (self.bits >> 8);
+        let twice = same.wrapping_sub(EACH) & !same & HIGH & mask(self.len.saturating_sub(1));
+        if twice > 0 { self.once().by_letters() } else { None }
     }
 
     /// The word that has these letters when each is written once.
@@ -107,16 +109,22 @@ impl Packed {
 }
 
 /// The letters from `at` on, up to eight, and their number. All are looked at at once: every word comes through here.
+#[inline]
 fn half(text: &[u8], at: usize) -> (u64, usize) {
-    let bits = match text.get(at..at + 8).and_then(|ahead| ahead.try_into().ok()) {
-        Some(ahead) => u64::from_le_bytes(ahead),
+    let bits = match text.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(ahead) => u64::from_le_bytes(*ahead),
         None => text.iter().skip(at).take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
     };
     let (each, high) = (EACH as u64, HIGH as u64);
     let low = bits & !high;
     let letters = (low + each * u64::from(0x80 - b'a')) & !(low + each * u64::from(0x80 - b'z' - 1)) & !bits;
-    let others = (!letters & high).trailing_zeros();
-    (bits & !u64::MAX.checked_shl(others / 8 * 8).unwrap_or(0), (others / 8) as usize)
+    let others = !letters & high;
+    if others == 0 {
+        return (bits, 8);
+    }
+    // The bytes below the lowest that is no letter.
+    let below = (others ^ (others - 1)) >> 8;
+    (bits & below, (others.trailing_zeros() / 8) as usize)
 }
 
 /// All bits of the lowest `len` bytes.

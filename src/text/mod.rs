@@ -9,6 +9,7 @@ mod leet;
 pub mod mend;
 pub mod origin;
 pub mod span;
+mod table;
 pub mod unescape;
 pub mod view;
 pub mod wrap;

@@ -1,6 +1,7 @@
 //! Undoes escapes inside a decoded string once more: JSON and C, and optionally URL, mail and HTML. Lenient: what is no escape
 //! stays.
 
+use super::table::table;
 use super::{Span, View};
 
 /// Which escapes to undo.
@@ -14,11 +15,10 @@ pub enum Escapes {
 
 /// `None` where nothing is escaped.
 pub fn unescape(text: &str, escapes: Escapes) -> Option<View> {
-    let starts: &[u8] = if escapes == Escapes::All { b"\\%&=<U*`~'\"" } else { br"\" };
     let bytes = text.as_bytes();
     let mut view: Option<View> = None;
     let (mut plain, mut at) = (0, 0);
-    while let Some(offset) = next(&bytes[at..], starts) {
+    while let Some(offset) = next(&bytes[at..], escapes) {
         at += offset;
         let Some((decoded, length)) = escape(bytes, at) else {
             at += 1;
@@ -35,10 +35,11 @@ pub fn unescape(text: &str, escapes: Escapes) -> Option<View> {
     Some(view)
 }
 
-fn next(bytes: &[u8], starts: &[u8]) -> Option<usize> {
-    match starts {
-        [start] => memchr::memchr(*start, bytes),
-        _ => bytes.iter().position(|byte| starts.contains(byte)),
+/// Where the next escape may begin.
+fn next(bytes: &[u8], escapes: Escapes) -> Option<usize> {
+    match escapes {
+        Escapes::Backslash => memchr::memchr(b'\\', bytes),
+        Escapes::All => bytes.iter().position(|byte| BEGINNINGS[usize::from(*byte)]),
     }
 }
 
@@ -193,6 +194,7 @@ fn digits(bytes: &[u8], radix: u32) -> Option<u32> {
     std::str::from_utf8(bytes).ok().filter(|_| plain).and_then(|text| u32::from_str_radix(text, radix).ok())
 }
 
+const BEGINNINGS: [bool; 256] = table(b"\\%&=<U*`~'\"");
 const LONGEST_RUN: usize = 64;
 const LONGEST_ENTITY: usize = 16;
 const LONGEST_MARK: usize = 3;

@@ -5,9 +5,10 @@ use base64::alphabet;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use super::{SHORTEST, readable, runs, table};
+use super::{SHORTEST, readable, runs};
 use crate::text::Span;
 use crate::text::english::Packed;
+use crate::text::table::table;
 
 pub(super) fn find(text: &str, cut: bool, found: &mut Vec<(Span, String)>) {
     for span in runs(text, &BASE64_BYTES, SHORTEST, LONGEST_LINE) {
@@ -56,9 +57,12 @@ fn standard(byte: u8) -> u8 {
 /// readable counts.
 fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
     let bytes = text.as_bytes();
-    let camel = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
     let mut at = 0;
-    while let Some(place) = bytes[at..].windows(2).position(camel).map(|offset| at + offset) {
+    while let Some(place) = bytes[at..].iter().position(u8::is_ascii_uppercase).map(|offset| at + offset) {
+        if place == at || !bytes[place - 1].is_ascii_lowercase() {
+            at = place + 1;
+            continue;
+        }
         let start = place - bytes[at..place].iter().rev().take_while(|byte| BASE64_BYTES[usize::from(**byte)]).count();
         let width = group(bytes, start);
         at = start + width.max(1);

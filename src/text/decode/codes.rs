@@ -1,7 +1,8 @@
 //! Characters written as numbers (hex, binary, octal, decimal, places in the alphabet) or in Morse. Reads text only.
 
-use super::{SHORTEST, readable, runs, table};
+use super::{SHORTEST, readable, runs};
 use crate::text::Span;
+use crate::text::table::table;
 
 pub(super) fn find(text: &str, found: &mut Vec<(Span, String)>) {
     for span in runs(text, &NUMBERS, SHORTEST, 0) {

@@ -42,6 +42,12 @@ impl<'t> Plan<'t> {
         self.odd.iter().filter(|at| self.is_free(**at)).filter_map(|at| Some((*at, *self.tokens.get(*at)?)))
     }
 
+    /// Whether `count` of the open tokens that are `wanted` stand within `width` tokens.
+    pub fn is_dense(&self, count: usize, width: usize, wanted: impl Fn(Token) -> bool) -> bool {
+        let places = || self.open().filter(|(_, token)| wanted(*token)).map(|(at, _)| at);
+        places().zip(places().skip(count - 1)).any(|(first, last)| last - first < width)
+    }
+
     /// Whether something is changed already.
     pub fn has_weight(&self) -> bool {
         self.weight >= ENOUGH

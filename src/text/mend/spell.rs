@@ -10,7 +10,8 @@ use crate::text::english::{Packed, segment};
 /// The letters of the spelling alphabet by their names.
 pub(super) fn named(plan: &mut Plan) {
     let words = plan.words;
-    if plan.tokens.iter().filter_map(|token| name(token, words)).nth(NAMED - 1).is_none() {
+    // Of so many in a row one stands at a multiple of three.
+    if !plan.tokens.iter().step_by(3).any(|token| name(token, words).is_some()) {
         return;
     }
     let values = plan.tokens.iter().map(|token| name(token, words).map_or(-SPELLED, |_| 2));
@@ -21,7 +22,7 @@ pub(super) fn named(plan: &mut Plan) {
 
 /// Letters one by one or a few at a time, joined and cut into words.
 pub(super) fn letters(plan: &mut Plan) {
-    if plan.open().filter(|(_, token)| token.len() <= PIECE).nth(2).is_none() {
+    if !plan.is_dense(3, CLOSE, |token| token.len() <= PIECE) {
         return;
     }
     for run in runs(plan.tokens.iter().map(|token| single(*token)), DROP, SPELLED) {
@@ -50,7 +51,9 @@ pub(super) fn glued(plan: &mut Plan) {
                 plan.replace(at..at + 1, pieces(word, &ends, &sources), weight);
                 last = Some(at);
             }
-        } else if let Some(run) = joined(plan, at) {
+        } else if token.len() < LONGEST_PIECE
+            && let Some(run) = joined(plan, at)
+        {
             let source = Span::new(plan.tokens[run.start].start, plan.tokens[run.end - 1].end);
             let text = plan.words[source.start..source.end].replace(' ', "");
             plan.replace(run, vec![Piece { text, source }], 2);
@@ -76,6 +79,9 @@ pub(super) fn pig_latin(plan: &mut Plan) {
 
 /// Words whose letters are repeated or in disorder. One alone is a slip of the pen.
 pub(super) fn garbled(plan: &mut Plan) {
+    if !plan.has_weight() && !plan.is_dense(2, NEAR + 1, |token| token.len() > 2) {
+        return;
+    }
     let garbled = |(at, token): (usize, Token)| {
         let word = token.letters(plan.words).filter(|word| word.len() > 2)?;
         Some((at, word.without_repeats().or_else(|| word.unscrambled())?.to_owned()))
@@ -211,6 +217,10 @@ fn rot13(letter: u8) -> u8 {
     if letter.is_ascii_lowercase() { b'a' + (letter - b'a' + 13) % 26 } else { letter }
 }
 
+/// Words among which three pieces are worth a look.
+const CLOSE: usize = 7;
+/// Letters of a piece that is joined to its neighbour are fewer.
+const LONGEST_PIECE: usize = 8;
 /// Letters of a piece of a word, and how many names of letters spell one.
 const PIECE: usize = 5;
 const NAMED: usize = 5;

@@ -9,27 +9,23 @@ use crate::text::english::Packed;
 
 /// Every stretch that is English once turned.
 pub(super) fn turned(plan: &mut Plan) {
-    for turn in [Turn::Reversed, Turn::Shifted(13), Turn::Mirrored] {
-        let tells =
-            |token: Token| token.len() >= TELL && token.letters(plan.words).is_some_and(|word| turn.of(word).is_word());
-        if !plan.open().any(|(_, token)| tells(token)) {
-            continue;
-        }
-        let values = plan
-            .tokens
-            .iter()
-            .enumerate()
-            .map(|(at, token)| if plan.is_free(at) { turn.value(*token, plan.words) } else { GAP });
-        for run in runs(values, DROP, TELL as i32) {
+    let long = |(_, token): (usize, Token)| token.letters(plan.words).filter(|word| word.len() >= TELL);
+    let tells: Vec<Turn> = plan
+        .open()
+        .filter_map(long)
+        .flat_map(|word| TURNS.into_iter().filter(move |turn| turn.of(word).is_word()))
+        .collect();
+    for turn in TURNS.into_iter().filter(|turn| tells.contains(turn)) {
+        let value = |(at, token): (usize, &Token)| if plan.is_free(at) { turn.value(*token, plan.words) } else { GAP };
+        for run in runs(plan.tokens.iter().enumerate().map(value), DROP, TELL as i32) {
             undo(plan, run, turn);
         }
     }
-    if plan.open().nth(2).is_none() {
-        return;
-    }
-    for run in runs(plan.tokens.iter().enumerate().map(|(at, token)| strange(plan, at, *token)), DROP, STRANGE) {
-        if let Some(turn) = shift(plan.words, &plan.tokens[run.clone()]) {
-            undo(plan, run, turn);
+    if plan.is_dense(3, CLOSE, |_| true) {
+        for run in runs(plan.tokens.iter().enumerate().map(|(at, token)| strange(plan, at, *token)), DROP, STRANGE) {
+            if let Some(turn) = shift(plan.words, &plan.tokens[run.clone()]) {
+                undo(plan, run, turn);
+            }
         }
     }
 }
@@ -131,6 +127,9 @@ fn shift(text: &str, run: &[Token]) -> Option<Turn> {
     })
 }
 
+const TURNS: [Turn; 3] = [Turn::Reversed, Turn::Shifted(13), Turn::Mirrored];
+/// Words among which three unknown ones are worth a look.
+const CLOSE: usize = 6;
 /// Letters that turned make a word and do not do so by chance.
 const TELL: usize = 5;
 const DROP: i32 = 12;
