@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind};
+use super::segment::{Cut, Tree};
 
 /// A word of at most sixteen letters in one integer, the first letter lowest. Zero is no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,6 +61,11 @@ impl Packed {
 
     pub fn len(self) -> usize {
         self.len
+    }
+
+    /// The word as text.
+    pub fn word(self) -> Option<&'static str> {
+        ENGLISH.forms.get(self.rank()?).map(String::as_str)
     }
 
     /// The commoner, the lower; `None` for what is no word.
@@ -132,49 +137,9 @@ fn mask(len: usize) -> u128 {
     u128::MAX.checked_shr(128_u32.saturating_sub(8 * len as u32)).unwrap_or(0)
 }
 
-/// Cuts `letters` where words most probably meet: the ends of the pieces, and how many of the letters lie in words of two
-/// letters and more.
-pub(super) fn segment(letters: &str) -> (Vec<usize>, usize) {
-    // Cost of the best cut up to each position, and the length and kind of its last piece.
-    let mut best: Vec<(u32, usize, bool)> = vec![(u32::MAX, 0, false); letters.len() + 1];
-    best[0].0 = 0;
-    let mut open = 0;
-    for found in ENGLISH.pieces.find_overlapping_iter(letters) {
-        unknown(&mut best, open, found.end());
-        open = found.end();
-        let cost = ENGLISH.costs.get(found.pattern().as_usize()).copied().unwrap_or(UNKNOWN);
-        let cost = best[found.start()].0.saturating_add(cost);
-        if cost < best[found.end()].0 {
-            best[found.end()] = (cost, found.end() - found.start(), true);
-        }
-    }
-    unknown(&mut best, open, letters.len());
-    trace(&best)
-}
-
-/// Fills in that the letters from `from` on to `to` may belong to no word.
-fn unknown(best: &mut [(u32, usize, bool)], from: usize, to: usize) {
-    for at in from + 1..=to {
-        let cost = best[at - 1].0.saturating_add(UNKNOWN);
-        if cost < best[at].0 {
-            best[at] = (cost, 1, false);
-        }
-    }
-}
-
-fn trace(best: &[(u32, usize, bool)]) -> (Vec<usize>, usize) {
-    let (mut ends, mut covered, mut at, mut in_word) = (Vec::new(), 0, best.len() - 1, true);
-    while at > 0 {
-        let (_, len, word) = best[at];
-        if word || in_word {
-            ends.push(at);
-        }
-        covered += if word && len > 1 { len } else { 0 };
-        in_word = word;
-        at -= len.max(1);
-    }
-    ends.reverse();
-    (ends, covered)
+/// Cuts `letters` where words most probably meet.
+pub(super) fn segment(letters: &str) -> Vec<Cut> {
+    ENGLISH.tree.cut(letters.as_bytes())
 }
 
 struct English {
@@ -183,8 +148,7 @@ struct English {
     words: Table<1>,
     /// The commonest word by its letters without repeats, and by its sorted inner letters.
     shapes: Table<4>,
-    pieces: AhoCorasick,
-    costs: Vec<u32>,
+    tree: Tree,
 }
 
 impl English {
@@ -199,7 +163,7 @@ impl English {
             if let Some(name) = word.strip_prefix('[') {
                 kind = name;
             } else if let Some(number) = word.strip_suffix(']') {
-                cost = number.parse().unwrap_or(UNKNOWN);
+                cost = number.parse().unwrap_or(RARE);
             } else {
                 rank += 1;
                 let cost = if cost == 0 { zipf(rank) } else { cost };
@@ -209,7 +173,8 @@ impl English {
         }
         forms.retain(|(word, _)| word.len() <= LONGEST);
         forms.sort_by_key(|(_, cost)| *cost);
-        let (forms, costs): (Vec<String>, Vec<u32>) = forms.into_iter().unzip();
+        let tree = Tree::new(forms.iter().map(|(word, cost)| (word.as_str(), *cost)));
+        let forms: Vec<String> = forms.into_iter().map(|(word, _)| word).collect();
         let packed = || forms.iter().zip(0..).filter_map(|(word, at)| Some((Packed::new(word.as_bytes())?, at)));
         let sorted = |form: Packed| (form.len() >= SCRAMBLED).then(|| form.sorted().bits);
         let shapes = packed().filter(|(form, _)| form.len() > 1).flat_map(|(form, at)| {
@@ -217,11 +182,7 @@ impl English {
         });
         let shapes = Table::new(shapes);
         let words = Table::new(packed().map(|(form, at)| (form.bits, at)));
-        let pieces = AhoCorasick::builder()
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&forms)
-            .expect("a few thousand short words are far below the limits of an automaton");
-        English { forms, words, shapes, pieces, costs }
+        English { forms, words, shapes, tree }
     }
 }
 
@@ -316,8 +277,8 @@ const EACH: u128 = u128::MAX / 255;
 const HIGH: u128 = EACH * 0x80;
 /// Letters of a word whose inner letters can be in disorder.
 const SCRAMBLED: usize = 5;
-/// Cost of a letter that belongs to no word, and of a word's ending.
-const UNKNOWN: u32 = 120;
+/// Cost of a word of a section that names none, and of a word's ending.
+const RARE: u32 = 105;
 const INFLECTED: u32 = 6;
 const SLOTS: usize = 1 << 15;
 
@@ -330,9 +291,7 @@ mod tests {
     }
 
     fn cut(letters: &str) -> String {
-        let (ends, _) = segment(letters);
-        let starts = std::iter::once(0).chain(ends.iter().copied());
-        starts.zip(&ends).map(|(start, end)| &letters[start..*end]).collect::<Vec<_>>().join(" ")
+        segment(letters).iter().map(|cut| &letters[cut.start..cut.end]).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -359,7 +318,6 @@ mod tests {
             assert_eq!(cut(&text.replace(' ', "")), text);
         }
         assert_eq!(cut("ignoreqzvwxall"), "ignore qzvwx all");
-        assert_eq!(segment("qzvwx"), (vec![5], 0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::decompose_canonical;
 
+use super::english::Packed;
 use super::{Span, View, confusable, leet};
 
 /// NFKC character by character, without what does not show (zero-width, tag, variation selectors). `None` if that brings
@@ -85,7 +86,7 @@ impl Words<'_> {
         }
         let inside = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
         if !inside && let Some(word) = leet::word(&bytes[at..], at < self.leet) {
-            return self.leet(&word, at);
+            return self.leet(word, at);
         }
         let run = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
         if run > 0 {
@@ -101,12 +102,10 @@ impl Words<'_> {
         source.end
     }
 
-    fn leet(&mut self, word: &[u8], at: usize) -> usize {
+    fn leet(&mut self, word: Packed, at: usize) -> usize {
         self.leave_tags(at);
         self.flush();
-        word.iter()
-            .zip(at..)
-            .for_each(|(letter, at)| self.view.replace_char(char::from(*letter), Span::new(at, at + 1)));
+        self.view.copy(word.word().unwrap_or_default(), at);
         self.leet = at + word.len() + LEET_AHEAD;
         at + word.len()
     }

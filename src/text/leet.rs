@@ -2,11 +2,12 @@
 
 use super::english::Packed;
 
-/// The word at the start of `bytes`, read as letters. It has as many bytes as what it stands for. In a text that has such words (`context`) numbers are tried too.
-pub(super) fn word(bytes: &[u8], context: bool) -> Option<Vec<u8>> {
+/// The word at the start of `bytes`, read as letters. It has as many bytes as what it stands for. In a text that has such
+/// words (`context`) numbers are tried too.
+pub(super) fn word(bytes: &[u8], context: bool) -> Option<Packed> {
     let token =
         bytes.iter().take(LONGEST + 1).take_while(|byte| byte.is_ascii_alphanumeric() || is_sign(**byte)).count();
-    let whole = bytes.get(..token)?;
+    let whole = bytes.get(..token).filter(|token| token.len() <= LONGEST)?;
     let letters = whole.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
     if letters == token || letters == 0 && !context {
         return None;
@@ -16,7 +17,7 @@ pub(super) fn word(bytes: &[u8], context: bool) -> Option<Vec<u8>> {
     ends.into_iter().filter(|end| *end > 0).find_map(|end| read(whole.get(..end)?, context))
 }
 
-fn read(token: &[u8], context: bool) -> Option<Vec<u8>> {
+fn read(token: &[u8], context: bool) -> Option<Packed> {
     let stands = |byte: &u8| !spelled(*byte).is_empty();
     let signs = token.iter().filter(|byte| stands(byte)).count();
     let last = token.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |at| at + 1);
@@ -33,21 +34,19 @@ fn read(token: &[u8], context: bool) -> Option<Vec<u8>> {
     if signs == 0 || at_an_end && !context {
         return None;
     }
-    spellings(token).find(|word| is_known(word))
+    let choices: usize = token.iter().map(|byte| spelled(*byte).len().max(1)).product();
+    (0..choices.min(SPELLINGS)).filter_map(|number| spelling(token, number)).find(|word| word.is_word())
 }
 
-/// The words that the signs of `token` may spell.
-fn spellings(token: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    let choices: usize = token.iter().map(|byte| spelled(*byte).len().max(1)).product();
-    (0..choices.min(SPELLINGS)).map(|mut number| {
-        let word = token.iter().map(|byte| {
-            let all = spelled(*byte);
-            let chosen = all.get(number % all.len().max(1)).copied();
-            number /= all.len().max(1);
-            chosen.unwrap_or(byte.to_ascii_lowercase())
-        });
-        word.collect()
-    })
+/// One of the words that the signs of `token` may spell.
+fn spelling(token: &[u8], mut number: usize) -> Option<Packed> {
+    let mut word = [0; LONGEST];
+    for (letter, byte) in word.iter_mut().zip(token) {
+        let all = spelled(*byte);
+        *letter = all.get(number % all.len().max(1)).copied().unwrap_or(byte.to_ascii_lowercase());
+        number /= all.len().max(1);
+    }
+    Packed::new(word.get(..token.len())?)
 }
 
 fn is_known(word: &[u8]) -> bool {
@@ -87,7 +86,7 @@ mod tests {
     use super::*;
 
     fn reads(text: &str, context: bool) -> Option<String> {
-        word(text.as_bytes(), context).map(|word| String::from_utf8(word).expect("ASCII"))
+        word(text.as_bytes(), context).and_then(Packed::word).map(str::to_owned)
     }
 
     #[test]

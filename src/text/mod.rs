@@ -8,6 +8,7 @@ pub mod fold;
 mod leet;
 pub mod mend;
 pub mod origin;
+mod segment;
 pub mod span;
 mod table;
 pub mod unescape;

@@ -9,10 +9,11 @@ pub fn unwrapped(text: &str) -> Option<View> {
     let mut view = View::default();
     let mut after = 0;
     for end in memchr::memchr_iter(b'\n', bytes) {
-        if end < after {
+        let first = before(bytes, end);
+        if end < after || first.is_empty() || behind(bytes, end).is_none() {
             continue;
         }
-        let mut pieces = vec![before(bytes, end)];
+        let mut pieces = vec![first];
         let mut line_end = end;
         while let Some(next) = behind(bytes, line_end) {
             line_end = next.end;
@@ -23,7 +24,7 @@ pub fn unwrapped(text: &str) -> Option<View> {
         }
         let letters: usize = pieces.iter().map(|piece| piece.len()).sum();
         let telling = pieces.iter().any(|piece| bytes[piece.start..piece.end].iter().any(u8::is_ascii_digit));
-        if pieces.len() < 2 || pieces[0].is_empty() || letters < SHORTEST || !telling {
+        if letters < SHORTEST || !telling {
             continue;
         }
         let line = text[..pieces[0].start].rfind('\n').map_or(0, |at| at + 1);

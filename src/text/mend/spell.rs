@@ -6,6 +6,7 @@ use super::plan::{Piece, Plan, runs};
 use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::{Packed, segment};
+use crate::text::segment::Cut;
 
 /// The letters of the spelling alphabet by their names.
 pub(super) fn named(plan: &mut Plan) {
@@ -42,15 +43,14 @@ pub(super) fn glued(plan: &mut Plan) {
             plan.replace(at..at + 1, vec![Piece { text: text.to_owned(), source }], 1);
         } else if token.len() >= GLUED {
             let word = &plan.words[token.start..token.end];
-            let (ends, covered) = segment(word);
-            let fits = covered * 20 >= word.len() * 17 && word.len() >= ends.len() * 3;
-            if ends.len() > 1 && fits {
-                let sources: Vec<usize> = (token.start..token.end).collect();
-                let beside = last.is_some_and(|last| last + 2 >= at);
-                let weight = if ends.len() > 3 && word.len() >= TELLING || beside { 2 } else { 0 };
-                plan.replace(at..at + 1, pieces(word, &ends, &sources), weight);
-                last = Some(at);
-            }
+            let cuts = segment(word);
+            let Some(sense) = sense(&cuts).filter(|_| cuts.len() > 1) else { continue };
+            let sources: Vec<usize> = (token.start..token.end).collect();
+            let beside = last.is_some_and(|last| last + 2 >= at);
+            let letters: usize = cuts[sense.clone()].iter().map(|cut| cut.len()).sum();
+            let weight = if sense.len() > 3 && letters >= TELLING || beside { 2 } else { 0 };
+            plan.replace(at..at + 1, pieces(word, &cuts, &sources), weight);
+            last = Some(at);
         } else if token.len() < LONGEST_PIECE
             && let Some(run) = joined(plan, at)
         {
@@ -65,15 +65,15 @@ pub(super) fn glued(plan: &mut Plan) {
 pub(super) fn pig_latin(plan: &mut Plan) {
     let words = plan.words;
     let ends = |token: &Token| token.len() > 3 && words[..token.end].ends_with("ay");
-    let pigs: Vec<usize> = plan.open().filter(|(_, token)| ends(token)).map(|(at, _)| at).collect();
-    let read = |at: usize| unpigged(&words[plan.tokens[at].start..plan.tokens[at].end]).map(|word| (at, word));
-    let pigs: Vec<(usize, String)> =
-        if pigs.len() < PIGS { return } else { pigs.into_iter().filter_map(read).collect() };
-    if pigs.len() >= PIGS {
-        for (at, text) in pigs {
-            let source = Span::new(plan.tokens[at].start, plan.tokens[at].end);
-            plan.replace(at..at + 1, vec![Piece { text, source }], 1);
-        }
+    let pigs: Vec<(usize, Token)> = plan.open().filter(|(_, token)| ends(token)).collect();
+    if pigs.len() < PIGS {
+        return;
+    }
+    let read = |(at, token): (usize, Token)| unpigged(&words[token.start..token.end]).map(|word| (at, token, word));
+    let pigs: Vec<(usize, Token, &str)> = pigs.into_iter().filter_map(read).collect();
+    for (at, token, word) in pigs.iter().filter(|_| pigs.len() >= PIGS) {
+        let piece = Piece { text: (*word).to_owned(), source: Span::new(token.start, token.end) };
+        plan.replace(*at..*at + 1, vec![piece], 1);
     }
 }
 
@@ -116,36 +116,44 @@ fn single(token: Token) -> i32 {
 fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Token, &str) -> Vec<(u8, usize)>) {
     let tokens = &plan.tokens[run.clone()];
     let letters: Vec<(u8, usize)> = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
-    let whole = |token: &&Token| token.known && token.len() > 1 && letters.len() > tokens.len();
-    let before: usize = tokens.iter().filter(whole).map(|token| token.len()).sum();
-    let backwards = || letters.iter().rev().copied();
-    let readings: [Vec<(u8, usize)>; 3] = [
-        letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
-        backwards().collect(),
-        letters.iter().map(|(letter, at)| (rot13(*letter), *at)).collect(),
+    let spaced = |cut: &Cut, sources: &[usize]| {
+        let (first, last) = (sources.get(cut.start), sources.get(cut.end - 1));
+        first.zip(last).is_some_and(|(first, last)| first.abs_diff(*last) >= cut.len())
+    };
+    let readings: [fn(&[(u8, usize)]) -> Vec<(u8, usize)>; 3] = [
+        |letters| letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
+        |letters| letters.iter().rev().copied().collect(),
+        |letters| letters.iter().map(|(letter, at)| (rot13(*letter), *at)).collect(),
     ];
-    for reading in readings {
+    let tries = if letters.len() <= LONGEST_TURNED { 3 } else { 1 };
+    for reading in readings.into_iter().take(tries) {
         let (word, sources): (String, Vec<usize>) =
-            reading.iter().map(|(letter, at)| (char::from(*letter), *at)).unzip();
+            reading(&letters).into_iter().map(|(letter, at)| (char::from(letter), at)).unzip();
         if !word.is_ascii() {
             return;
         }
-        let (ends, covered) = segment(&word);
-        if covered * 4 >= word.len() * 3 && word.len() * 5 >= ends.len() * 13 && covered * 2 > before * 3 {
-            return plan.replace(run, pieces(&word, &ends, &sources), 2);
+        let cuts = segment(&word);
+        let sense =
+            sense(&cuts).filter(|sense| cuts[sense.clone()].iter().any(|cut| cut.len() > 3 && spaced(cut, &sources)));
+        if sense.is_some() {
+            return plan.replace(run, pieces(&word, &cuts, &sources), 2);
         }
     }
 }
 
-/// `word` cut at `ends`; each of its letters stands for the one at its place in the source.
-fn pieces(word: &str, ends: &[usize], sources: &[usize]) -> Vec<Piece> {
-    let starts = std::iter::once(0).chain(ends.iter().copied());
-    let piece = |(start, end): (usize, &usize)| {
-        let places = sources.get(start..*end)?;
+/// The first of `cuts` that read as a text.
+fn sense(cuts: &[Cut]) -> Option<Range<usize>> {
+    runs(cuts.iter().map(|cut| cut.value()), DROP, SENSE).into_iter().next()
+}
+
+/// The pieces of `word`; each of its letters stands for the one at its place in the source.
+fn pieces(word: &str, cuts: &[Cut], sources: &[usize]) -> Vec<Piece> {
+    let piece = |cut: &Cut| {
+        let places = sources.get(cut.start..cut.end)?;
         let (first, last) = (places.iter().min()?, places.iter().max()?);
-        Some(Piece { text: word.get(start..*end)?.to_owned(), source: Span::new(*first, last + 1) })
+        Some(Piece { text: word.get(cut.start..cut.end)?.to_owned(), source: Span::new(*first, last + 1) })
     };
-    starts.zip(ends).filter_map(piece).collect()
+    cuts.iter().filter_map(piece).collect()
 }
 
 /// A word that is too long to be looked up only because its letters are repeated.
@@ -180,16 +188,15 @@ fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
 }
 
 /// What was a word before its first consonants went to its end: `eviouspray`, `ignoreway`. Of several the commonest.
-fn unpigged(word: &str) -> Option<String> {
-    let rank = |word: &str| Packed::new(word.as_bytes()).filter(|word| word.len() > 1).and_then(Packed::rank);
-    let stem = word.strip_suffix("ay").filter(|stem| stem.is_ascii())?;
-    let whole = ["w", "y", "h", ""].iter().filter_map(|link| stem.strip_suffix(link)).map(str::to_owned);
+fn unpigged(word: &str) -> Option<&'static str> {
+    let stem = word.strip_suffix("ay")?.as_bytes();
+    let whole = ["w", "y", "h", ""].iter().filter_map(|link| Packed::new(stem.strip_suffix(link.as_bytes())?));
     let moved = (1..=CLUSTER).filter_map(|count| {
         let (start, end) = stem.split_at_checked(stem.len().checked_sub(count)?)?;
-        Some(format!("{end}{start}"))
+        Packed::new(end)?.then(Packed::new(start)?)
     });
-    let words = whole.chain(moved).filter_map(|word| Some((rank(&word)?, word)));
-    words.min().map(|(_, word)| word)
+    let words = whole.chain(moved).filter(|word| word.len() > 1);
+    words.filter_map(|word| Some((word.rank()?, word))).min_by_key(|(rank, _)| *rank)?.1.word()
 }
 
 /// The letter that a word of the spelling alphabet stands for. Nearly every other word shows by its ends that it is none.
@@ -233,6 +240,10 @@ const GLUED: usize = 12;
 const TELLING: usize = 18;
 /// Letters of a word that is found in joined pieces.
 const JOINED: usize = 6;
+/// What letters that make sense are worth together, about two words.
+const SENSE: i32 = 10;
+/// Letters that are also tried backwards and turned.
+const LONGEST_TURNED: usize = 512;
 const PIGS: usize = 3;
 /// Letters that pig latin puts behind a word at most.
 const CLUSTER: usize = 4;
