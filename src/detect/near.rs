@@ -5,7 +5,7 @@ mod lexicon;
 use serde::Deserialize;
 
 use crate::text::Span;
-use lexicon::{COMMON_VENDORS, CONNECTORS, CREDENTIALS, DIGESTS, ID_OWNERS, IDS, QUALIFIERS, STRONG, VENDORS};
+use lexicon::{COMMON_VENDOR, CONNECTOR, DIGEST, ID, ID_OWNER, QUALIFIER, STRONG, VENDOR, WEAK};
 
 /// What a rule asks of the text around its match, `near = "..."`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -20,6 +20,8 @@ pub enum Near {
     Vendor,
     /// The same, and it is said to be the service's: for forms that are mostly identifiers.
     VendorAssigned,
+    /// Nothing says that it is a public, primary or cache key, a digest or a revision: for rules whose pattern has the rest.
+    Unqualified,
     /// An identifier that goes with a secret is said to be it: `client_id`, `appId`.
     Identifier,
 }
@@ -33,203 +35,159 @@ impl Near {
             Near::Assigned => before.assigned(),
             Near::Vendor => before.vendor(),
             Near::VendorAssigned => before.vendor() && (before.assigned() || before.given_to_vendor()),
+            Near::Unqualified => before.unqualified(),
             Near::Identifier => before.identifier(),
         }
     }
 }
 
-/// The words before a token, nearest first.
+/// The words before a token, nearest first, those that mean nothing included.
 struct Before {
-    words: Vec<Word>,
+    words: [Word; MOST_WORDS],
+    count: usize,
     /// Something that gives a value stands between the nearest word and the token.
     sign: bool,
 }
 
+#[derive(Clone, Copy, Default)]
 struct Word {
-    meaning: Meaning,
-    connector: bool,
-    vendor: bool,
-    common_vendor: bool,
-    qualifier: bool,
-    id: bool,
-    id_owner: bool,
+    meaning: u16,
     /// On the token's line, or on the line before if the token begins its own.
     near: bool,
-}
-
-/// What a word makes of the token it stands before. The nearest word that makes something of it decides.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Meaning {
-    Nothing,
-    /// A key, a token, a password.
-    Strong,
-    /// Something about credentials: `auth`, `login`, "revoke".
-    Weak,
-    /// A digest, a revision, a trace.
-    Digest,
 }
 
 impl Before {
     fn of(text: &str, at: usize) -> Self {
         let start = text.floor_char_boundary(at.saturating_sub(REACH));
-        let before = &text[start..at];
-        let tail = before.len() - before.bytes().rev().take_while(|b| !b.is_ascii_alphanumeric() && *b < 0x80).count();
-        let gap = &before[tail..];
-        let mut words = Vec::new();
-        let mut near = !gap.contains("\n\n");
-        for (word, separator) in backwards(&before[..tail]) {
-            near = near && !separator.contains('\n');
-            Word::read(word, near, &mut words);
-            if words.len() >= MOST_WORDS {
-                break;
-            }
+        let bytes = &text.as_bytes()[start..at];
+        let (mut rest, gap) = bytes.split_at(bytes.len() - ending(bytes, |b| !is_word(b)));
+        let mut before =
+            Before { words: [Word::default(); MOST_WORDS], count: 0, sign: gap.iter().any(|b| SIGNS.contains(b)) };
+        let mut near = gap.iter().filter(|b| **b == b'\n').count() < 2;
+        while before.count < MOST_WORDS && !rest.is_empty() {
+            let (left, run) = rest.split_at(rest.len() - ending(rest, is_word));
+            before.read(run, near);
+            let (left, separator) = left.split_at(left.len() - ending(left, |b| !is_word(b)));
+            near = near && !separator.contains(&b'\n');
+            rest = left;
         }
-        Before { words, sign: gap.bytes().any(|b| SIGNS.contains(&b)) }
+        before
     }
 
-    fn decisive(&self, reach: usize) -> Option<(usize, Meaning)> {
-        let mut near = self.words.iter().take(reach).take_while(|word| word.near).enumerate();
-        near.find_map(|(at, word)| (word.meaning != Meaning::Nothing).then_some((at, word.meaning)))
+    /// Takes in what a run of letters and digits says: `fbApiKey` is "key", "api" and "fb" as well as one word.
+    fn read(&mut self, run: &[u8], near: bool) {
+        let mut lower = [0; LONGEST_WORD];
+        let Some(lower) = lower.get_mut(..run.len()) else { return self.push(0, near) };
+        lower.copy_from_slice(run);
+        lower.make_ascii_lowercase();
+        let first = self.count;
+        let mut end = run.len();
+        while end > 0 {
+            let from = (0..end).rev().find(|at| begins_part(run, *at)).unwrap_or(0);
+            if !run.get(from).is_some_and(u8::is_ascii_digit) {
+                self.push(lexicon::meaning_or_beginning(&lower[from..end]), near);
+            }
+            if from == 0 && end < run.len() {
+                self.push(lexicon::meaning_or_beginning(lower), near);
+            }
+            end = from;
+        }
+        if let Some(word) = self.words.get_mut(first)
+            && word.meaning & (STRONG | WEAK | DIGEST) == 0
+            && is_glued(lower)
+        {
+            word.meaning |= STRONG;
+        }
+    }
+
+    fn push(&mut self, meaning: u16, near: bool) {
+        if let Some(word) = self.words.get_mut(self.count) {
+            *word = Word { meaning, near };
+            self.count += 1;
+        }
+    }
+
+    fn words(&self) -> impl Iterator<Item = &Word> {
+        self.words.iter().take(self.count)
+    }
+
+    fn has(&self, at: usize, meaning: u16) -> bool {
+        self.words().nth(at).is_some_and(|word| word.meaning & meaning != 0)
+    }
+
+    /// The nearest word that makes something of the token: a secret or a digest.
+    fn decisive(&self, reach: usize) -> Option<(usize, u16)> {
+        let mut near = self.words().take(reach).take_while(|word| word.near).enumerate();
+        near.find_map(|(at, word)| match word.meaning & (STRONG | WEAK | DIGEST) {
+            0 => None,
+            meaning => Some((at, meaning)),
+        })
     }
 
     fn credential(&self) -> bool {
-        self.decisive(MOST_WORDS).is_some_and(|(at, meaning)| meaning != Meaning::Digest && !self.qualified(at))
+        self.decisive(MOST_WORDS).is_some_and(|(at, meaning)| meaning & DIGEST == 0 && !self.qualified(at))
     }
 
     fn assigned(&self) -> bool {
-        let Some((at, Meaning::Strong)) = self.decisive(ASSIGNED_WORDS) else { return false };
-        let said = self.sign || self.words.first().is_some_and(|word| word.connector);
-        (said || at == 0) && !self.qualified(at)
+        let Some((at, meaning)) = self.decisive(ASSIGNED_WORDS) else { return false };
+        let said = self.sign || self.has(0, CONNECTOR);
+        meaning & DIGEST == 0 && meaning & STRONG != 0 && (said || at == 0) && !self.qualified(at)
     }
 
     /// "primary key", "cache token": not what opens a door.
     fn qualified(&self, at: usize) -> bool {
-        self.words.iter().skip(at + 1).take(2).any(|word| word.qualifier)
+        self.has(at + 1, QUALIFIER)
+    }
+
+    fn unqualified(&self) -> bool {
+        self.decisive(ASSIGNED_WORDS).is_none_or(|(at, meaning)| meaning & DIGEST == 0 && !self.qualified(at))
     }
 
     fn vendor(&self) -> bool {
-        let near = || self.words.iter().take_while(|word| word.near);
-        let digest = near().take(VENDOR_WORDS).any(|word| word.meaning == Meaning::Digest);
-        let credential = near().any(|word| matches!(word.meaning, Meaning::Strong | Meaning::Weak));
-        let vendor = self.words.iter().take(VENDOR_WORDS).any(|word| word.vendor && (word.near || credential));
-        !digest && (vendor || self.given_to_vendor() || credential && self.words.iter().any(|word| word.common_vendor))
+        let near = || self.words().take_while(|word| word.near);
+        let digest = near().take(VENDOR_WORDS).any(|word| word.meaning & DIGEST != 0);
+        let credential = near().any(|word| word.meaning & (STRONG | WEAK) != 0);
+        let named = |word: &Word| word.meaning & VENDOR != 0 && (word.near || credential);
+        let common = || credential && self.words().any(|word| word.meaning & COMMON_VENDOR != 0);
+        !digest && (self.words().take(VENDOR_WORDS).any(named) || self.given_to_vendor() || common())
     }
 
     /// `render: ...`, `notion = "..."`
     fn given_to_vendor(&self) -> bool {
-        self.sign && self.words.first().is_some_and(|word| word.vendor || word.common_vendor)
+        self.sign && self.has(0, VENDOR | COMMON_VENDOR)
     }
 
     fn identifier(&self) -> bool {
-        let id = self.words.first().is_some_and(|word| word.id);
-        let owner = self.words.iter().take(2).any(|word| word.id_owner);
-        self.sign && id && owner
+        self.sign && self.has(0, ID) && (self.has(0, ID_OWNER) || self.has(1, ID_OWNER))
     }
 }
 
-impl Word {
-    /// Appends what a run of letters and digits says: `fbApiKey` is "key", "api" and "fb" as well as one word.
-    fn read(run: &str, near: bool, words: &mut Vec<Word>) {
-        if run.len() > LONGEST_WORD {
-            words.push(Word::nothing(near));
-            return;
-        }
-        let whole = run.to_ascii_lowercase();
-        let parts = parts(run);
-        let first = words.len();
-        words.extend(parts.iter().rev().map(|part| Word::of(&part.to_ascii_lowercase(), near)));
-        if parts.len() != 1 {
-            words.push(Word::of(&whole, near));
-        }
-        if let Some(word) = words.get_mut(first)
-            && word.meaning == Meaning::Nothing
-            && let Some(meaning) = glued(&whole)
-        {
-            word.meaning = meaning;
-        }
-    }
+fn is_word(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b >= 0x80
+}
 
-    fn of(word: &str, near: bool) -> Self {
-        let meaning = if DIGESTS.has(word) {
-            Meaning::Digest
-        } else if STRONG.has(word) {
-            Meaning::Strong
-        } else if CREDENTIALS.has(word) {
-            Meaning::Weak
-        } else {
-            Meaning::Nothing
-        };
-        Word {
-            meaning,
-            connector: CONNECTORS.has(word),
-            vendor: meaning == Meaning::Nothing && VENDORS.begins(word),
-            common_vendor: COMMON_VENDORS.has(word),
-            qualifier: QUALIFIERS.has(word),
-            id: IDS.has(word),
-            id_owner: ID_OWNERS.has(word),
-            near,
-        }
-    }
+/// How many bytes at the end are of a kind.
+fn ending(bytes: &[u8], kind: impl Fn(u8) -> bool) -> usize {
+    bytes.iter().rev().take_while(|b| kind(**b)).count()
+}
 
-    fn nothing(near: bool) -> Self {
-        Word {
-            meaning: Meaning::Nothing,
-            connector: false,
-            vendor: false,
-            common_vendor: false,
-            qualifier: false,
-            id: false,
-            id_owner: false,
-            near,
-        }
-    }
+/// Where a word in camel case begins, or digits begin or end.
+fn begins_part(run: &[u8], at: usize) -> bool {
+    let upper = |at: usize| run.get(at).is_some_and(u8::is_ascii_uppercase);
+    let lower = |at: usize| run.get(at).is_some_and(u8::is_ascii_lowercase);
+    let digit = |at: usize| run.get(at).is_some_and(u8::is_ascii_digit);
+    at == 0 || upper(at) && (!upper(at - 1) || lower(at + 1)) || digit(at) != digit(at - 1)
 }
 
 /// `algoliakey`, `mytoken`: a name and a word for a credential with nothing between them.
-fn glued(whole: &str) -> Option<Meaning> {
-    let endings = ["apikey", "token", "secret", "password", "passwd"];
-    let vendors = ["key", "auth", "pat", "api", "pass"];
-    let after = |end: &&str| whole.strip_suffix(*end).is_some_and(|name| name.len() > 1);
-    let vendor =
-        |end: &&str| whole.strip_suffix(*end).is_some_and(|name| VENDORS.has(name) || COMMON_VENDORS.has(name));
-    (endings.iter().any(after) || vendors.iter().any(vendor)).then_some(Meaning::Strong)
-}
-
-/// Runs of letters and digits from the end, each with what stands between it and the one read before.
-fn backwards(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    let (mut rest, mut separator) = (text, "");
-    std::iter::from_fn(move || {
-        let length = rest.bytes().rev().take_while(|b| b.is_ascii_alphanumeric() || *b >= 0x80).count();
-        let (before, word) = rest.split_at_checked(rest.len() - length)?;
-        if word.is_empty() {
-            return None;
-        }
-        let width = before.bytes().rev().take_while(|b| !b.is_ascii_alphanumeric() && *b < 0x80).count();
-        let (left, next) = before.split_at_checked(before.len() - width)?;
-        let given = (word, separator);
-        (rest, separator) = (left, next);
-        Some(given)
-    })
-}
-
-/// The parts of a name in camel case; digits part words and are none.
-fn parts(run: &str) -> Vec<&str> {
-    let bytes = run.as_bytes();
-    let upper = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_uppercase);
-    let lower = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_lowercase);
-    let digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
-    let starts = |at: usize| {
-        at > 0
-            && (upper(at) && (!upper(at - 1) || lower(at + 1)) || digit(at) != digit(at - 1))
-            && run.is_char_boundary(at)
+fn is_glued(word: &[u8]) -> bool {
+    let endings: [&[u8]; 5] = [b"apikey", b"token", b"secret", b"password", b"passwd"];
+    let short: [&[u8]; 5] = [b"key", b"auth", b"pat", b"api", b"pass"];
+    let after = |end: &&[u8]| word.strip_suffix(*end).is_some_and(|name| name.len() > 1);
+    let service = |end: &&[u8]| {
+        word.strip_suffix(*end).is_some_and(|name| lexicon::meaning(name) & (VENDOR | COMMON_VENDOR) != 0)
     };
-    let mut found = Vec::new();
-    let mut from = 0;
-    for at in (1..run.len()).filter(|at| starts(*at)).chain([run.len()]) {
-        found.extend(run.get(from..at).filter(|part| !part.starts_with(|c: char| c.is_ascii_digit())));
-        from = at;
-    }
-    found
+    endings.iter().any(after) || short.iter().any(service)
 }
 
 /// "... is my production key", "... (Datadog token)": a few words on the same line lead to a word for a credential.
@@ -238,11 +196,11 @@ fn credential_behind(text: &str, at: usize) -> bool {
     let line = text[at..end].lines().next().unwrap_or_default();
     let mut words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(BEHIND_WORDS);
     let prose = line.trim_start_matches(['"', '\'', '`', ')', ',']).starts_with([' ', '\t']);
-    prose
-        && words.by_ref().find_map(|word| {
-            let word = word.to_ascii_lowercase();
-            if DIGESTS.has(&word) { Some(false) } else { STRONG.has(&word).then_some(true) }
-        }) == Some(true)
+    let decisive = words.find_map(|word| match lexicon::meaning(word.to_ascii_lowercase().as_bytes()) {
+        known if known & DIGEST != 0 => Some(false),
+        known => (known & STRONG != 0).then_some(true),
+    });
+    prose && decisive == Some(true)
 }
 
 /// How far before a token words are read, in bytes and in words.
@@ -288,6 +246,11 @@ mod tests {
                 &["key=xxxx", "\"token\": \"xxxx\"", "the key for prod is xxxx", "key xxxx", "algoliakey: xxxx"],
                 &["the key of xxxx", "etag: xxxx", "public key: xxxx", "cache_key: xxxx", "monkey: xxxx"],
             ),
+            (
+                Near::Unqualified,
+                &["key=xxxx", "see xxxx"],
+                &["public_key=xxxx", "token_hash: xxxx", "oauth2 v0.1 h1:xxxx"],
+            ),
             (Near::VendorAssigned, &["HEROKU_API_KEY=xxxx", "linear: xxxx"], &["heroku app xxxx", "api_key=xxxx"]),
             (
                 Near::Identifier,
@@ -311,8 +274,10 @@ mod tests {
 
     #[test]
     fn a_name_is_read_in_its_parts() {
-        assert_eq!(parts("fbApiKey2"), ["fb", "Api", "Key"]);
-        assert_eq!(parts("APIKey"), ["API", "Key"]);
-        assert_eq!(parts("größe"), ["größe"]);
+        let parts =
+            |run: &str| -> Vec<usize> { (0..run.len()).filter(|at| begins_part(run.as_bytes(), *at)).collect() };
+        assert_eq!(parts("fbApiKey2"), [0, 2, 5, 8]);
+        assert_eq!(parts("APIKey"), [0, 3]);
+        assert_eq!(parts("größe"), [0]);
     }
 }

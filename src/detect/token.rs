@@ -16,7 +16,7 @@ pub(super) fn runs(text: &str) -> Vec<Span> {
         }
         let length = SHORTEST + bytes[end..].iter().take_while(|b| is_run(**b)).count();
         let run = Span::new(at, at + length);
-        if length <= LONGEST && looks_random(&text[run.start..run.end]) {
+        if length <= LONGEST && !is_path(bytes, run) && looks_random(&text[run.start..run.end]) {
             found.push(Span::new(joined(text, run.start), run.end));
         }
         at = run.end;
@@ -26,6 +26,12 @@ pub(super) fn runs(text: &str) -> Vec<Span> {
 
 fn is_run(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'+' | b'/')
+}
+
+/// The rest of a URL or of a file's name behind a dot.
+fn is_path(bytes: &[u8], run: Span) -> bool {
+    let joined = bytes[..run.start].last().is_some_and(|b| matches!(b, b'.' | b':' | b'~'));
+    joined && bytes[run.start..run.end].contains(&b'/')
 }
 
 /// Where the text begins that a sign joins to a run: `k1.` before the long part of a key, and before a colon what looks
@@ -70,6 +76,7 @@ mod tests {
         for text in [
             "internationalization and getElementsByClassName or SOME_CONSTANT_NAME_2",
             "https://example.com/some/long/path/to/a/file-name.html",
+            "https://docs.example.com/document/d/1hsY1WEy0q9t5U0ywzDyuaL3Ns6XJJRriLODVq7ZhQJv/edit",
             &"iVBORw0KGgoAAAANSUhEUgAA".repeat(100),
             "",
         ] {

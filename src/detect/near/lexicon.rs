@@ -1,82 +1,120 @@
 //! The words read around a token. Data only; what follows from a word is said where it is used.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
-/// Lower-case words, written with spaces between them and looked up by hash.
-pub(super) struct Words(LazyLock<HashSet<&'static str>>);
+/// What follows is a secret if it is given a value.
+pub(super) const STRONG: u16 = 1 << 0;
+/// What has to do with credentials.
+pub(super) const WEAK: u16 = 1 << 1;
+/// What follows is a digest, a revision or a name given by a machine.
+pub(super) const DIGEST: u16 = 1 << 2;
+/// Before "key" or "token" they make something of it that opens no door.
+pub(super) const QUALIFIER: u16 = 1 << 3;
+/// Directly before a value: "the key is ...", "set the token to ...".
+pub(super) const CONNECTOR: u16 = 1 << 4;
+/// An identifier, also with its owner in the same word.
+pub(super) const ID: u16 = 1 << 5;
+/// Whose identifier is half of a credential.
+pub(super) const ID_OWNER: u16 = 1 << 6;
+/// Services by names that mean nothing else.
+pub(super) const VENDOR: u16 = 1 << 7;
+/// Services named by an ordinary word: it takes a word for a credential as well.
+pub(super) const COMMON_VENDOR: u16 = 1 << 8;
 
-impl Words {
-    pub fn has(&self, word: &str) -> bool {
-        self.0.contains(word)
-    }
+/// What a lower-case word is: the constants above, added up; 0 for most words.
+pub(super) fn meaning(word: &[u8]) -> u16 {
+    MEANINGS.get(word).copied().unwrap_or(0)
+}
 
-    /// The word itself, or a longer one that begins with it: `algoliaadmin`.
-    pub fn begins(&self, word: &str) -> bool {
-        self.has(word) || (SHORTEST_BEGINNING..word.len()).any(|end| word.get(..end).is_some_and(|name| self.has(name)))
+/// The same, and a longer word that begins with the name of a service is its name: `algoliaadmin`.
+pub(super) fn meaning_or_beginning(word: &[u8]) -> u16 {
+    let ends = || SHORTEST_BEGINNING..word.len().min(LONGEST_BEGINNING);
+    match meaning(word) {
+        0 if ends().any(|end| word.get(..end).is_some_and(|name| meaning(name) & VENDOR != 0)) => VENDOR,
+        known => known,
     }
 }
 
 const SHORTEST_BEGINNING: usize = 5;
+const LONGEST_BEGINNING: usize = 16;
 
-macro_rules! words {
-    ($text:expr) => {
-        Words(LazyLock::new(|| $text.split_ascii_whitespace().collect()))
-    };
+static MEANINGS: LazyLock<HashMap<&'static [u8], u16, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
+    let mut meanings = HashMap::default();
+    for (meaning, words) in WORDS {
+        for word in words.split_ascii_whitespace() {
+            *meanings.entry(word.as_bytes()).or_insert(0) |= *meaning;
+        }
+    }
+    meanings
+});
+
+/// FNV-1a: for words of ten letters the keyed hash of the standard library takes most of the look-up, and no caller can
+/// choose what is in this table.
+#[derive(Clone)]
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
 }
 
-/// What follows is a secret if it is given a value.
-pub(super) static STRONG: Words = words!(
-    "accesskey accesstoken adminkey apikey apikeys apipass apisecret apitoken appkey appsecret apptoken authkey \
+impl Hasher for Fnv {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, b| (hash ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3));
+    }
+}
+
+const WORDS: &[(u16, &str)] = &[
+    (
+        STRONG,
+        "accesskey accesstoken adminkey apikey apikeys apipass apisecret apitoken appkey appsecret apptoken authkey \
      authtoken bearer bearertoken bottoken chave clave clientsecret contrasena credential credentials creds \
      deploykey encryptionkey idtoken jeton jwtsecret kennwort key keys licensekey masterkey motdepasse passcode \
      passphrase passwd password passwort pat personalaccesstoken privatekey pwd readkey refreshtoken schluessel \
      secret secretkey secrets senha servicekey sessiontoken signingkey subscriptionkey token tokens usertoken \
-     wachtwoord webhooksecret writekey"
-);
-
-/// What has to do with credentials.
-pub(super) static CREDENTIALS: Words = words!(
-    "401 403 access api apis appid auth authenticate authenticated authentication authorization client clientid \
+     wachtwoord webhooksecret writekey",
+    ),
+    (
+        WEAK,
+        "401 403 access api apis appid auth authenticate authenticated authentication authorization client clientid \
      committed compromised conn connection cookie csrf deactivate dsn encryption expose exposed forbidden \
      invalidate jwt leak leaked licence license login oauth oauth2 otp pass paste pasted pepper pin private \
      regenerate revoke revoked rotate rotated salt saml sas sdk seed session sessionid sid sig signature signin \
-     signing sso ssws totp unauthorized webhook"
-);
-
-/// What follows is a digest, a revision or a name given by a machine.
-pub(super) static DIGESTS: Words = words!(
-    "b64 base64 blake blake2 blake2b blake3 blob block branch build buildid cert certificate checkout checksum \
-     checksums cherry commit commitid commits correlation correlationid crates crc crc32 digest digests docker \
-     etag etags eventid expected fingerprint gif guid hash hashed hashes head href image index integrity iv jpeg \
-     jpg layer manifest md4 md5 md5sum merge messageid nonce oci oid output parent png pubkey ref refs registry \
+     signing sso ssws totp unauthorized webhook",
+    ),
+    (
+        DIGEST,
+        "blake blake2 blake2b blake3 blob block branch build buildid cert certificate checkout checksum checksums \
+     cherry commit commitid commits correlation correlationid crates crc crc32 digest digests docker etag etags \
+     eventid expected fingerprint gif guid h1 hash hashed hashes head href image index integrity iv jpeg jpg \
+     layer manifest md4 md5 md5sum merge messageid nonce oci oid output parent png pubkey ref refs registry \
      request requestid resolved rev revision revisionid revs sha sha1 sha1sum sha2 sha224 sha256 sha256sum sha3 \
-     sha384 sha512 shasum snapshot sourcemap span spanid src svg tag tarball tarballs tgz thumbprint trace \
-     traceid traceparent transaction tree tx txid txn uuid woff woff2 zip"
-);
-
-/// Before "key" or "token" they make something of it that opens no door.
-pub(super) static QUALIFIERS: Words = words!(
-    "bucket cache column composite continuation cursor dedup deduplication dictionary foreign group hot i18n \
+     sha384 sha512 shasum snapshot sourcemap span spanid src ssh svg tag tarball tarballs tgz thumbprint trace \
+     traceid traceparent transaction tree tx txid txn uuid woff woff2 zip",
+    ),
+    (
+        QUALIFIER,
+        "bucket cache column composite continuation cursor dedup deduplication dictionary foreign group hot i18n \
      idempotency join lookup map next nextpage object page pagination partition primary public publishable \
-     registry routing row s3 shard sort translation unique"
-);
-
-/// Directly before a value: "the key is ...", "set the token to ...".
-pub(super) static CONNECTORS: Words = words!("are as e equals es est is ist jest lautet str string to val value was");
-
-/// An identifier, also with its owner in the same word.
-pub(super) static IDS: Words = words!("id sid clientid appid accountid accountsid applicationid consumerid keyid");
-
-/// Whose identifier is half of a credential.
-pub(super) static ID_OWNERS: Words = words!(
-    "client clientid app appid application applicationid consumer consumerid oauth accountsid key keyid \
-     merchant developer partner api access"
-);
-
-/// Services by names that mean nothing else.
-pub(super) static VENDORS: Words = words!(
-    "abstractapi abuseipdb accuweather activecampaign acuity acuityscheduling adafruit adafruitio adobeio adroll \
+     registry routing row s3 shard sort translation unique",
+    ),
+    (CONNECTOR, "are as e equals es est is ist jest lautet str string to val value was"),
+    (ID, "id sid clientid appid accountid accountsid applicationid consumerid keyid"),
+    (
+        ID_OWNER,
+        "client clientid app appid application applicationid consumer consumerid oauth accountsid key keyid \
+     merchant developer partner api access",
+    ),
+    (
+        VENDOR,
+        "abstractapi abuseipdb accuweather activecampaign acuity acuityscheduling adafruit adafruitio adobeio adroll \
      adyen aerisapi aerisweather agora agoraio ahrefs airbrake airship airtable airvisual aiven akamai alchemy \
      alchemyapi alegra algolia alibaba alienvault aliyun aliyunoss allsports alphavantage amadeus amazonaws \
      ambee amplitude amplitudeapi anthropic anypoint apideck apiflash apify apilayer apimatic apimetrics \
@@ -179,16 +217,16 @@ pub(super) static VENDORS: Words = words!(
      workos worksnaps workstack wrike wubook wunderground xai xata xero xiaomi yahoo yandex yelp ynab \
      youneedabudget youtube zapier zapierwebhook zapscan zendesk zendeskapi zenkit zenkitapi zenrows zenscrape \
      zenserp zeplin zerobounce zerossl zerotier zhipu zhipuai zipapi zipbooks zipcodeapi zipcodebase zoho \
-     zohocrm zonkafeedback zoomus zulip zulipchat zuora zyte"
-);
-
-/// Services named by an ordinary word: it takes a word for a credential as well.
-pub(super) static COMMON_VENDORS: Words = words!(
-    "ai21 amazon apify apollo apple aws azure basecamp beamer bing bitcoin box buffer canva clerk coda cohere \
+     zohocrm zonkafeedback zoomus zulip zulipchat zuora zyte",
+    ),
+    (
+        COMMON_VENDOR,
+        "ai21 amazon apify apollo apple aws azure basecamp beamer bing bitcoin box buffer canva clerk coda cohere \
      confluence consul copilot cypress deel deno docker drift dropbox ebay elastic ethereum fauna front gcloud \
      gcp gemini ghost google granola gusto harvest ibm ide intercom kafka kubernetes lightspeed linear llama \
      mailgun mastodon medium mercury meta microsoft miro mistral modal monday mux mysql neon notion ntfy \
      office365 oracle orb orca outreach paddle pendo pinned planet plausible postgres postman prometheus railway \
      ramp raven reddit redis render resend retool rocket rome runway segment sentinel skype snapchat snowplow \
-     sprig square stability tableau tavily tiktok tumblr uber vault veriff video vimeo wix wiz zoom"
-);
+     sprig square stability tableau tavily tiktok tumblr uber vault veriff video vimeo wix wiz zoom",
+    ),
+];

@@ -28,7 +28,7 @@ pub(super) fn looks_drawn(text: &str) -> bool {
     let wordlike = (usual as f32 + 1.0) / (pairs as f32 + 1.3);
     let (words, change) = (usual as f32 / length, changes / length);
     digits < text.len()
-        && words < 0.45
+        && (words < 0.45 || pairs >= MANY_PAIRS)
         && (change >= 0.3 && digits >= 2 || wordlike < 0.68)
         && wordlike - change <= if pairs < MANY_PAIRS { 0.45 } else { 0.6 }
         && distinct(text) >= FEWEST_DISTINCT
