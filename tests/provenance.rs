@@ -467,18 +467,27 @@ fn what_cannot_be_held_long_enough_is_refused() {
     let old = json!({"messages": [{"role": "user", "content": ATTACK}, {"role": "assistant", "content": filler},
         {"role": "user", "content": "hi"}]})
     .to_string();
+    // Withheld before it is known whether it is the last, and refused if it is.
+    let last = old.replacen(r#"{"content":"hi","role":"user"}"#, r#"{"content":"hi","role":"assistant"}"#, 1);
+    assert_ne!(last, old);
     let cases = [
         (tool("", ""), false),
         (tool(&filler[..4000], &filler[..4000]), false),
         (tool(&filler, ""), true),
         (tool("", &filler), true),
         (late_role, true),
-        (old, true),
+        (old, false),
+        (last, true),
     ];
     for (body, refused) in &cases {
         let of = |size| watch(request("openai.chat", Level::Medium, limits), body.as_bytes().chunks(size), |_| ());
         let whole = of(body.len());
         assert_eq!(whole.body == Err(Refusal::Policy), *refused, "{:.80}: {:?}", body, whole.report);
+        assert_eq!(
+            (whole.report.verdict() == Verdict::Quarantined, whole.report.withheld),
+            (!refused, u64::from(!refused))
+        );
+        assert!(!whole.text().contains(ATTACK));
         for size in [1, 100, 7777] {
             assert_eq!(of(size), whole, "{body:.80} by {size}");
         }

@@ -70,9 +70,10 @@ impl Report {
         }
     }
 
-    /// Ids of the rules that fired, sorted, each once.
+    /// Ids of the rules that led to something, sorted, each once.
     pub fn rules(&self) -> Vec<Arc<str>> {
-        let mut rules: Vec<_> = self.findings.keys().map(|(_, rule, _)| rule.clone()).collect();
+        let acted = self.findings.keys().filter(|(_, _, action)| *action != Action::Allow);
+        let mut rules: Vec<_> = acted.map(|(_, rule, _)| rule.clone()).collect();
         rules.sort();
         rules.dedup();
         rules
@@ -91,6 +92,16 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// These and others of the same category and rule, as if they had one score.
+    pub fn add(&mut self, other: Tally) {
+        for (rule, count) in other.rules {
+            *self.rules.entry(rule).or_default() += count;
+        }
+        for (peak, score) in self.scores.iter_mut().zip(other.scores) {
+            *peak = peak.max(score);
+        }
+    }
+
     /// `None` for findings without an attack.
     pub fn of(findings: &[Finding]) -> Option<Tally> {
         let mut rules = BTreeMap::new();
@@ -149,10 +160,15 @@ impl Judge {
         actions.max().unwrap_or(Action::Allow)
     }
 
-    /// Judges these attacks in a text of that origin: the category for which it is to be withheld. A text that is `fixed`
-    /// cannot be replaced; what would withhold it refuses the request.
-    pub fn settle(&mut self, guard: &Guard, origin: Origin, tally: &Tally, fixed: bool) -> Option<Category> {
-        let mut withheld_for = None;
+    /// The category for which a text of that origin is to be withheld, among those that are.
+    pub fn withheld_for(&self, guard: &Guard, origin: Origin, tally: &Tally) -> Option<Category> {
+        let mut categories = tally.rules.keys().map(|(category, _)| *category);
+        categories.find(|category| self.decide(guard, origin, *category, tally) == Action::Quarantine)
+    }
+
+    /// Judges these attacks in a text of that origin. A text that is `fixed` cannot be replaced; what would withhold it
+    /// refuses the request.
+    pub fn settle(&mut self, guard: &Guard, origin: Origin, tally: &Tally, fixed: bool) {
         for ((category, rule), count) in &tally.rules {
             let action = match self.decide(guard, origin, *category, tally) {
                 Action::Quarantine if fixed => Action::Block,
@@ -162,16 +178,12 @@ impl Judge {
             match action {
                 Action::Allow => {}
                 Action::Monitor => note(&mut self.report.would_block, *category),
-                Action::Quarantine => {
-                    note(&mut self.report.quarantined, *category);
-                    withheld_for.get_or_insert(*category);
-                }
+                Action::Quarantine => note(&mut self.report.quarantined, *category),
                 // An attack has no span whose removal would make the rest harmless.
                 Action::Mask | Action::Block => note(&mut self.report.blocked, *category),
             }
         }
         self.peak(&tally.scores, |category| !category.is_sensitive());
-        withheld_for
     }
 
     pub fn is_blocked(&self) -> bool {

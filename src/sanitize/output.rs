@@ -13,8 +13,9 @@ pub(super) struct Output {
     pub deferred: Vec<Deferred>,
     /// Whole texts that may have to be replaced, in order: likewise.
     pub kept: Vec<Range<u64>>,
-    /// Start of the text being written, if it may have to be replaced.
-    pub pin: Option<u64>,
+    /// Start of the text being written, and whether it may have to be replaced, too.
+    pub text: u64,
+    pub pinned: bool,
 }
 
 /// Replacements in text that is left alone if it turns out to be signed.
@@ -52,14 +53,14 @@ impl Output {
 
     /// What may leave while `hold` bytes stay behind.
     pub fn release(&mut self, hold: usize) -> Bytes {
-        let free = self.held.len().saturating_sub(self.pinned());
+        let free = self.held.len().saturating_sub(self.waiting());
         let ready = self.held.len().saturating_sub(hold).min(free);
         self.released += ready as u64;
         self.held.split_to(ready).freeze()
     }
 
     /// Bytes held because of text that waits.
-    pub fn pinned(&self) -> usize {
+    fn waiting(&self) -> usize {
         self.deferred().max(self.kept())
     }
 
@@ -70,7 +71,7 @@ impl Output {
 
     /// Bytes held because of text that may have to be replaced as a whole.
     pub fn kept(&self) -> usize {
-        self.since(self.kept.first().map(|first| first.start).or(self.pin))
+        self.since(self.kept.first().map(|first| first.start).or(self.pinned.then_some(self.text)))
     }
 
     fn since(&self, start: Option<u64>) -> usize {
@@ -98,6 +99,7 @@ impl Output {
             moved(&mut text.start);
             moved(&mut text.end);
         }
+        moved(&mut self.text);
         let mut moved = shifted_by(edits);
         for deferred in &mut self.deferred {
             moved(&mut deferred.start);

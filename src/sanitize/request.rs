@@ -23,7 +23,7 @@ use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
 use crate::policy::{Action, Level};
 
-use case::{Case, Turn};
+use case::{Ahead, Case, Turn};
 pub use refusal::Refusal;
 use value::{Current, Frame, KeyMark, Kind, Mode};
 
@@ -100,6 +100,7 @@ struct Pass {
     deferred: Vec<Vec<Finding>>,
     /// Texts with attacks that wait to be judged, by their entry in `output.kept`.
     cases: Vec<Case>,
+    ahead: Vec<Ahead>,
     turn: Option<Turn>,
 }
 
@@ -125,6 +126,7 @@ impl Pass {
             string: Current::default(),
             deferred: Vec::new(),
             cases: Vec::new(),
+            ahead: Vec::new(),
             turn: None,
         }
     }
@@ -230,12 +232,12 @@ impl Sink for Pass {
             signed,
             row,
             whose: self.resolved(whose),
-            start: self.output.position(),
             tallies: Vec::new(),
             ends_masked: false,
             type_text: std::mem::take(&mut self.string.type_text),
             len: 0,
         };
+        self.output.text = self.output.position();
         self.window.begin();
         Ok(())
     }

@@ -188,10 +188,16 @@ def blocked_late(world):
         world.sent().clear()
 
 
-@case("openai", "an attack in a tool result is blocked", needs_gateway=True)
-def blocked_tool_result(world):
-    raises(openai.BadRequestError, lambda: chat(world, messages=tool_history("{}", ATTACK), tools=[WEATHER]))
-    world.refused_once()
+@case("openai", "an attack in a tool result or an old message is withheld and the rest goes up", needs_gateway=True)
+def withheld(world):
+    old = [{"role": "user", "content": ATTACK}, {"role": "user", "content": HELLO}]
+    for messages in (tool_history("{}", ATTACK), old):
+        chat(world, messages=messages, tools=[WEATHER])
+        arrived = world.last().json["messages"]
+        assert ATTACK[:30] not in json.dumps(arrived), arrived
+        changed = [(sent, got) for sent, got in zip(messages, arrived, strict=True) if sent != got]
+        assert [sent | {"content": got["content"]} for sent, got in changed] == [got for _, got in changed]
+        assert len(changed) == 1 and changed[0][1]["content"].startswith("[promptgate: "), changed
 
 
 @case("openai", "a bad token raises AuthenticationError after one attempt", needs_gateway=True)

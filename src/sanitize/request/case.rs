@@ -1,6 +1,8 @@
 //! Attacks that are judged by whose text they stand in: known at once where the path tells, else when the message's role
 //! does, and for a user message when another follows or the conversation ends. Until then its text is held.
 
+use std::ops::Range;
+
 use super::Pass;
 use super::refusal::Refusal;
 use crate::codec::json::Container;
@@ -44,6 +46,14 @@ pub(super) struct Case {
     fixed: bool,
     /// How its text begins if that is JSON.
     json: Option<Opening>,
+}
+
+/// Texts of user messages that could be held no longer and were withheld before it was known which message is the last.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    whose: Whose,
+    tally: Tally,
+    texts: u64,
 }
 
 impl Whose {
@@ -110,6 +120,9 @@ impl Pass {
                 other => other,
             };
         }
+        if follows {
+            self.settle_ahead(turn.conversation(), Origin::History)?;
+        }
         self.settle_cases()
     }
 
@@ -121,10 +134,10 @@ impl Pass {
             }
             self.turn = None;
         }
-        if self.cases.iter().all(|case| case.whose != Whose::Latest(index)) {
-            return Ok(());
+        if self.cases.iter().any(|case| case.whose == Whose::Latest(index)) {
+            self.bound()?;
         }
-        self.bound()?;
+        self.settle_ahead(index, Origin::User)?;
         for case in self.cases.iter_mut().filter(|case| case.whose == Whose::Latest(index)) {
             case.whose = Whose::Known(Origin::User);
         }
@@ -137,12 +150,12 @@ impl Pass {
         let guard = self.guard.clone();
         let (origin, action) = self.strictest(self.string.whose, &tally, class == Class::Label);
         let known = matches!(self.string.whose, Whose::Known(_)) && self.string.signed.is_none();
-        if action == Action::Allow || (known && action != Action::Quarantine) {
+        if action <= Action::Monitor || (known && action != Action::Quarantine) {
             self.judge.settle(&guard, origin, &tally, class == Class::Label);
             return self.verdict();
         }
         self.string.tallies.push(tally);
-        self.output.pin = Some(self.string.start);
+        self.output.pinned = true;
         Ok(())
     }
 
@@ -162,7 +175,7 @@ impl Pass {
             return Ok(());
         }
         self.bound()?;
-        self.output.pin = None;
+        self.output.pinned = false;
         let signed = self.string.signed.filter(|(frame, bit)| match self.frames.get_mut(*frame) {
             Some(frame) => {
                 frame.waiting = true;
@@ -175,7 +188,7 @@ impl Pass {
             self.judge.report.skip("signed", self.string.len as usize);
             return Ok(());
         }
-        self.output.kept.push(self.string.start..self.output.position());
+        self.output.kept.push(self.output.text..self.output.position());
         self.cases.push(Case {
             whose: self.string.whose,
             signed,
@@ -208,11 +221,61 @@ impl Pass {
         self.settle_cases()
     }
 
-    /// A text that waits must not make the request hold more and more: what waits too long is refused.
+    /// A text that waits must not make the request hold more and more. What waits too long refuses the request, but for a
+    /// user message: that is withheld, and the request refused later if it turns out to be the last.
     pub(super) fn bound_cases(&mut self) -> Result<(), Refusal> {
-        if self.output.kept() <= self.limits.hold {
-            return Ok(());
+        while self.output.kept() > self.limits.hold {
+            if !self.withhold_ahead() {
+                return self.refuse_first();
+            }
         }
+        Ok(())
+    }
+
+    fn withhold_ahead(&mut self) -> bool {
+        let Some(case) = self.cases.first() else { return false };
+        let strictest = |origin| {
+            let mut strictest = Action::Allow;
+            for tally in &case.tallies {
+                strictest = strictest.max(self.judge.strictest(&self.guard, origin, tally));
+            }
+            strictest
+        };
+        let is_user = matches!(case.whose, Whose::Latest(_)) && case.signed.is_none() && !case.fixed;
+        // Where policy lets either of the two pass, its text must not be changed for the other.
+        if !is_user || strictest(Origin::History) != Action::Quarantine || strictest(Origin::User) < Action::Quarantine
+        {
+            return false;
+        }
+        let (mut case, text) = (self.cases.remove(0), self.output.kept.remove(0));
+        let edit = self.notice(&case, Origin::History, text);
+        self.output.apply(edit.as_slice());
+        let Some(mut tally) = case.tallies.pop() else { return true };
+        case.tallies.into_iter().for_each(|other| tally.add(other));
+        match self.ahead.iter_mut().find(|ahead| ahead.whose == case.whose) {
+            Some(ahead) => {
+                ahead.texts += 1;
+                ahead.tally.add(tally);
+            }
+            None => self.ahead.push(Ahead { whose: case.whose, tally, texts: 1 }),
+        }
+        true
+    }
+
+    /// What was withheld ahead in the conversation at this index turns out to be of that origin.
+    fn settle_ahead(&mut self, conversation: usize, origin: Origin) -> Result<(), Refusal> {
+        let guard = self.guard.clone();
+        for ahead in self.ahead.extract_if(.., |ahead| ahead.whose == Whose::Latest(conversation)) {
+            self.judge.settle(&guard, origin, &ahead.tally, false);
+            if self.judge.is_blocked() {
+                return Err(Refusal::Policy);
+            }
+            self.judge.report.withheld += ahead.texts;
+        }
+        Ok(())
+    }
+
+    fn refuse_first(&mut self) -> Result<(), Refusal> {
         let guard = self.guard.clone();
         let (signed, tallies, whose) = match self.cases.first() {
             Some(case) => (case.signed, &case.tallies, case.whose),
@@ -238,18 +301,24 @@ impl Pass {
                 continue;
             };
             let (case, text) = (self.cases.remove(index), self.output.kept.remove(index));
-            let categories = case.tallies.iter().map(|tally| self.judge.settle(&guard, origin, tally, case.fixed));
-            let category = categories.collect::<Vec<_>>().into_iter().flatten().min();
-            self.verdict()?;
-            if let Some(category) = category {
-                self.judge.report.withheld += 1;
-                let notice = placeholder::notice(origin, category);
-                let replacement = case.json.map_or(notice.clone(), |opening| opening.around(&notice)).into_bytes();
-                edits.push(Edit { start: text.start, end: text.end, replacement });
+            for tally in &case.tallies {
+                self.judge.settle(&guard, origin, tally, case.fixed);
             }
+            self.verdict()?;
+            let edit = self.notice(&case, origin, text);
+            self.judge.report.withheld += u64::from(edit.is_some());
+            edits.extend(edit);
         }
         self.output.apply(&edits);
         Ok(())
+    }
+
+    /// The notice in place of the text, if one of its attacks asks for that.
+    fn notice(&self, case: &Case, origin: Origin, text: Range<u64>) -> Option<Edit> {
+        let categories = case.tallies.iter().filter_map(|tally| self.judge.withheld_for(&self.guard, origin, tally));
+        let notice = placeholder::notice(origin, categories.min()?);
+        let replacement = case.json.map_or_else(|| notice.clone(), |opening| opening.around(&notice)).into_bytes();
+        Some(Edit { start: text.start, end: text.end, replacement })
     }
 
     /// The strictest that can become of these attacks, and the origin it would be for.

@@ -88,11 +88,6 @@ impl Pass {
         let Some(index) = self.frames.len().checked_sub(1) else { return Ok(()) };
         let frame = &mut self.frames[index];
         frame.witnesses |= self.string.mark.guard;
-        if frame.waiting {
-            self.settle(index, self.frames[index].witnesses, false)?;
-        }
-        // What was settled before it may have moved it; nothing of it has been written yet.
-        self.string.start = self.output.position();
-        Ok(())
+        if frame.waiting { self.settle(index, self.frames[index].witnesses, false) } else { Ok(()) }
     }
 }

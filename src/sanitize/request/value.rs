@@ -60,8 +60,6 @@ pub(super) struct Current {
     pub signed: Option<(usize, u8)>,
     pub row: Option<Row>,
     pub whose: Whose,
-    /// Where its content begins in the output.
-    pub start: u64,
     /// Attacks that wait to be judged.
     pub tallies: Vec<Tally>,
     /// Its last text was masked.
@@ -97,7 +95,6 @@ impl Default for Current {
             signed: None,
             row: None,
             whose: Whose::Known(Origin::Other),
-            start: 0,
             tallies: Vec::new(),
             ends_masked: false,
             type_text: String::new(),
