@@ -94,5 +94,5 @@ const TOKEN: [bool; 256] = {
 /// Bytes of a block. Smaller ones tell more and cost more.
 const BLOCK: usize = 128;
 /// How far `near` looks.
-pub(super) const BEFORE: usize = 256;
-pub(super) const BEHIND: usize = 384;
+pub(super) const BEFORE: usize = 384;
+pub(super) const BEHIND: usize = 512;

@@ -39,6 +39,19 @@ impl Near {
             Near::Identifier => before.identifier(),
         }
     }
+
+    /// Lower-case words of which one is around every span that is accepted, at most `AROUND` bytes from it. None if there
+    /// are no such words.
+    pub(super) fn words(self) -> Vec<Vec<u8>> {
+        let (meanings, more) = match self {
+            Near::Credential => (STRONG | WEAK, GLUED),
+            Near::Assigned => (STRONG, GLUED),
+            Near::Vendor | Near::VendorAssigned => (VENDOR | COMMON_VENDOR, [].as_slice()),
+            Near::Unqualified => return Vec::new(),
+            Near::Identifier => (ID, [].as_slice()),
+        };
+        lexicon::with(meanings).chain(more.iter().copied()).map(<[u8]>::to_vec).collect()
+    }
 }
 
 /// The words before a token, nearest first, those that mean nothing included.
@@ -182,12 +195,11 @@ fn begins_part(run: &[u8], at: usize) -> bool {
 /// `algoliakey`, `mytoken`: a name and a word for a credential with nothing between them.
 fn is_glued(word: &[u8]) -> bool {
     let endings: [&[u8]; 5] = [b"apikey", b"token", b"secret", b"password", b"passwd"];
-    let short: [&[u8]; 5] = [b"key", b"auth", b"pat", b"api", b"pass"];
     let after = |end: &&[u8]| word.strip_suffix(*end).is_some_and(|name| name.len() > 1);
     let service = |end: &&[u8]| {
         word.strip_suffix(*end).is_some_and(|name| lexicon::meaning(name) & (VENDOR | COMMON_VENDOR) != 0)
     };
-    endings.iter().any(after) || short.iter().any(service)
+    endings.iter().any(after) || GLUED.iter().any(service)
 }
 
 /// "... is my production key", "... (Datadog token)": a few words on the same line lead to a word for a credential.
@@ -203,6 +215,10 @@ fn credential_behind(text: &str, at: usize) -> bool {
     prose && decisive == Some(true)
 }
 
+/// What follows the name of a service in one word with it.
+const GLUED: &[&[u8]] = &[b"key", b"auth", b"pat", b"api", b"pass"];
+/// How far from a token words are read at most.
+pub(super) const AROUND: usize = 96;
 /// How far before a token words are read, in bytes and in words.
 const REACH: usize = 96;
 const MOST_WORDS: usize = 14;

@@ -10,6 +10,7 @@ use super::compiled::CompiledRule;
 use super::gate;
 use super::literals::Finder;
 use super::marks::{self, Marks};
+use super::near;
 use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
@@ -58,13 +59,13 @@ impl Prefilter {
         let mut needs = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             needs.push(match &rule.rule.trigger {
-                Trigger::Keywords(keywords) => table.add(index, rule, keywords),
+                Trigger::Keywords(keywords) => table.keywords(index, rule, keywords),
                 Trigger::Gate(gate) => {
                     match gated.iter_mut().find(|(known, _)| known == gate) {
                         Some((_, rules)) => rules.push(index),
                         None => gated.push((*gate, vec![index])),
                     }
-                    Needs::default()
+                    Needs { marks: table.words_around(rule).into_iter().collect(), near: true }
                 }
             });
         }
@@ -109,9 +110,14 @@ impl Prefilter {
         for gated in &self.gated {
             let mut matching = PatternSet::new(gated.rules.len());
             for region in gate::regions(gated.gate, text, &digits) {
+                let row = if region.len() <= marks::BEHIND / 2 { marks.near(region.start) } else { marks.anywhere() };
+                let holds = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
+                if !gated.rules.iter().any(holds) {
+                    continue;
+                }
                 gated.matching(text, region, &mut matching);
                 let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
-                members.filter(|rule| applies(&self.rules[*rule])).for_each(|rule| regions.add(rule, region));
+                members.filter(holds).for_each(|rule| regions.add(rule, region));
             }
         }
         regions.found
@@ -167,7 +173,7 @@ struct Table {
 }
 
 impl Table {
-    fn add(&mut self, index: usize, rule: &CompiledRule, keywords: &[String]) -> Needs {
+    fn keywords(&mut self, index: usize, rule: &CompiledRule, keywords: &[String]) -> Needs {
         let keywords: Vec<Vec<u8>> = keywords.iter().map(|word| rule.fold(word).into_bytes()).collect();
         for keyword in &keywords {
             let slot = self.slot(keyword);
@@ -183,11 +189,20 @@ impl Table {
             }
         }
         marks.extend(TOKENS.iter().rev().find(|length| **length <= needs.token).and_then(|length| self.token(*length)));
-        let longest = keywords.iter().map(Vec::len).max().unwrap_or(0);
+        marks.extend(self.words_around(rule));
+        let around = if rule.rule.near.is_some() { near::AROUND } else { 0 };
+        let longest = keywords.iter().map(Vec::len).max().unwrap_or(0) + around + SLACK;
         let near = rule
             .reach()
-            .is_some_and(|(before, behind)| before <= marks::BEFORE && longest + behind + SLACK < marks::BEHIND);
+            .is_some_and(|(before, behind)| before + around <= marks::BEFORE && longest + behind < marks::BEHIND);
         Needs { marks, near }
+    }
+
+    /// The mark of the words that the rule wants around its match.
+    fn words_around(&mut self, rule: &CompiledRule) -> Option<u16> {
+        let mut words = rule.rule.near?.words();
+        words.sort_unstable();
+        if words.is_empty() { None } else { self.set(words) }
     }
 
     fn slot(&mut self, literal: &[u8]) -> usize {

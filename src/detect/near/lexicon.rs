@@ -37,6 +37,11 @@ pub(super) fn meaning_or_beginning(word: &[u8]) -> u16 {
     }
 }
 
+/// The words that mean one of `meanings`.
+pub(super) fn with(meanings: u16) -> impl Iterator<Item = &'static [u8]> {
+    MEANINGS.iter().filter(move |(_, known)| **known & meanings != 0).map(|(word, _)| *word)
+}
+
 const SHORTEST_BEGINNING: usize = 5;
 const LONGEST_BEGINNING: usize = 16;
 
