@@ -74,22 +74,30 @@ impl CompiledRule {
     /// The match at `whole.start` in all of the text, and what it is.
     fn judge(&self, text: &str, whole: Span) -> (Span, Judged) {
         let bytes = text.as_bytes();
-        let Some(groups) = self.pattern.captures_at(bytes, whole.start) else { return (whole, Judged::Refused) };
-        let whole = groups.get(0).map_or(whole, |all| Span::new(all.start(), all.end()));
-        let group = |wanted: Option<usize>| wanted.and_then(|wanted| groups.get(wanted));
-        if group(self.not).is_some() {
+        let (whole, span, negated) = self.parts(bytes, whole);
+        if negated {
             return (whole, Judged::Negated);
         }
-        let span = match self.secret {
-            None => Some(whole),
-            Some(_) => group(self.secret).map(|part| Span::new(part.start(), part.end())),
-        };
         let span = span.map(|span| Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end)));
         let span =
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
         let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
         let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span)));
         (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
+    }
+
+    /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
+    /// asked for only where the rule has any: that search is the dearer one.
+    fn parts(&self, bytes: &[u8], whole: Span) -> (Span, Option<Span>, bool) {
+        if self.secret.is_none() && self.not.is_none() {
+            let found = self.pattern.find_at(bytes, whole.start).map(|all| Span::new(all.start(), all.end()));
+            return (found.unwrap_or(whole), found, false);
+        }
+        let Some(groups) = self.pattern.captures_at(bytes, whole.start) else { return (whole, None, false) };
+        let group = |wanted: usize| groups.get(wanted).map(|part| Span::new(part.start(), part.end()));
+        let all = group(0);
+        let negated = self.not.and_then(group).is_some();
+        (all.unwrap_or(whole), self.secret.map_or(all, group), negated)
     }
 
     fn vetoed(&self, bytes: &[u8], whole: Span) -> bool {

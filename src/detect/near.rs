@@ -90,7 +90,7 @@ impl Before {
     /// Takes in what a run of letters and digits says: `fbApiKey` is "key", "api" and "fb" as well as one word.
     fn read(&mut self, run: &[u8], near: bool) {
         let mut lower = [0; LONGEST_WORD];
-        let Some(lower) = lower.get_mut(..run.len()) else { return self.push(0, near) };
+        let Some(lower) = lower.get_mut(..run.len()).filter(|_| !is_token(run)) else { return self.push(0, near) };
         lower.copy_from_slice(run);
         lower.make_ascii_lowercase();
         let first = self.count;
@@ -175,6 +175,11 @@ impl Before {
     }
 }
 
+/// Cut in more parts than a name has: another token.
+fn is_token(run: &[u8]) -> bool {
+    run.len() >= SHORTEST_TOKEN && (1..run.len()).filter(|at| begins_part(run, *at)).count() > MOST_PARTS
+}
+
 fn is_word(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b >= 0x80
 }
@@ -228,6 +233,8 @@ const VENDOR_WORDS: usize = 8;
 const BEHIND: usize = 56;
 const BEHIND_WORDS: usize = 7;
 const LONGEST_WORD: usize = 40;
+const SHORTEST_TOKEN: usize = 12;
+const MOST_PARTS: usize = 5;
 /// What gives a value to the name before it.
 const SIGNS: &[u8] = b"=:>(\"'`|";
 

@@ -1,8 +1,8 @@
 //! Random strings told from words, names and paths. Hexadecimal ones are random too: whether they are keys or digests is said beside them.
 
-/// Drawn at random and not a digest, a UUID or a placeholder.
+/// Drawn at random and not a digest, a UUID or filled up.
 pub(super) fn random(text: &str) -> bool {
-    !is_hash(text) && looks_drawn(text) && !super::secret::is_placeholder(text)
+    !is_hash(text) && looks_drawn(text) && !["xxx", "XXX", "...", "___"].iter().any(|filler| text.contains(filler))
 }
 
 /// The same or hexadecimal: what may be a secret if something says so.

@@ -58,7 +58,7 @@ pub(super) fn strong_password(text: &str) -> bool {
 
 /// What stands where a secret is to be filled in: `your_api_key_here`, `<token>`, `xxxx`, `****`, `REDACTED`. `changeme`, `admin` and `123456` are not among
 /// them: they are the passwords of real machines, and masking one that is not costs a reader nothing.
-pub(super) fn is_placeholder(text: &str) -> bool {
+fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     let repeated = lower.bytes().all(|b| Some(b) == lower.bytes().next());
