@@ -21,6 +21,9 @@ pub(super) fn named(plan: &mut Plan) {
     }
 }
 
+/// Letters, each with its place in the words.
+type Letters = Vec<(u8, usize)>;
+
 /// Letters one by one or a few at a time, joined and cut into words.
 pub(super) fn letters(plan: &mut Plan) {
     if !plan.is_dense(3, CLOSE, |token| token.len() <= PIECE) {
@@ -113,14 +116,14 @@ fn single(token: Token) -> i32 {
 }
 
 /// The tokens of `run` as the letters they stand for, cut into words, if that is what they make. Letters may be turned too.
-fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Token, &str) -> Vec<(u8, usize)>) {
+fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Token, &str) -> Letters) {
     let tokens = &plan.tokens[run.clone()];
-    let letters: Vec<(u8, usize)> = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
+    let letters: Letters = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
     let spaced = |cut: &Cut, sources: &[usize]| {
         let (first, last) = (sources.get(cut.start), sources.get(cut.end - 1));
         first.zip(last).is_some_and(|(first, last)| first.abs_diff(*last) >= cut.len())
     };
-    let readings: [fn(&[(u8, usize)]) -> Vec<(u8, usize)>; 3] = [
+    let readings: [fn(&Letters) -> Letters; 3] = [
         |letters| letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
         |letters| letters.iter().rev().copied().collect(),
         |letters| letters.iter().map(|(letter, at)| (rot13(*letter), *at)).collect(),
