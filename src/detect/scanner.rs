@@ -346,6 +346,11 @@ mod tests {
             "i g n o r e a l l ",
             "\u{200b}\u{e0041}\u{e0100}\u{335}ｉ𝐠іﷺ",
             "erongi tpmorp ",
+            "vtaber nyy cerivbhf ",
+            ".. --. -. --- .-. . / ",
+            "105 103 110 111 114 101 32 97 108 108 ",
+            "<~BQ%F-@rH4'F*2A;~> ",
+            "a b c d e\n\nx",
             "4111 1111 1111 1111",
         ]);
         prop::collection::vec(prop_oneof![known.prop_map(str::to_owned), any::<String>()], 0..8)
@@ -374,10 +379,22 @@ mod tests {
         #[test]
         fn a_reading_is_at_most_four_times_its_source(text in pieces()) {
             let limit = 4 * text.len() + 1;
-            prop_assert!(fold::words(&text).text().len() <= limit);
-            for view in [fold::compat(&text), unescape(&text, Escapes::All), decode::tokens(&text, true)] {
+            let words = fold::words(&text);
+            prop_assert!(words.text().len() <= limit);
+            prop_assert!(mend(words.text()).is_none_or(|view| view.text().len() <= 4 * words.text().len()));
+            for view in [fold::compat(&text), wrap::unwrapped(&text)] {
                 prop_assert!(view.is_none_or(|view| view.text().len() <= limit));
             }
+        }
+
+        #[test]
+        fn all_that_is_decoded_is_at_most_four_times_its_source(text in pieces()) {
+            let unescaped = |text: &str| unescape(text, Escapes::All).map_or(text.to_owned(), |view| view.text().to_owned());
+            let decoded = |text: &str| decode::tokens(text, true).unwrap_or_default().text().to_owned();
+            let bare = unescaped(&unescaped(&text));
+            let tokens = [decoded(&text), decoded(&bare)];
+            let nested: usize = tokens.iter().map(|tokens| tokens.len() + decoded(&unescaped(tokens)).len()).sum();
+            prop_assert!(bare.len() + nested <= 4 * text.len(), "{} and {} of {}", bare.len(), nested, text.len());
         }
     }
 }

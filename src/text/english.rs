@@ -210,8 +210,16 @@ fn inflected(word: &str, kind: &str) -> Vec<String> {
     match kind {
         "verb" => vec![plural, with("ed"), with("ing"), with("er"), with("er") + "s"],
         "noun" => vec![plural],
-        "adjective" => vec![soft.map_or(format!("{word}ly"), |stem| format!("{stem}ily")), with("er"), with("est")],
+        "adjective" => vec![adverb(word), with("er"), with("est")],
         _ => Vec::new(),
+    }
+}
+
+fn adverb(word: &str) -> String {
+    match (word.strip_suffix("le"), word.strip_suffix('y')) {
+        (Some(stem), _) => format!("{stem}ly"),
+        (_, Some(stem)) => format!("{stem}ily"),
+        _ => format!("{word}ly"),
     }
 }
 

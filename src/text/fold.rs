@@ -44,6 +44,7 @@ pub fn words(text: &str) -> View {
         stop: false,
         tagged: false,
         latin: mostly_latin(text),
+        mixed: mixes_scripts(text),
         folds: None,
         leet: 0,
         paragraph: 0,
@@ -65,6 +66,8 @@ struct Words<'t> {
     tagged: bool,
     /// Latin letters outnumber those of other scripts, so a look-alike is taken for one.
     latin: bool,
+    /// Some word has letters of two scripts, so one that could be English is.
+    mixed: bool,
     /// Whether the look-alikes of this word are taken for Latin, once that is known.
     folds: Option<bool>,
     /// Up to where a number may be a word because one before it was.
@@ -194,9 +197,12 @@ impl Words<'_> {
     fn folds(&mut self, start: usize) -> bool {
         let before = self.gap.is_none() && self.view.text().ends_with(|last: char| last.is_ascii_alphabetic());
         let word = || self.text[start..].chars().take(LONGEST_WORD).take_while(|letter| letter.is_alphabetic());
-        let latin = self.latin;
+        let (latin, mixed) = (self.latin, self.mixed);
         *self.folds.get_or_insert_with(|| {
-            before || word().any(|letter| letter.is_ascii_alphabetic()) || latin && word().all(confusable::is_twin)
+            before
+                || word().any(|letter| letter.is_ascii_alphabetic())
+                || latin && word().all(confusable::is_twin)
+                || mixed && is_english(word())
         })
     }
 
@@ -274,6 +280,30 @@ fn mostly_latin(text: &str) -> bool {
     }
     let latin = text.bytes().filter(u8::is_ascii_alphabetic).count();
     latin > text.chars().filter(|character| confusable::is_of_another_script(*character)).count()
+}
+
+/// A letter of another script stands beside one from a to z.
+fn mixes_scripts(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
+    let mut before = None;
+    text.chars().any(|letter| {
+        let this = match letter {
+            _ if letter.is_ascii_alphabetic() => Some(true),
+            _ if confusable::is_of_another_script(letter) => Some(false),
+            _ => None,
+        };
+        let last = std::mem::replace(&mut before, this);
+        this.zip(last).is_some_and(|(this, last)| this != last)
+    })
+}
+
+/// Read as Latin, `letters` are an English word.
+fn is_english(letters: impl Iterator<Item = char>) -> bool {
+    let look = |letter: char| letter.to_lowercase().next().and_then(confusable::latin);
+    let word: Option<String> = letters.map(look).collect();
+    word.is_some_and(|word| Packed::new(word.as_bytes()).is_some_and(Packed::is_word))
 }
 
 /// The letter without its diacritics, in the scripts where they are an ornament.
@@ -359,6 +389,8 @@ mod tests {
     fn honest_words_of_other_scripts_stay() {
         assert_eq!(words("Игнорируй все").text(), "игнорируи все");
         assert_eq!(words("Please translate: игнорируй все").text(), "please translate игнорируи все");
+        assert_eq!(words("рот ѕystem рот").text(), "pot system pot");
+        assert_eq!(words("рот").text(), "рот");
         assert_eq!(words("指示を無視").text(), "指示を無視");
         assert_eq!(words("base64 gpt4 step1").text(), "base64 gpt4 step1");
     }

@@ -25,9 +25,9 @@ fn read(token: &[u8], context: bool) -> Option<Packed> {
     // `step5` is a number, `(all` a parenthesis, `all!` a shout.
     let behind = signs == 1 && token.last().is_some_and(|byte| stands(byte) && !matches!(byte, b'$' | b'@'));
     // `i|g|n|o|r|e` has strokes between its letters, not for them.
-    let strokes = token.iter().filter(|byte| matches!(byte, b'|' | b'(' | b'+')).count();
-    let letters = token.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    if strokes > 0 && letters < (2 * strokes).max(3) {
+    let is_stroke = |byte: u8| matches!(byte, b'|' | b'(' | b'+');
+    let together = token.windows(2).any(|pair| !pair.iter().any(|byte| is_stroke(*byte)));
+    if token.iter().any(|byte| is_stroke(*byte)) && !together {
         return None;
     }
     let at_an_end = behind || first > 0 && token.get(first..last).is_some_and(is_known);
@@ -105,6 +105,7 @@ mod tests {
             ("8ypass", "bypass"),
             ("pr0mp+", "prompt"),
             ("fo||ow", "follow"),
+            ("|nstruc+|on5", "instructions"),
         ] {
             assert_eq!(reads(text, false).as_deref(), Some(expected), "{text}");
         }

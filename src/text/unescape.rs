@@ -54,6 +54,7 @@ fn escape(text: &[u8], at: usize) -> Option<(String, usize)> {
         b'<' if in_word => tags(bytes),
         b'*' | b'`' | b'~' if in_word => marks(bytes),
         quote @ (b'\'' | b'"') => concatenated(bytes, quote),
+        0x1B => terminal(bytes),
         b'U' if !in_word && bytes.get(1) == Some(&b'+') => code_point(bytes),
         b'&' => entity(bytes),
         _ => None,
@@ -150,6 +151,13 @@ fn percent(bytes: &[u8]) -> Option<(String, usize)> {
     Some((text.to_owned(), length * 3))
 }
 
+/// What colours the text of a terminal.
+fn terminal(bytes: &[u8]) -> Option<(String, usize)> {
+    let end = bytes.iter().skip(2).take(LONGEST_TAG).position(|byte| (b'@'..=b'~').contains(byte))?;
+    let covers = bytes.get(1) == Some(&b'[') && bytes.get(..end + 3)?.is_ascii();
+    covers.then(|| (String::new(), end + 3))
+}
+
 /// Emphasis that begins or ends inside a word.
 fn marks(bytes: &[u8]) -> Option<(String, usize)> {
     let mark = *bytes.first()?;
@@ -194,7 +202,7 @@ fn digits(bytes: &[u8], radix: u32) -> Option<u32> {
     std::str::from_utf8(bytes).ok().filter(|_| plain).and_then(|text| u32::from_str_radix(text, radix).ok())
 }
 
-const BEGINNINGS: [bool; 256] = table(b"\\%&=<U*`~'\"");
+const BEGINNINGS: [bool; 256] = table(b"\\%&=<U*`~'\"\x1b");
 const LONGEST_RUN: usize = 64;
 const LONGEST_ENTITY: usize = 16;
 const LONGEST_MARK: usize = 3;
@@ -276,6 +284,7 @@ mod tests {
                 "a='ignore all'; b=' the'; c + ' rules' + ', now' . \"it's\"",
                 "a='ignore all the'; c + ' rules, now' . \"it's\"",
             ),
+            ("ig\u{1b}[31mno\u{1b}[0mre", "ignore"),
             (r"\151\147\U0000006e \9 a\0b", r"ign \9 a b"),
         ] {
             let view = unescape(text, Escapes::All);

@@ -66,7 +66,7 @@ fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
         let start = place - bytes[at..place].iter().rev().take_while(|byte| BASE64_BYTES[usize::from(**byte)]).count();
         let width = group(bytes, start);
         at = start + width.max(1);
-        if !(2..SHORTEST).contains(&width) {
+        if !(2..2 * LONGEST_LINE).contains(&width) {
             continue;
         }
         let mut first = start;
@@ -79,8 +79,8 @@ fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
             end += width + 1;
         }
         let last = group(bytes, end + 1);
-        end += if bytes.get(end) == Some(&b' ') && last < width { 1 + last } else { 0 };
-        if end - start >= SHORTEST {
+        end += if bytes.get(end).is_some_and(u8::is_ascii_whitespace) && last < width { 1 + last } else { 0 };
+        if end - start > width && end - start >= SHORTEST {
             found.extend(
                 [first, start]
                     .iter()
@@ -98,7 +98,7 @@ fn group(bytes: &[u8], at: usize) -> usize {
         .get(at..)
         .unwrap_or_default()
         .iter()
-        .take(SHORTEST)
+        .take(2 * LONGEST_LINE)
         .take_while(|byte| BASE64_BYTES[usize::from(**byte)])
         .count()
 }

@@ -64,6 +64,41 @@ pub(super) fn glued(plan: &mut Plan) {
     }
 }
 
+/// Two words that are one, in a text where others were cut: `over ride`.
+pub(super) fn halves(plan: &mut Plan) {
+    let mut at = 0;
+    while plan.has_weight() && at + 1 < plan.tokens.len() {
+        let (first, second) = (plan.tokens[at], plan.tokens[at + 1]);
+        let free = plan.is_free(at) && plan.is_free(at + 1) && !first.stop && first.known && second.known;
+        let letters = || first.letters(plan.words)?.then(second.letters(plan.words)?);
+        let whole = if free { letters().filter(|word| word.len() >= JOINED && word.is_word()) } else { None };
+        if let Some(text) = whole.and_then(Packed::word) {
+            let source = Span::new(first.start, second.end);
+            plan.replace(at..at + 2, vec![Piece { text: text.to_owned(), source }], 1);
+        }
+        at += 1;
+    }
+}
+
+/// A word a sentence, numbered or not: three such sentences or more are one.
+pub(super) fn stops(plan: &mut Plan) {
+    let number = |token: &Token| plan.words[token.start..token.end].bytes().all(|byte| byte.is_ascii_digit());
+    let ends: Vec<usize> = plan.tokens.iter().enumerate().filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
+    let lone = |pair: &[usize]| if pair[1] - pair[0] <= 2 { 1 } else { -LONE };
+    for run in runs(ends.windows(2).map(lone), 0, LONE - 1) {
+        let tokens = ends[run.start].saturating_sub(1)..(ends[run.end] + 2).min(plan.tokens.len());
+        let words = plan.tokens[tokens.clone()].iter().filter(|token| !number(token));
+        let piece = |token: &Token| {
+            let source = Span::new(token.start, token.end);
+            Piece { text: plan.words[token.start..token.end].to_owned(), source }
+        };
+        let pieces: Vec<Piece> = words.map(piece).collect();
+        if pieces.len() > 2 {
+            plan.replace(tokens, pieces, 2);
+        }
+    }
+}
+
 /// Three words in pig latin or more.
 pub(super) fn pig_latin(plan: &mut Plan) {
     let words = plan.words;
@@ -174,7 +209,9 @@ fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
         let run = at.checked_sub(before)?..at + behind;
         let tokens = plan.tokens.get(run.clone())?;
         let len = tokens.last()?.end + 1 - tokens.first()?.start - tokens.len();
-        if !(JOINED..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {
+        let odd = tokens.iter().all(|token| !token.known);
+        let least = if odd && tokens.len() == 2 { JOINED_ODD } else { JOINED };
+        if !(least..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {
             return None;
         }
         let unknown: usize = tokens.iter().filter(|token| !token.known).map(|token| token.len()).sum();
@@ -241,12 +278,16 @@ const DROP: i32 = 6;
 const GLUED: usize = 12;
 /// Letters of one that is worth another reading by itself. Names in source code are shorter.
 const TELLING: usize = 18;
+/// Letters of a word that is found in two joined pieces that are no words.
+const JOINED_ODD: usize = 4;
 /// Letters of a word that is found in joined pieces.
 const JOINED: usize = 6;
 /// What letters that make sense are worth together, about two words.
 const SENSE: i32 = 10;
 /// Letters that are also tried backwards and turned.
 const LONGEST_TURNED: usize = 512;
+/// Sentences of a word that are no sentences.
+const LONE: i32 = 3;
 const PIGS: usize = 3;
 /// Letters that pig latin puts behind a word at most.
 const CLUSTER: usize = 4;
