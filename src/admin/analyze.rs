@@ -18,8 +18,9 @@ pub(super) const ROUTE: Route = Route {
     path: "/analyze_prompt_semantics",
     tool: Some("analyze_prompt_semantics"),
     summary: "Analyse the semantics of a prompt",
-    description: "Counts sentences and words, recognises commands and questions, and lists simple entities. \
-                  Moods are recognised by English word lists; names of persons and places are not looked for.",
+    description: "Counts sentences and words, recognises commands and questions, and lists entities: what \
+                  the rules find, names by the built-in tagger, and simple patterns. Moods are recognised by English word \
+                  lists.",
     input: Some(Input {
         limit: PROMPT_LIMIT,
         schema: schema_of::<AnalyzeRequest>,

@@ -14,7 +14,7 @@ pub(super) struct SemanticFeatures {
     avg_word_length: f64,
     imperative_sentences: usize,
     question_sentences: usize,
-    /// At most the first 1,000: secrets and personal data, URLs, dates, times, money, percentages, numbers.
+    /// At most the first 1,000: secrets, personal data and names, URLs, dates, times, money, percentages, numbers.
     entities: Vec<EntityText>,
     /// Fields of meaning (`credentials`, `finance`, ...) of which at least one word occurs.
     topics: Vec<&'static str>,

@@ -1,5 +1,5 @@
-//! What kind of text this is: sentences, words, mood, simple entities. Closed word lists and patterns, English first; no
-//! parser and no model, so it names no persons or places and decides nothing.
+//! What kind of text this is: sentences, words, mood, entities. Closed word lists and patterns, English first, and what the
+//! scanner found, names by the tagger among it. No parser; decides nothing.
 
 mod entity;
 mod lexicon;

@@ -1,5 +1,5 @@
-//! Simple entities: what the scanner found, and patterns for URLs, dates, times, money, percentages and numbers.
-//! Names of persons and places need a model and are not found here.
+//! Entities of a text: what the scanner found, names by the tagger among it, and patterns for URLs, dates, times, money,
+//! percentages and numbers. Finds no names itself.
 
 use std::sync::{Arc, LazyLock};
 

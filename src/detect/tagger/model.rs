@@ -11,8 +11,6 @@ pub struct Model<'m> {
     rows: &'m [[u8; LANES]],
     /// From each label, and from the start in the last row, to each label.
     steps: [Scores; LABELS + 1],
-    /// The same as factors.
-    factors: [[f32; LANES]; LABELS + 1],
 }
 
 /// For each label, in multiples of 1 / `SCALE`.
@@ -36,19 +34,13 @@ impl<'m> Model<'m> {
         if rows.len() != size(4)? || !rows.len().is_power_of_two() {
             return None;
         }
-        let mut model = Model {
-            gazetteer: Gazetteer::new(slots),
-            rows,
-            steps: [[IMPOSSIBLE; LANES]; LABELS + 1],
-            factors: [[0.0; LANES]; LABELS + 1],
-        };
+        let mut model = Model { gazetteer: Gazetteer::new(slots), rows, steps: [[IMPOSSIBLE; LANES]; LABELS + 1] };
         let (pairs, _) = steps.as_chunks::<2>();
         for (at, pair) in pairs.iter().enumerate() {
             let (before, next) = (at / LABELS, at % LABELS);
             if may_follow(before, next) {
                 let step = i16::from_le_bytes(*pair);
                 *model.steps.get_mut(before)?.get_mut(next)? = step.max(IMPOSSIBLE);
-                *model.factors.get_mut(before)?.get_mut(next)? = (f32::from(step) / SCALE).exp();
             }
         }
         Some(model)
@@ -117,47 +109,27 @@ impl<'m> Model<'m> {
         labels
     }
 
-    /// The marginal probability of each label.
+    /// How probable the label of each word is if those of its neighbours are right; of words outside it is not asked.
     fn certainty(&self, scores: &[Scores], labels: &[usize]) -> Vec<f32> {
-        let factors: Vec<[f32; LANES]> = scores.iter().map(factors).collect();
-        let mut ahead: Vec<[f32; LANES]> = Vec::with_capacity(scores.len());
-        for (at, factor) in factors.iter().enumerate() {
-            let mut sum = match at.checked_sub(1).and_then(|before| ahead.get(before)) {
-                Some(before) => self.forward(before),
-                None => self.factors[LABELS],
-            };
-            scale(&mut sum, factor);
-            ahead.push(sum);
+        let mut before = LABELS;
+        let mut certainty = Vec::with_capacity(labels.len());
+        for (at, (score, label)) in scores.iter().zip(labels).enumerate() {
+            certainty.push(if *label == OUTSIDE { 1.0 } else { self.lead(score, before, *label, labels.get(at + 1)) });
+            before = *label;
         }
-        let mut behind = [1.0; LANES];
-        let mut certainty = Vec::with_capacity(scores.len());
-        for ((ahead, factor), label) in ahead.iter().zip(&factors).zip(labels).rev() {
-            let total: f32 = ahead.iter().zip(behind).take(LABELS).map(|(a, b)| a * b).sum();
-            let this = ahead.get(*label).zip(behind.get(*label)).map_or(0.0, |(a, b)| a * b);
-            certainty.push(this / total);
-            scale(&mut behind, factor);
-            behind = self.backward(&behind);
-        }
-        certainty.reverse();
         certainty
     }
 
-    fn forward(&self, before: &[f32; LANES]) -> [f32; LANES] {
-        let mut sum = [0.0; LANES];
-        for (weight, factors) in before.iter().zip(&self.factors).take(LABELS) {
-            for (sum, factor) in sum.iter_mut().zip(factors) {
-                *sum += weight * factor;
-            }
+    fn lead(&self, score: &Scores, before: usize, label: usize, next: Option<&usize>) -> f32 {
+        let Some(steps) = self.steps.get(before) else { return 0.0 };
+        let mut ways = [0_i32; LABELS];
+        for (at, (way, (score, step))) in ways.iter_mut().zip(score.iter().zip(steps)).enumerate() {
+            let on = next.and_then(|next| self.steps.get(at)?.get(*next)).copied().unwrap_or(0);
+            *way = i32::from(*score) + i32::from(*step) + i32::from(on);
         }
-        sum
-    }
-
-    fn backward(&self, behind: &[f32; LANES]) -> [f32; LANES] {
-        let mut sum = [0.0; LANES];
-        for (sum, factors) in sum.iter_mut().zip(&self.factors).take(LABELS) {
-            *sum = factors.iter().zip(behind).map(|(factor, weight)| factor * weight).sum();
-        }
-        sum
+        let own = ways.get(label).copied().unwrap_or(0);
+        let others = ways.iter().enumerate().filter(|(at, _)| *at != label).map(|(_, way)| *way).max().unwrap_or(0);
+        1.0 / (1.0 + ((others - own) as f32 / SCALE).exp())
     }
 }
 
@@ -191,22 +163,6 @@ pub fn write(
 /// What a row bears of its feature's hash, beside its place.
 fn check(hash: u64) -> [u8; 2] {
     ((hash >> 48) as u16).to_le_bytes()
-}
-
-fn factors(scores: &Scores) -> [f32; LANES] {
-    let most = scores.iter().take(LABELS).max().copied().unwrap_or(0);
-    let mut factors = [0.0; LANES];
-    for (factor, score) in factors.iter_mut().zip(scores).take(LABELS) {
-        *factor = (f32::from(score - most) / SCALE).exp();
-    }
-    factors
-}
-
-/// Multiplies and keeps the largest at 1, so that no run of words is too long for `f32`.
-fn scale(sums: &mut [f32; LANES], factors: &[f32; LANES]) {
-    sums.iter_mut().zip(factors).for_each(|(sum, factor)| *sum *= factor);
-    let most = sums.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
-    sums.iter_mut().for_each(|sum| *sum /= most);
 }
 
 fn largest<'a>(scores: impl Iterator<Item = &'a i16>) -> usize {

@@ -15,7 +15,7 @@ pub struct Scene<'t> {
 /// Names of features as hashes; the model has a row for those it knows.
 pub type Features = [u64; FEATURES];
 
-pub const FEATURES: usize = 24;
+pub const FEATURES: usize = 18;
 
 impl<'t> Scene<'t> {
     pub fn of(text: &'t str, gazetteer: Gazetteer<'t>) -> Self {
@@ -81,7 +81,14 @@ impl<'t> Scene<'t> {
                 _ => segments.push(start..end),
             }
         }
+        segments.retain(|segment| segment.len() <= LONGEST_RUN || self.has_lines(segment));
         segments
+    }
+
+    /// Whether a line ends in it now and then.
+    fn has_lines(&self, segment: &std::ops::Range<usize>) -> bool {
+        let starts = segment.clone().filter(|&at| self.gap(at) == Gap::Line).count();
+        starts * LONGEST_RUN >= segment.len()
     }
 
     fn reach_left(&self, at: usize, reached: usize) -> usize {
@@ -169,55 +176,17 @@ impl<'t> Scene<'t> {
     pub fn features(&self, segment: std::ops::Range<usize>) -> impl Iterator<Item = Features> {
         let mut key = self.key(segment.start);
         let around = self.surroundings(&segment);
+        let mut view = Viewed::before(self, segment.start);
         segment.map(move |at| {
+            view.advance(self, at);
             match self.gap(at) {
-                Gap::Colon => key = self.known_word(at, -1).hash,
-                Gap::Code if self.assigned(at) => key = self.known_word(at, -1).hash,
+                Gap::Colon => key = view.words[1].hash,
+                Gap::Code if self.assigned(at) => key = view.words[1].hash,
                 Gap::Line | Gap::Stop => key = 0,
                 _ => {}
             }
-            self.word_features(at, key, around)
+            view.features(&Affixes::of(self.word(at)), key, around)
         })
-    }
-
-    fn word_features(&self, at: usize, key: u64, around: u64) -> Features {
-        let word = |offset: isize| self.known_word(at, offset);
-        let (w0, w1, w2) = (word(0), word(1), word(2));
-        let (p1, p2) = (word(-1), word(-2));
-        let kind = w0.kind;
-        let affix = Affixes::of(self.word(at));
-        let pairs = [self.pair(&p1, &w0), self.pair(&w0, &w1)];
-        let named = [
-            w0.hash,
-            mix(p1.hash, kind),
-            mix(w1.hash, kind),
-            p2.hash,
-            w2.hash,
-            mix(p1.hash.rotate_left(9), w0.hash),
-            mix(w0.hash.rotate_left(9), w1.hash),
-            mix(p1.hash.rotate_left(9), w1.hash),
-            mix(affix.prefix, w0.flags & 63),
-            affix.suffix3,
-            mix(affix.suffix2, kind),
-            affix.suffix4,
-            pack(&[kind, w0.flags, w0.gap]),
-            pack(&[p1.kind, kind, w1.kind, w0.gap, w1.gap]),
-            pack(&[p1.flags, w0.flags, w0.gap]),
-            pack(&[w0.flags, w1.flags, w1.gap]),
-            pack(&[p1.flags, w0.flags, w1.flags, kind]),
-            pack(&[p2.kind, p1.kind, kind, w1.kind, w2.kind]),
-            pack(&[pairs[0], pairs[1], kind]),
-            pack(&[around, kind, w0.flags]),
-            mix(key, kind),
-            pack(&[affix.length, kind, p1.kind, w1.kind]),
-            mix(p2.hash.rotate_left(9), mix(p1.hash, kind)),
-            mix(w2.hash.rotate_left(9), mix(w1.hash, kind)),
-        ];
-        let mut features = [0; FEATURES];
-        for ((slot, value), name) in features.iter_mut().zip(named).zip(1..) {
-            *slot = mix(value, name);
-        }
-        features
     }
 
     fn known_word(&self, at: usize, offset: isize) -> Word {
@@ -281,12 +250,62 @@ struct Word {
     gap: u64,
 }
 
+/// A word with the two before and the two behind it, as the view moves over a segment.
+struct Viewed {
+    words: [Word; 5],
+    /// The flags of the word and the one before as a pair, and of it and the next.
+    pairs: [u64; 2],
+}
+
+impl Viewed {
+    /// `advance` to `at` comes next.
+    fn before(scene: &Scene, at: usize) -> Self {
+        let word = |offset: isize| scene.known_word(at, offset - 3);
+        let words = [word(0), word(1), word(2), word(3), word(4)];
+        Viewed { words, pairs: [0, scene.pair(&words[2], &words[3])] }
+    }
+
+    fn advance(&mut self, scene: &Scene, at: usize) {
+        let [_, p2, p1, w0, w1] = self.words;
+        self.words = [p2, p1, w0, w1, scene.known_word(at, 2)];
+        self.pairs = [self.pairs[1], scene.pair(&w0, &w1)];
+    }
+
+    fn features(&self, affix: &Affixes, key: u64, around: u64) -> Features {
+        let [p2, p1, w0, w1, w2] = &self.words;
+        let kind = w0.kind;
+        let named = [
+            w0.hash,
+            mix(p1.hash, kind),
+            mix(w1.hash, kind),
+            p2.hash,
+            w2.hash,
+            mix(w0.hash.rotate_left(9), w1.hash),
+            mix(affix.prefix, w0.flags & 63),
+            mix(affix.suffix2, kind),
+            affix.suffix4,
+            pack(&[kind, w0.flags, w0.gap]),
+            pack(&[p1.kind, kind, w1.kind, w0.gap, w1.gap]),
+            pack(&[p1.flags, w0.flags, w1.flags, kind, w0.gap]),
+            pack(&[p2.kind, p1.kind, kind, w1.kind, w2.kind]),
+            pack(&[self.pairs[0], self.pairs[1], kind]),
+            pack(&[around, kind, w0.flags]),
+            mix(key, kind),
+            mix(p2.hash.rotate_left(9), mix(p1.hash, kind)),
+            mix(w2.hash.rotate_left(9), mix(w1.hash, kind)),
+        ];
+        let mut features = [0; FEATURES];
+        for ((slot, value), name) in features.iter_mut().zip(named).zip(1..) {
+            *slot = mix(value, name);
+        }
+        features
+    }
+}
+
 struct Affixes {
     prefix: u64,
     suffix2: u64,
-    suffix3: u64,
     suffix4: u64,
-    length: u64,
 }
 
 impl Affixes {
@@ -304,9 +323,7 @@ impl Affixes {
         Affixes {
             prefix: value(bytes.get(..bytes.len().min(3)).unwrap_or_default()),
             suffix2: last(2),
-            suffix3: last(3),
             suffix4: last(4),
-            length: bytes.len().min(12) as u64,
         }
     }
 }
@@ -331,5 +348,7 @@ const REACH: usize = 2;
 const BRIDGE: usize = 2;
 const LONGEST_BRIDGE: usize = 4;
 const LONGEST_NUMBER: usize = 10;
+/// More capitals in a row than any list of names on one line: shouting, or made to cost time.
+const LONGEST_RUN: usize = 160;
 const NEAR: usize = 5;
 const KEY: usize = 5;
