@@ -6,7 +6,7 @@ use super::models::Models;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
 use super::{Finding, overlap, tagger};
-use crate::text::mend::mend;
+use crate::text::mend::{self, mend};
 use crate::text::unescape::{Escapes, unescape};
 use crate::text::{Span, View, decode, fold, wrap};
 
@@ -40,6 +40,7 @@ pub struct Scanner {
 impl Scanner {
     /// Compiles every rule; all that do not compile are reported.
     pub fn compile(rules: &RuleSet) -> Result<Self, Vec<RuleProblem>> {
+        mend::prepare();
         let (mut text, mut words, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         let allowlist = Allowlist::compile(rules.allow())?;
         for rule in rules.rules() {

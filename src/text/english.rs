@@ -137,6 +137,11 @@ fn mask(len: usize) -> u128 {
     u128::MAX.checked_shr(128_u32.saturating_sub(8 * len as u32)).unwrap_or(0)
 }
 
+/// Builds the tables, for which the first text would wait.
+pub(super) fn prepare() {
+    LazyLock::force(&ENGLISH);
+}
+
 /// Cuts `letters` where words most probably meet.
 pub(super) fn segment(letters: &str) -> Vec<Cut> {
     ENGLISH.tree.cut(letters.as_bytes())

@@ -5,7 +5,7 @@ mod spell;
 mod turn;
 
 use super::View;
-use super::english::Packed;
+use super::english::{self, Packed};
 
 use plan::Plan;
 
@@ -25,6 +25,11 @@ pub fn mend(words: &str) -> Option<View> {
     }
     spell::stops(&mut plan);
     plan.view()
+}
+
+/// Builds the tables of English words, for which the first text would wait some milliseconds.
+pub fn prepare() {
+    english::prepare();
 }
 
 /// A word of the folded text.
