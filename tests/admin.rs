@@ -420,8 +420,7 @@ async fn the_analysis_has_the_fields_of_its_description() {
     assert_eq!((&reply.body["success"], &reply.body["prompt"]), (&json!(true), &json!(prompt)));
     assert_eq!((&analysis["sentence_count"], &analysis["question_sentences"]), (&json!(3), &json!(1)));
     assert_eq!((&analysis["word_count"], &analysis["imperative_sentences"]), (&json!(11), &json!(1)));
-    let entities =
-        json!([{ "text": "alice@example.org", "label": "EMAIL_ADDRESS" }, { "text": "2024-01-05", "label": "DATE" }]);
+    let entities = json!([{ "text": "alice@example.org", "label": "EMAIL_ADDRESS" }, { "text": "2024-01-05", "label": "DATE_TIME" }]);
     assert_eq!(analysis["entities"], entities);
     assert_eq!(reply.body["client_info"]["client_id"], "user@company.com");
 }

@@ -51,20 +51,20 @@ static PATTERNS: LazyLock<Vec<(Arc<str>, Regex)>> = LazyLock::new(|| {
     SOURCES.iter().filter_map(|(label, source)| Some((Arc::from(*label), Regex::new(source).ok()?))).collect()
 });
 
-/// Labels as in OntoNotes, except `URL`.
+/// Labels as in OntoNotes, except `URL` and `DATE_TIME`, which the rules have.
 const SOURCES: &[(&str, &str)] = &[
     ("URL", r#"(?i)\b(?:https?|ftp|wss?)://[^\s<>"'`]*[^\s<>"'`.,;:!?)\]}]"#),
-    ("DATE", r"(?-u)\b\d{4}-\d{2}-\d{2}\b"),
-    ("DATE", r"(?-u)\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b"),
+    ("DATE_TIME", r"(?-u)\b\d{4}-\d{2}-\d{2}\b"),
+    ("DATE_TIME", r"(?-u)\b\d{1,2}[./]\d{1,2}[./](?:\d{4}|\d{2})\b"),
     (
-        "DATE",
+        "DATE_TIME",
         r"(?i-u)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.? \d{1,2}(?:st|nd|rd|th)?(?:,? \d{4})?\b",
     ),
     (
-        "DATE",
+        "DATE_TIME",
         r"(?i-u)\b\d{1,2}(?:st|nd|rd|th)? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?(?:,? \d{4})?\b",
     ),
-    ("DATE", r"(?i-u)\b(?:today|tomorrow|yesterday|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"),
+    ("DATE_TIME", r"(?i-u)\b(?:today|tomorrow|yesterday|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b"),
     ("TIME", r"(?i-u)\b\d{1,2}:\d{2}(?::\d{2})?(?: ?[ap]\.?m\b)?|\b\d{1,2} ?[ap]m\b"),
     ("MONEY", r"(?i)[$€£¥₹] ?\d[\d,]*(?:\.\d+)?(?: ?(?:k|m|bn|thousand|million|billion)\b)?"),
     ("MONEY", r"(?i-u)\b\d[\d,]*(?:\.\d+)? ?(?:usd|eur|gbp|jpy|inr|chf|cad|aud|dollars?|euros?|pounds?|yen)\b"),
@@ -91,8 +91,8 @@ mod tests {
     fn patterns_name_what_they_find() {
         let cases: &[(&str, &[(&str, &str)])] = &[
             ("see https://example.com/a?b=1.", &[("URL", "https://example.com/a?b=1")]),
-            ("on 2024-01-05 or January 5, 2024", &[("DATE", "2024-01-05"), ("DATE", "January 5, 2024")]),
-            ("5th March at 10:30 pm", &[("DATE", "5th March"), ("TIME", "10:30 pm")]),
+            ("on 2024-01-05 or January 5, 2024", &[("DATE_TIME", "2024-01-05"), ("DATE_TIME", "January 5, 2024")]),
+            ("5th March at 10:30 pm", &[("DATE_TIME", "5th March"), ("TIME", "10:30 pm")]),
             ("$1,200.50 and 30 euros, 12%", &[("MONEY", "$1,200.50"), ("MONEY", "30 euros"), ("PERCENT", "12%")]),
             ("3 of 4", &[("CARDINAL", "3"), ("CARDINAL", "4")]),
             ("abc123 plain", &[]),

@@ -50,10 +50,25 @@ fn commands(clause: &str) -> bool {
     match first {
         "do" if second == "not" => !word(head, 2).is_empty(),
         "don't" | "let's" => !second.is_empty(),
-        "never" | "always" => VERBS.contains(second),
+        "be" => !second.is_empty() && !SUBJECTS.contains(second),
+        "have" => matches!(second, "a" | "an" | "another" | "fun"),
+        "never" | "always" => VERBS.contains(second) || second == "be",
         "let" => OBJECTS.contains(second),
-        _ => VERBS.contains(first) && !AUXILIARIES.contains(second) && second != "of" && !is_label(clause, first),
+        _ => {
+            // "Test results are in": a noun that looks like a verb, and another.
+            let noun = matches!(word(head, 2), "is" | "are" | "was" | "were") && !is_determiner(second);
+            VERBS.contains(first)
+                && !AUXILIARIES.contains(second)
+                && second != "of"
+                && !noun
+                && !is_label(clause, first)
+        }
     }
+}
+
+/// What stands before a noun or for one, so that the word before is a verb: "Check it is there".
+fn is_determiner(word: &str) -> bool {
+    SUBJECTS.contains(word) || OBJECTS.contains(word) || SUBORDINATORS.contains(word) || QUESTION_WORDS.contains(word)
 }
 
 /// "Answer: 42": the verb's form as a heading.
@@ -97,6 +112,10 @@ mod tests {
             "Then, write a poem about the sea",
             "Task: translate the text",
             "Act as a pirate",
+            "Be concise.",
+            "Have a nice day.",
+            "Check it is there.",
+            "Explain what is new.",
         ] {
             assert_eq!(mood(text), Mood::Imperative, "{text}");
         }
@@ -124,6 +143,9 @@ mod tests {
             "My password is secret123",
             "Answer: 42",
             "Test is done.",
+            "Test results are in.",
+            "Be that as it may, we went.",
+            "Have been there.",
             "Show of hands.",
             "The report is long.",
             "When it rains, we stay inside.",

@@ -10,8 +10,13 @@ pub fn sentences(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     let (mut start, mut at) = (0, 0);
     while let Some(c) = text[at..].chars().next() {
+        if let Some(behind) = behind_code(text, at) {
+            at = behind;
+            continue;
+        }
         let next = at + c.len_utf8();
         let end = match c {
+            '\n' if text[start..at].trim_start().starts_with('#') => Some(next),
             '\n' => newline_ends(&text[next..]).then_some(next),
             _ if FULL_WIDTH.contains(&c) => Some(after_closers(text, next)),
             _ if TERMINATORS.contains(&c) => terminator_ends(text, start, at),
@@ -43,6 +48,13 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Behind the block of code that opens at `at`. Its points end no sentence.
+fn behind_code(text: &str, at: usize) -> Option<usize> {
+    let code = text[at..].strip_prefix(FENCE)?;
+    let length = code.find(FENCE).map_or(code.len(), |length| length + FENCE.len());
+    Some(at + FENCE.len() + length)
+}
+
 fn push_sentence(text: &str, start: usize, end: usize, spans: &mut Vec<Span>) {
     let piece = &text[start..end];
     if piece.contains(char::is_alphanumeric) {
@@ -54,7 +66,8 @@ fn push_sentence(text: &str, start: usize, end: usize, spans: &mut Vec<Span>) {
 /// Hard-wrapped prose goes on in lower case; a list item, a heading or a new paragraph does not.
 fn newline_ends(rest: &str) -> bool {
     let line = rest.trim_start_matches([' ', '\t', '\r']);
-    line.chars().next().is_none_or(|c| !c.is_lowercase())
+    let lettered = line.as_bytes().get(1).is_some_and(|byte| *byte == b')');
+    lettered || line.chars().next().is_none_or(|c| !c.is_lowercase())
 }
 
 /// The end of the sentence if the run of terminators at `at` ends one. Looks back no further than `start`.
@@ -67,8 +80,9 @@ fn terminator_ends(text: &str, start: usize, at: usize) -> Option<usize> {
     }
     let lower_next = after.trim_start().starts_with(char::is_lowercase);
     let ends = match &text[at..run] {
-        "." => !is_abbreviation(before(text, start, at), lower_next),
-        marks if marks.contains(['!', '?', '؟', '।']) => true,
+        "." => !is_abbreviation(before(text, start, at), lower_next) && !is_numbered(before(text, start, at), after),
+        // A quotation that goes on in the sentence around it: "Stop!" she said.
+        marks if marks.contains(['!', '?', '؟', '।']) => end == run || !lower_next,
         _ellipsis => !lower_next,
     };
     ends.then_some(end)
@@ -107,6 +121,12 @@ fn is_abbreviation(before: &str, lower_next: bool) -> bool {
     numbers_an_item || initial || NEVER_LAST.contains(&lower) || (may_end && lower_next)
 }
 
+/// "No. 5".
+fn is_numbered(before: &str, after: &str) -> bool {
+    let last = before.rsplit(|c: char| !c.is_alphabetic()).next().unwrap_or_default();
+    last.eq_ignore_ascii_case("no") && after.trim_start().starts_with(|c: char| c.is_ascii_digit())
+}
+
 fn is_cjk(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}')
         || matches!(c, '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
@@ -124,12 +144,16 @@ fn word_len(tail: &str) -> usize {
     if stands_alone(first) {
         return head + tail[head..].find(|c| !is_combining_mark(c)).unwrap_or(tail.len() - head);
     }
+    let mut before = first;
     let mut rest = tail[head..].char_indices().peekable();
     while let Some((at, c)) = rest.next() {
-        let joins = JOINERS.contains(&c) && rest.peek().is_some_and(|(_, next)| continues(*next));
-        if !(continues(c) || joins) {
+        let next = rest.peek().map(|(_, next)| *next);
+        let groups = c == ',' && before.is_ascii_digit() && next.is_some_and(|next| next.is_ascii_digit());
+        let joins = JOINERS.contains(&c) && next.is_some_and(continues);
+        if !(continues(c) || joins || groups) {
             return head + at;
         }
+        before = c;
     }
     tail.len()
 }
@@ -142,6 +166,7 @@ const TERMINATORS: [char; 6] = ['.', '!', '?', '…', '؟', '।'];
 /// These end a sentence with no space after them.
 const FULL_WIDTH: [char; 4] = ['。', '！', '？', '｡'];
 const CLOSERS: [char; 10] = ['"', '\'', ')', ']', '}', '”', '’', '»', '」', '』'];
+const FENCE: &str = "```";
 const JOINERS: [char; 5] = ['\'', '’', '-', '_', '.'];
 /// Longer than any abbreviation with what stands before it on its line.
 const LOOK_BACK: usize = 48;
@@ -169,6 +194,11 @@ mod tests {
             ("1. Open it\n2. Close it", &["1. Open it", "2. Close it"]),
             ("wrapped\nprose goes on\n\nNew paragraph", &["wrapped\nprose goes on", "New paragraph"]),
             ("- first\n- second", &["- first", "- second"]),
+            ("a) one\nb) two", &["a) one", "b) two"]),
+            ("# Title\ntext below", &["# Title", "text below"]),
+            ("```\nprint('a. B')\n\nx = 1\n```\nWhat is it?", &["```\nprint('a. B')\n\nx = 1\n```", "What is it?"]),
+            ("\"Stop!\" she said. I did.", &["\"Stop!\" she said.", "I did."]),
+            ("No. 5 is alive. No. It is.", &["No. 5 is alive.", "No.", "It is."]),
             ("... --- !!!", &[]),
             ("क्या है। ठीक है।", &["क्या है।", "ठीक है।"]),
         ];
@@ -182,6 +212,7 @@ mod tests {
     fn words_are_runs_of_letters_in_any_script() {
         let cases: &[(&str, &[&str])] = &[
             ("don't re-open 3.14, ok?", &["don't", "re-open", "3.14", "ok"]),
+            ("10,000 of 1,2 a,b", &["10,000", "of", "1,2", "a", "b"]),
             ("cafe\u{301} naïve", &["cafe\u{301}", "naïve"]),
             ("漢字かなカタカナ", &["漢", "字", "か", "な", "カタカナ"]),
             ("안녕 мир", &["안녕", "мир"]),
