@@ -421,8 +421,8 @@ mod tests {
             metrics.request(&RequestRecord { verdict, ..RequestRecord::example() });
         }
         let totals = metrics.totals();
-        assert_eq!((totals.requests, totals.refused), (7, 2));
-        assert_eq!(totals.masked, BTreeMap::from([("EMAIL_ADDRESS".to_owned(), 14)]));
+        assert_eq!((totals.requests, totals.refused), (8, 2));
+        assert_eq!(totals.masked, BTreeMap::from([("EMAIL_ADDRESS".to_owned(), 16)]));
         assert!(totals.since.ends_with('Z'));
     }
 
