@@ -110,6 +110,27 @@ impl Tally {
         }
         (!rules.is_empty()).then(|| Tally { scores: scores(findings), rules })
     }
+
+    /// The highest score of an attack.
+    pub fn peak(&self) -> f32 {
+        self.strongest().map_or(0.0, |category| self.scores[category as usize])
+    }
+
+    /// Puts another's score in place of the highest, and holds all others to it. Counts as a finding of `rule`.
+    pub fn replace(&mut self, score: f32, rule: &str) {
+        let Some(strongest) = self.strongest() else { return };
+        for category in attacks() {
+            let held = &mut self.scores[category as usize];
+            *held = if category == strongest { score } else { held.min(score) };
+        }
+        *self.rules.entry((strongest, rule.into())).or_default() += 1;
+    }
+
+    /// The category with the highest score among those that were found.
+    fn strongest(&self) -> Option<Category> {
+        let found = attacks().filter(|category| self.scores[*category as usize] > 0.0);
+        found.max_by(|a, b| self.scores[*a as usize].total_cmp(&self.scores[*b as usize]))
+    }
 }
 
 /// Applies policy to findings as they come and adds them up.
@@ -124,10 +145,17 @@ impl Judge {
         Judge { level, report: Report::default() }
     }
 
-    /// Judges the findings of one window of a text of that origin: the action for each, in their order.
-    pub fn observe(&mut self, guard: &Guard, origin: Origin, findings: &[Finding]) -> Vec<Action> {
+    /// Judges the findings of one window of a text of that origin, whose attacks add up to `tally`: the action for each,
+    /// in their order.
+    pub fn observe(
+        &mut self,
+        guard: &Guard,
+        origin: Origin,
+        findings: &[Finding],
+        tally: Option<Tally>,
+    ) -> Vec<Action> {
         let mut actions = self.observe_sensitive(guard, findings);
-        let Some(tally) = Tally::of(findings) else { return actions };
+        let Some(tally) = tally else { return actions };
         for (finding, action) in findings.iter().zip(&mut actions) {
             if !finding.category.is_sensitive() {
                 *action = self.decide(guard, origin, finding.category, &tally);
@@ -186,6 +214,10 @@ impl Judge {
         self.peak(&tally.scores, |category| !category.is_sensitive());
     }
 
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
     pub fn is_blocked(&self) -> bool {
         !self.report.blocked.is_empty()
     }
@@ -213,6 +245,10 @@ impl Judge {
             *peak = peak.max(scores[category as usize]);
         }
     }
+}
+
+fn attacks() -> impl Iterator<Item = Category> {
+    Category::ALL.into_iter().filter(|category| !category.is_sensitive())
 }
 
 fn note(categories: &mut Vec<Category>, category: Category) {

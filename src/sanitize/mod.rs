@@ -3,6 +3,7 @@
 //! [`Request`] reads a JSON body in any chunks, masks inside its string values and splices every other byte through;
 //! [`text`] does the same for one piece of plain text. Neither's outcome depends on how its input was cut.
 
+pub mod consult;
 mod judge;
 mod junction;
 pub mod limits;
@@ -38,10 +39,19 @@ pub struct Guard {
     second: RandomState,
     /// Remembers what was found where; without it everything is scanned again.
     pub verdicts: Option<Arc<dyn Verdicts>>,
+    /// Is asked where the scanner's score leaves doubt; without one that score stands.
+    pub second_look: Option<consult::Second>,
 }
 
 impl Guard {
     pub fn new(scanner: Scanner, matrix: Matrix) -> Self {
-        Guard { scanner, matrix, hashing: RandomState::new(), second: RandomState::new(), verdicts: None }
+        Guard {
+            scanner,
+            matrix,
+            hashing: RandomState::new(),
+            second: RandomState::new(),
+            verdicts: None,
+            second_look: None,
+        }
     }
 }

@@ -60,7 +60,7 @@ impl Guard {
     }
 
     /// Two keyed hashes: nobody outside can make two texts collide, and by chance they will not.
-    fn key(&self, scan: Scan, texts: [&str; 2]) -> u128 {
+    pub(super) fn key(&self, scan: Scan, texts: [&str; 2]) -> u128 {
         let hash = |state: &std::hash::RandomState| {
             let mut hasher = state.build_hasher();
             hasher.write_u8(scan as u8);

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::consult::{Answers, Consult, Question};
 use super::judge::Judge;
 use super::junction::Junction;
 use super::output::Output;
@@ -39,6 +40,23 @@ impl Request {
     pub fn new(guard: Arc<Guard>, plan: Arc<Plan>, level: Level, limits: Limits) -> Self {
         let tokenizer = Tokenizer::new(json::Limits { depth: limits.depth, key: limits.key });
         Request { tokenizer, pass: Pass::new(guard, plan, level, limits) }
+    }
+
+    /// The same request from its beginning, with answers to questions it had.
+    pub fn again(&self, answers: Answers) -> Self {
+        let pass = &self.pass;
+        let mut again = Request::new(pass.guard.clone(), pass.plan.clone(), pass.judge.level(), pass.limits);
+        again.pass.consult = Consult::knowing(answers);
+        again
+    }
+
+    /// What is in doubt in what was read so far; the built-in score stands until `again`.
+    pub fn questions(&mut self) -> Vec<Question> {
+        self.pass.consult.questions()
+    }
+
+    pub fn has_questions(&self) -> bool {
+        self.pass.consult.has_questions()
     }
 
     /// Reads one chunk. After a refusal nothing more may be pushed or taken.
@@ -83,6 +101,7 @@ struct Pass {
     plan: Arc<Plan>,
     limits: Limits,
     judge: Judge,
+    consult: Consult,
     output: Output,
     window: Window,
     junction: Junction,
@@ -113,6 +132,7 @@ impl Pass {
             plan,
             limits,
             judge: Judge::new(level),
+            consult: Consult::default(),
             output: Output::default(),
             window: Window::default(),
             junction: Junction::default(),

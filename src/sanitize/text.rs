@@ -1,6 +1,7 @@
 //! One piece of plain text, sanitized in the same windows as a string value of a request.
 
-use super::judge::Judge;
+use super::consult::{Answers, Consult, Question};
+use super::judge::{Judge, Tally};
 use super::window::{Quote, Window};
 use super::{Guard, Report};
 use crate::detect::Finding;
@@ -18,10 +19,25 @@ pub struct Sanitized {
     pub report: Report,
 }
 
-/// Sanitizes `input` as if it were one user message. A blocked text is read to its end all the same.
+/// Sanitizes `input` as if it were one user message. A blocked text is read to its end all the same. Where the guard has an
+/// engine and the text leaves doubt, its answer is waited for.
 pub fn text(guard: &Guard, level: Level, input: &str) -> Sanitized {
-    let mut pass =
-        Pass { guard, judge: Judge::new(level), window: Window::default(), findings: Vec::new(), output: Vec::new() };
+    let (sanitized, questions) = once(guard, level, input, Answers::new());
+    match &guard.second_look {
+        Some(second) if !questions.is_empty() => once(guard, level, input, second.wait(questions)).0,
+        _ => sanitized,
+    }
+}
+
+fn once(guard: &Guard, level: Level, input: &str, answers: Answers) -> (Sanitized, Vec<Question>) {
+    let mut pass = Pass {
+        guard,
+        judge: Judge::new(level),
+        consult: Consult::knowing(answers),
+        window: Window::default(),
+        findings: Vec::new(),
+        output: Vec::new(),
+    };
     let mut rest = input;
     while rest.len() > STEP {
         let (piece, tail) = rest.split_at(rest.floor_char_boundary(STEP));
@@ -40,12 +56,13 @@ pub fn text(guard: &Guard, level: Level, input: &str) -> Sanitized {
     (report.bytes_in, report.bytes_out) = (input.len() as u64, pass.output.len() as u64);
     // Placeholders are ASCII and masks lie on character boundaries.
     let text = String::from_utf8_lossy(&pass.output).into_owned();
-    Sanitized { text, findings: pass.findings, report }
+    (Sanitized { text, findings: pass.findings, report }, pass.consult.questions())
 }
 
 struct Pass<'g> {
     guard: &'g Guard,
     judge: Judge,
+    consult: Consult,
     window: Window,
     findings: Vec<(Finding, Action)>,
     output: Vec<u8>,
@@ -61,7 +78,11 @@ impl Pass<'_> {
 
     fn advance(&mut self, last: bool) {
         let findings = self.window.scan(self.guard, Class::Text, last);
-        let actions = self.judge.observe(self.guard, Origin::User, &findings);
+        let mut tally = Tally::of(&findings);
+        if let Some(tally) = &mut tally {
+            self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);
+        }
+        let actions = self.judge.observe(self.guard, Origin::User, &findings, tally);
         let masks = self.window.masks(&findings, &actions, Quote::Plain, last);
         let decided = self.window.decided();
         let mut sent = 0;

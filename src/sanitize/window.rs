@@ -99,6 +99,11 @@ impl Window {
         &self.text
     }
 
+    /// What the last `scan` saw.
+    pub fn scanned(&self) -> &str {
+        &self.text[..self.seen]
+    }
+
     /// Bytes of unescaped text read so far, sent or not.
     pub fn total(&self) -> u64 {
         self.offset + self.text.len() as u64

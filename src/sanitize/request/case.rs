@@ -145,9 +145,13 @@ impl Pass {
     }
 
     /// The attacks of one window of the string being read: judged at once if that lets it pass or refuses it, else kept.
-    pub(super) fn observe_attacks(&mut self, findings: &[Finding], class: Class) -> Result<(), Refusal> {
-        let Some(tally) = Tally::of(findings) else { return Ok(()) };
+    /// `alone` if all of them stand in it.
+    pub(super) fn observe_attacks(&mut self, findings: &[Finding], class: Class, alone: bool) -> Result<(), Refusal> {
+        let Some(mut tally) = Tally::of(findings) else { return Ok(()) };
         let guard = self.guard.clone();
+        if alone && class == Class::Text {
+            self.consult.weigh(&guard, self.window.scanned(), findings, &mut tally);
+        }
         let (origin, action) = self.strictest(self.string.whose, &tally, class == Class::Label);
         let known = matches!(self.string.whose, Whose::Known(_)) && self.string.signed.is_none();
         if action <= Action::Monitor || (known && action != Action::Quarantine) {

@@ -78,8 +78,9 @@ impl Pass {
     pub(super) fn flush(&mut self, last: bool) -> Result<(), Refusal> {
         let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
         let mut findings = self.across_the_cut(class);
+        let alone = findings.is_empty();
         findings.extend(self.window.scan(&self.guard, class, last));
-        self.observe_attacks(&findings, class)?;
+        self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
             return self.flush_signed(frame, bit, findings, last);
