@@ -25,6 +25,9 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod load;
 
+#[cfg(feature = "transformer")]
+pub mod engine;
+
 #[cfg(feature = "proxy")]
 pub mod admin;
 #[cfg(feature = "proxy")]

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use crate::config::{Config, Loaded, Problem, Problems};
+use crate::config::{self, Config, Loaded, Problem, Problems};
+use crate::sanitize::consult::Engine;
 use crate::snapshot::Snapshot;
 
 /// The configuration file at `path`, the built-in defaults without one, with the variables of this process laid over it.
@@ -21,11 +23,36 @@ pub fn variables() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
-/// Reads the rule files the configuration names and builds the snapshot.
+/// The engine the configuration names, and `snapshot_with` it.
+pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
+    let engine = engine(&config.engine)?;
+    snapshot_with(config, engine)
+}
+
+/// The engine the configuration names, loaded.
+///
+/// # Errors
+/// What is wrong with its directory, or that this build has none.
+#[cfg(feature = "transformer")]
+pub fn engine(config: &config::Engine) -> Result<Option<Arc<dyn Engine>>, Problems> {
+    crate::engine::load(config).map_err(|problem| Problems(vec![problem]))
+}
+
+/// See the other one.
+#[cfg(not(feature = "transformer"))]
+pub fn engine(config: &config::Engine) -> Result<Option<Arc<dyn Engine>>, Problems> {
+    let without = "names a model, but this build cannot load one; build it with --features transformer";
+    match config.directory {
+        Some(_) => Err(Problems(vec![Problem::new("engine.directory", without)])),
+        None => Ok(None),
+    }
+}
+
+/// Reads the rule files the configuration names and builds the snapshot, which consults that engine.
 ///
 /// # Errors
 /// Every file that is missing or cannot be read, else everything that is wrong with what they hold.
-pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
+pub fn snapshot_with(config: Config, engine: Option<Arc<dyn Engine>>) -> Result<Snapshot, Problems> {
     let mut problems = missing_files(&config);
     let mut texts = Vec::new();
     for path in &config.rules.files {
@@ -39,7 +66,11 @@ pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
         return Err(Problems(problems));
     }
     let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-    Snapshot::build(config, &files)
+    let snapshot = Snapshot::build(config, &files)?;
+    Ok(match engine {
+        Some(engine) => snapshot.consulting(engine),
+        None => snapshot,
+    })
 }
 
 fn missing_files(config: &Config) -> Vec<Problem> {
@@ -47,4 +78,19 @@ fn missing_files(config: &Config) -> Vec<Problem> {
         (!path.is_file()).then(|| Problem::new(key, format!("there is no file {}", path.display())))
     };
     config.files().into_iter().filter_map(missing).collect()
+}
+
+#[cfg(all(test, not(feature = "transformer")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_without_an_engine_says_so() {
+        let loaded = Config::load(Some("[engine]\ndirectory = \"/model\""), []).expect("a configuration");
+        let problems = snapshot(loaded.config).expect_err("no engine").to_string();
+        assert!(
+            problems.starts_with("engine.directory: ") && problems.contains("--features transformer"),
+            "{problems}"
+        );
+    }
 }

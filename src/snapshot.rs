@@ -8,6 +8,7 @@ use crate::codec::Plan;
 use crate::config::{Config, Problem, Problems, Route};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
+use crate::sanitize::consult::{Engine, Second};
 use crate::sanitize::{Guard, Limits, Verdicts};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
@@ -50,6 +51,15 @@ impl Snapshot {
         // Nobody has been given the guard yet.
         if let Some(guard) = Arc::get_mut(&mut self.guard) {
             guard.verdicts = Some(verdicts);
+        }
+        self
+    }
+
+    /// This snapshot with an engine that is asked where its scanner leaves doubt.
+    pub fn consulting(mut self, engine: Arc<dyn Engine>) -> Self {
+        let doubt = self.config.engine.doubt;
+        if let Some(guard) = Arc::get_mut(&mut self.guard) {
+            guard.second_look = Some(Second { engine, doubt });
         }
         self
     }

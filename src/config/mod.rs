@@ -5,6 +5,7 @@
 
 mod auth;
 mod check;
+mod engine;
 mod env;
 mod pattern;
 mod problem;
@@ -27,6 +28,7 @@ use crate::detect::Adjustment;
 use crate::policy::{Level, Matrix};
 
 pub use auth::{Auth, AuthMode, Hmac, Jwt};
+pub use engine::Engine;
 pub use pattern::{Params, Pattern, Template};
 pub use problem::{Problem, Problems};
 pub use routes::{Found, Route, RouteMatch, RouteTable};
@@ -48,6 +50,7 @@ pub struct Config {
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: RouteTable,
     pub rules: Rules,
+    pub engine: Engine,
     pub audit: Audit,
     pub log: Log,
 }

@@ -12,7 +12,7 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, Config, Gateway, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED, Security, Timeouts, Tls,
-    auth, check, rows, upstream,
+    auth, check, engine, rows, upstream,
 };
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
@@ -55,6 +55,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let timeouts = timeouts(root.section("timeouts"));
     let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts));
     let rules = rules(root.section("rules"));
+    let engine = engine::read(root.section("engine"));
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
     root.finish();
@@ -63,7 +64,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     check::limits(&limits, source);
     let auth = auth?;
     check::tokens(&auth, &gateway, &admin, source);
-    Some(Config { gateway, admin, auth, security, limits, timeouts, upstreams, routes, rules, audit, log })
+    Some(Config { gateway, admin, auth, security, limits, timeouts, upstreams, routes, rules, engine, audit, log })
 }
 
 fn gateway(section: Section) -> Gateway {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use toml::Value;
 
+use super::engine::OnFailure;
 use super::problem::{did_you_mean, quoted};
 use super::{HttpVersion, LogFormat, LogLevel, UpstreamAuth};
 use crate::auth::{Mode, Scope};
@@ -216,6 +217,8 @@ named!(Severity, exact,
     "low" => Severity::Low, "medium" => Severity::Medium, "high" => Severity::High, "critical" => Severity::Critical);
 named!(UpstreamAuth, exact, "replace" => UpstreamAuth::Replace, "pass" => UpstreamAuth::Pass);
 named!(HttpVersion, exact, "auto" => HttpVersion::Auto, "1" => HttpVersion::One, "2" => HttpVersion::Two);
+named!(OnFailure, exact,
+    "built_in" => OnFailure::BuiltIn, "block" => OnFailure::Block, "allow" => OnFailure::Allow);
 named!(LogFormat, exact, "text" => LogFormat::Text, "json" => LogFormat::Json);
 // The upper-case names and the last two are Python's, which the original server's `LOG_LEVEL` takes.
 named!(LogLevel, folded,
