@@ -80,7 +80,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
-    let snapshot = remembering(load::snapshot(config)?, &metrics);
+    let snapshot = snapshot(config, None, &metrics)?;
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;
@@ -112,15 +112,21 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The snapshot with a memory of its own for what its scanner finds.
-fn remembering(snapshot: Snapshot, metrics: &Metrics) -> Snapshot {
-    match snapshot.config.limits.verdict_cache {
+/// The snapshot with a memory of its own for what its scanner finds. It takes over the engine of the one before if nothing
+/// about that was changed.
+fn snapshot(config: Config, before: Option<&Snapshot>, metrics: &Metrics) -> Result<Snapshot, Problems> {
+    let engine = match before.filter(|before| before.config.engine == config.engine) {
+        Some(before) => before.guard.second_look.as_ref().map(|second| second.engine.clone()),
+        None => load::engine(&config.engine)?.map(|engine| Arc::new(metrics.counted(engine)) as _),
+    };
+    let snapshot = load::snapshot_with(config, engine)?;
+    Ok(match snapshot.config.limits.verdict_cache {
         0 => snapshot,
         bytes => {
             let (hits, misses) = metrics.verdict_cache();
             snapshot.remembering(Arc::new(VerdictCache::new(bytes, hits, misses)))
         }
-    }
+    })
 }
 
 /// How long the audit log may take to write its last records.

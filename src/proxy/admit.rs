@@ -123,7 +123,8 @@ impl Gateway {
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
         let request = Request::new(snapshot.guard.clone(), plan.clone(), context.level, limits);
-        context.body = Body::Passing(Box::new(Inspection::new(decoder, request)));
+        let again = snapshot.guard.second_look.as_ref().map(|_| limits.hold);
+        context.body = Body::Passing(Box::new(Inspection::new(decoder, request, again)));
         if framing.expects_continue {
             self.invite(session).await;
         }
@@ -146,7 +147,7 @@ impl Gateway {
         let limit = context.snapshot.config.timeouts.request_body;
         let read = tokio::time::timeout(limit, self.read_body(session, context, length)).await;
         read.map_err(|_| Failure::body_too_slow(limit))??;
-        let output = context.conclude()?;
+        let output = context.conclude().await?;
         context.body = Body::Judged(output);
         Ok(())
     }

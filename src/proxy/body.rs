@@ -1,47 +1,100 @@
-//! A request body on its way through: its coding undone, then sanitized. Knows the order of the two and nothing else.
+//! A request body on its way through: its coding undone, then sanitized. Knows the order of the two, and how to do it again.
 
 use bytes::Bytes;
 
 use crate::codec::coding::Decoder;
+use crate::sanitize::consult::{Answers, Question};
 use crate::sanitize::{Refusal, Report, Request};
 
 /// One body.
 pub struct Inspection {
     decoder: Option<Decoder>,
+    reading: Reading,
+}
+
+/// The decoded body as it is read.
+struct Reading {
     request: Request,
+    plain: Option<Plain>,
+}
+
+/// A body that may have to be read again: all of it so far, decoded.
+struct Plain {
+    bytes: Vec<u8>,
+    /// A longer body is judged as it is read the first time.
+    most: usize,
+    /// What that first reading came to, if its doubts may be settled yet.
+    refused: Option<Refusal>,
 }
 
 impl Inspection {
-    pub fn new(decoder: Option<Decoder>, request: Request) -> Self {
-        Inspection { decoder, request }
+    /// With `again`, a body up to that size can be read again.
+    pub fn new(decoder: Option<Decoder>, request: Request, again: Option<usize>) -> Self {
+        let plain = again.map(|most| Plain { bytes: Vec::new(), most, refused: None });
+        Inspection { decoder, reading: Reading { request, plain } }
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
-        let Inspection { decoder, request } = self;
+        let Inspection { decoder, reading } = self;
         match decoder {
-            None => request.push(chunk),
-            Some(decoder) => decoder.push(chunk, |plain| request.push(plain)),
+            None => reading.push(chunk),
+            Some(decoder) => decoder.push(chunk, |plain| reading.push(plain)),
         }
     }
 
     /// What may go up before the verdict.
     pub fn take(&mut self) -> Bytes {
-        self.request.take()
+        self.reading.request.take()
     }
 
     /// The rest, once all of the body was pushed.
     pub fn finish(&mut self) -> Result<Bytes, Refusal> {
         if let Some(decoder) = self.decoder.take() {
-            decoder.finish(|plain| self.request.push(plain))?;
+            decoder.finish(|plain| self.reading.push(plain))?;
         }
-        self.request.finish()
+        let refused = self.reading.plain.as_mut().and_then(|plain| plain.refused.take());
+        refused.map_or_else(|| self.reading.request.finish(), Err)
+    }
+
+    /// What was left in doubt, if the body can be read again.
+    pub fn questions(&mut self) -> Vec<Question> {
+        if self.reading.plain.is_some() { self.reading.request.questions() } else { Vec::new() }
+    }
+
+    /// Reads the body, which is complete, once more.
+    pub fn again(&mut self, answers: Answers) -> Result<Bytes, Refusal> {
+        let Reading { request, plain } = &mut self.reading;
+        *request = request.again(answers);
+        request.push(plain.as_ref().map_or(&[], |plain| &plain.bytes))?;
+        request.finish()
     }
 
     pub fn held(&self) -> usize {
-        self.request.held()
+        self.reading.request.held() + self.reading.plain.as_ref().map_or(0, |plain| plain.bytes.len())
     }
 
     pub fn report(&self) -> &Report {
-        self.request.report()
+        self.reading.request.report()
+    }
+}
+
+impl Reading {
+    fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        let Some(plain) = &mut self.plain else { return self.request.push(chunk) };
+        if plain.bytes.len() + chunk.len() > plain.most {
+            let refused = plain.refused.take();
+            self.plain = None;
+            return refused.map_or_else(|| self.request.push(chunk), Err);
+        }
+        plain.bytes.extend_from_slice(chunk);
+        if plain.refused.is_some() {
+            return Ok(());
+        }
+        match self.request.push(chunk) {
+            // The rest must have come before the engine is asked, or its answer would depend on how the body was cut.
+            Err(Refusal::Policy) if self.request.has_questions() => plain.refused = Some(Refusal::Policy),
+            outcome => return outcome,
+        }
+        Ok(())
     }
 }

@@ -103,10 +103,10 @@ impl Context {
     }
 
     /// Ends the body: the rest of what goes up.
-    pub fn conclude(&mut self) -> Result<Bytes, Failure> {
+    pub async fn conclude(&mut self) -> Result<Bytes, Failure> {
         let Body::Passing(inspection) = &mut self.body else { return Ok(Bytes::new()) };
         let begun = Instant::now();
-        let outcome = inspection.finish();
+        let outcome = inspection.conclude(self.snapshot.guard.second_look.as_ref()).await;
         self.clock.guard += begun.elapsed();
         self.clock.sent_up = Some(Instant::now());
         self.keep_report();

@@ -2,6 +2,7 @@
 
 mod admit;
 mod body;
+mod consult;
 mod context;
 mod head;
 mod record;
@@ -69,7 +70,7 @@ impl Gateway {
     }
 
     /// One chunk of a body that is sanitized as it passes.
-    fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
+    async fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
         let limit = context.snapshot.config.timeouts.request_body;
         if context.started.elapsed() > limit {
             return Err(Failure::body_too_slow(limit));
@@ -77,7 +78,7 @@ impl Gateway {
         context.inspect(chunk)?;
         self.check_memory(context)?;
         if end {
-            return context.conclude();
+            return context.conclude().await;
         }
         let Body::Passing(inspection) = &mut context.body else { return Ok(Bytes::new()) };
         Ok(inspection.take())
@@ -151,7 +152,7 @@ impl ProxyHttp for Gateway {
             Body::Judged(_) => Bytes::new(),
             Body::Passing(_) => {
                 let chunk = body.take().unwrap_or_default();
-                let passed = self.pass_chunk(context, &chunk, end);
+                let passed = self.pass_chunk(context, &chunk, end).await;
                 passed.map_err(|failure| Gateway::stop(context, failure))?
             }
         };

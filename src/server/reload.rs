@@ -8,8 +8,8 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::remembering;
-use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
+use super::snapshot;
+use crate::config::{AuthMode, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
 use crate::state::Live;
@@ -44,14 +44,14 @@ impl BackgroundService for Reload {
 impl Reload {
     /// Compiling the rules takes a while; other tasks of the thread do not wait for it.
     async fn reload(&self) {
-        let (file, running) = (self.file.clone(), self.live.snapshot());
-        let built = tokio::task::spawn_blocking(move || build(file, &running.config)).await;
+        let (file, running, metrics) = (self.file.clone(), self.live.snapshot(), self.metrics.clone());
+        let built = tokio::task::spawn_blocking(move || build(file, &running, &metrics)).await;
         let problems = match built {
             Ok(Ok((snapshot, warnings))) => {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                self.live.replace(Arc::new(remembering(snapshot, &self.metrics)));
+                self.live.replace(Arc::new(snapshot));
                 Vec::new()
             }
             Ok(Err(Problems(problems))) => problems,
@@ -73,7 +73,8 @@ impl Reload {
     }
 }
 
-fn build(file: Option<PathBuf>, running: &Config) -> Result<(Snapshot, Vec<Problem>), Problems> {
+fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<(Snapshot, Vec<Problem>), Problems> {
+    let running = &before.config;
     let Loaded { config, mut warnings } = load::config(file.as_deref())?;
     let changed = |keys: &[(&'static str, bool)], message| -> Vec<Problem> {
         keys.iter().filter(|(_, changed)| *changed).map(|(key, _)| Problem::new(*key, message)).collect()
@@ -94,7 +95,7 @@ fn build(file: Option<PathBuf>, running: &Config) -> Result<(Snapshot, Vec<Probl
         return Err(Problems(problems));
     }
     warnings.extend(changed(&late, "takes effect at the next start"));
-    Ok((load::snapshot(config)?, warnings))
+    Ok((snapshot(config, Some(before), metrics)?, warnings))
 }
 
 /// Whether the key set that was fetched since the start is not the one that the new mode verifies with.
@@ -109,6 +110,7 @@ fn needs_other_keys(new: &AuthMode, old: &AuthMode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
 
     #[test]
     fn only_another_key_set_needs_a_restart() {

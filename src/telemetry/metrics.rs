@@ -2,6 +2,7 @@
 //! or the program, never from a request, so the number of series is bounded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
@@ -12,9 +13,11 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::engine::Counted;
 use super::record::{RequestRecord, Verdict};
 use super::rfc3339;
 use crate::policy::Level;
+use crate::sanitize::consult::Engine;
 
 /// All metrics of the process, in a registry of their own.
 pub struct Metrics {
@@ -31,6 +34,8 @@ pub struct Metrics {
     inspected: IntCounterVec,
     uninspected: IntCounterVec,
     verdict_cache: IntCounterVec,
+    engine_texts: IntCounterVec,
+    engine_seconds: Histogram,
     held: IntGauge,
     auth_failures: IntCounterVec,
     jwks_refreshes: IntCounterVec,
@@ -109,6 +114,12 @@ impl Metrics {
                 "Texts looked up before they were scanned.",
                 &["result"],
             )?,
+            engine_texts: families.counters(
+                "engine_texts_total",
+                "Doubtful texts by what the engine made of them.",
+                &["outcome"],
+            )?,
+            engine_seconds: families.histogram("engine_seconds", "From a question to its answer.", FRACTIONS)?,
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
             auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
             jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
@@ -162,6 +173,11 @@ impl Metrics {
     pub fn verdict_cache(&self) -> (IntCounter, IntCounter) {
         let of = |result: &str| self.verdict_cache.with_label_values(&[result]);
         (of("hit"), of("miss"))
+    }
+
+    /// The engine, with its answers counted.
+    pub fn counted(&self, engine: Arc<dyn Engine>) -> Counted {
+        Counted { engine, texts: self.engine_texts.clone(), seconds: self.engine_seconds.clone() }
     }
 
     pub fn auth_failure(&self, mode: &'static str, reason: &'static str) {

@@ -1,11 +1,13 @@
 //! Metrics, audit and logging. Never sees matched text.
 
 pub mod audit;
+pub mod engine;
 pub mod logging;
 pub mod metrics;
 pub mod record;
 mod rfc3339;
 
 pub use audit::Audit;
+pub use engine::Counted;
 pub use metrics::{Held, InFlight, Metrics, Totals};
 pub use record::{Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};

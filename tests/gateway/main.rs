@@ -1,7 +1,12 @@
 //! The gateway as a process between an application and a provider, both played here. No inside of the gateway is used but
 //! its tables of formats and routes.
 
+#[cfg(feature = "transformer")]
+#[path = "../support/classifier.rs"]
+mod classifier;
 mod client;
+#[cfg(feature = "transformer")]
+mod engine;
 mod formats;
 mod framing;
 mod http1;

@@ -1,0 +1,46 @@
+//! What a stronger engine says of a body's doubtful texts, waited for off the event loop, and the body read once more with it.
+//! Knows no model.
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::Inspection;
+use crate::sanitize::Refusal;
+use crate::sanitize::consult::{Answers, Question, Second};
+
+impl Inspection {
+    /// As `finish`, with the engine's answers in place of the scores that left doubt. Each round may find more of it, behind
+    /// what was refused before; the guard bounds how much is asked, and the deadline is for all.
+    pub async fn conclude(&mut self, second: Option<&Second>) -> Result<Bytes, Refusal> {
+        let mut outcome = self.finish();
+        let Some(second) = second else { return outcome };
+        let due = Instant::now() + second.doubt.deadline;
+        let mut answers = Answers::new();
+        while let Ok(_) | Err(Refusal::Policy) = outcome {
+            let questions = self.questions();
+            if questions.is_empty() {
+                break;
+            }
+            answers.extend(ask(second, questions, due).await);
+            outcome = self.again(answers.clone());
+        }
+        outcome
+    }
+}
+
+async fn ask(second: &Second, questions: Vec<Question>, due: Instant) -> Answers {
+    let asked = questions.into_iter().map(|question| {
+        let (key, (send, answer)) = (question.key, oneshot::channel());
+        // Whoever asked may have given up.
+        second.engine.ask(question, Box::new(move |result| send.send(result).unwrap_or(())));
+        (key, answer)
+    });
+    let asked: Vec<_> = asked.collect();
+    let mut answers = Answers::new();
+    for (key, answer) in asked {
+        let score = timeout_at(due, answer).await;
+        answers.insert(key, second.doubt.answer(score.ok().and_then(Result::ok).and_then(Result::ok)));
+    }
+    answers
+}
