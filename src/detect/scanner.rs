@@ -1,5 +1,7 @@
 //! The detectors, compiled, over each reading of the text. Decides nothing about what it finds.
 
+use std::collections::HashSet;
+
 use super::allow::Allowlist;
 use super::compiled::CompiledRule;
 use super::models::Models;
@@ -180,10 +182,9 @@ impl Scan<'_> {
         let whole = self.found.len();
         self.run(&self.scanner.text, reading, |rule| rule.rule.published);
         let cut = self.found.split_off(whole);
-        let same = |a: &Finding, b: &Finding| a.rule == b.rule && a.span.start == b.span.start;
-        let is_new = |finding: &Finding| !self.found.iter().any(|known| same(known, finding));
-        let cut: Vec<Finding> = cut.into_iter().filter(is_new).collect();
-        self.found.extend(cut);
+        let place = |finding: &Finding| (finding.span.start, finding.rule.clone());
+        let known: HashSet<_> = if cut.is_empty() { HashSet::new() } else { self.found.iter().map(place).collect() };
+        self.found.extend(cut.into_iter().filter(|finding| !known.contains(&place(finding))));
     }
 
     /// Text without escapes of any kind, once more without those.

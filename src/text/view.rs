@@ -88,8 +88,9 @@ impl View {
     pub fn part(&self, span: Span) -> View {
         let first = self.pieces.partition_point(|piece| piece.at <= span.start).saturating_sub(1);
         let last = self.pieces.partition_point(|piece| piece.at < span.end);
-        let ends = self.pieces.iter().skip(1).map(|piece| piece.at).chain([self.text.len()]);
-        let pieces = self.pieces.iter().zip(ends).take(last).skip(first).map(|(piece, end)| {
+        let ends = self.pieces.iter().skip(first + 1).map(|piece| piece.at).chain([self.text.len()]);
+        let within = self.pieces.get(first..last).unwrap_or_default();
+        let pieces = within.iter().zip(ends).map(|(piece, end)| {
             let (start, end) = (piece.at.max(span.start), end.min(span.end));
             let source = Span::new(piece.source_start(start), piece.source_end(end));
             Piece { at: start - span.start, source, copied: piece.copied }
@@ -113,8 +114,14 @@ impl View {
             }
             source = piece.source.end;
         }
+        let (mut seen, mut space) = (1, 0);
         for change in &mut changes {
-            *change = Span::new(self.space_before(change.start, margin), self.space_behind(change.end, margin));
+            // A space that is still ahead is not looked for again: a text without any would be read once a change.
+            if !(seen..=space).contains(&(change.end + margin)) {
+                seen = change.end + margin;
+                space = self.space_behind(change.end, margin);
+            }
+            *change = Span::new(self.space_before(change.start, margin), space);
         }
         changes.dedup_by(|next, last| {
             next.start <= last.end && {

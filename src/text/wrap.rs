@@ -22,6 +22,8 @@ pub fn unwrapped(text: &str) -> Option<View> {
                 break;
             }
         }
+        // What is said of these pieces holds for the last of them alone: lines are read once.
+        after = line_end;
         let letters: usize = pieces.iter().map(|piece| piece.len()).sum();
         let telling = pieces.iter().any(|piece| bytes[piece.start..piece.end].iter().any(u8::is_ascii_digit));
         if letters < SHORTEST || !telling {
@@ -32,7 +34,6 @@ pub fn unwrapped(text: &str) -> Option<View> {
         view.copy(&text[context..pieces[0].start], context);
         pieces.iter().for_each(|piece| view.copy(&text[piece.start..piece.end], piece.start));
         view.replace("\n", Span::new(line_end, line_end));
-        after = line_end;
     }
     (!view.text().is_empty()).then_some(view)
 }
