@@ -147,6 +147,11 @@ pub(super) fn segment(letters: &str) -> Vec<Cut> {
     ENGLISH.tree.cut(letters.as_bytes())
 }
 
+/// Some word has at each place one of the letters that the byte there may stand for.
+pub(super) fn spells(token: &[u8], letters: impl Fn(u8) -> [u8; 2]) -> bool {
+    ENGLISH.tree.holds(token, letters)
+}
+
 struct English {
     /// All of them, the commonest first.
     forms: Vec<String>,

@@ -247,31 +247,26 @@ fn phrase(bytes: &[u8]) -> usize {
 
 /// Digits stand for letters: one with a letter behind it, or two or more, in a word that has letters.
 fn is_leet(word: &[u8]) -> bool {
-    let digits = word.iter().filter(|byte| unleet_byte(**byte).is_some()).count();
+    let stands = |byte: &&u8| UNLEET[usize::from(**byte)] > 0;
+    let digits = word.iter().filter(stands).count();
     let Some(last) = word.iter().rposition(u8::is_ascii_alphabetic) else { return false };
-    digits > 1 || word[..last].iter().any(|byte| unleet_byte(*byte).is_some())
+    digits > 1 || digits > 0 && word[..last].iter().any(|byte| stands(&byte))
 }
 
 fn unleet(word: &str) -> String {
     let bytes = word.as_bytes();
     let folded = bytes.iter().enumerate().map(|(at, byte)| {
-        let twin = bytes.get(at + 1) == Some(byte) || at > 0 && bytes.get(at - 1) == Some(byte);
-        let letter = if *byte == b'1' && twin { Some(b'l') } else { unleet_byte(*byte) };
-        char::from(letter.unwrap_or(byte.to_ascii_lowercase()))
+        let twin = || bytes.get(at + 1) == Some(byte) || at > 0 && bytes.get(at - 1) == Some(byte);
+        let letter = UNLEET[usize::from(*byte)];
+        if *byte == b'1' && twin() {
+            b'l'
+        } else if letter > 0 {
+            letter
+        } else {
+            byte.to_ascii_lowercase()
+        }
     });
-    folded.collect()
-}
-
-fn unleet_byte(byte: u8) -> Option<u8> {
-    Some(match byte {
-        b'0' => b'o',
-        b'1' | b'!' => b'i',
-        b'3' => b'e',
-        b'4' | b'@' => b'a',
-        b'5' | b'$' => b's',
-        b'7' => b't',
-        _ => return None,
-    })
+    String::from_utf8(folded.collect()).unwrap_or_default()
 }
 
 fn mostly_latin(text: &str) -> bool {
@@ -342,6 +337,17 @@ pub fn is_invisible(character: char) -> bool {
 
 /// U+FDFA alone decomposes into eighteen characters; no letter that matters needs more than these.
 const LONGEST_EXPANSION: usize = 4;
+/// The letter that each byte stands for, or zero.
+const UNLEET: [u8; 256] = {
+    let mut letters = [0; 256];
+    let pairs = b"0o1i!i3e4a@a5s$s7t";
+    let mut at = 0;
+    while at < pairs.len() {
+        letters[pairs[at] as usize] = pairs[at + 1];
+        at += 2;
+    }
+    letters
+};
 /// How far behind a word with signs for letters a number is taken for one.
 const LEET_AHEAD: usize = 24;
 /// How far a word is looked ahead for a Latin letter.

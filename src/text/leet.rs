@@ -1,23 +1,29 @@
 //! Reads digits and signs as the letters they stand for where that makes an English word. Folds nothing else.
 
-use super::english::Packed;
+use super::english::{self, Packed};
 
 /// The word at the start of `bytes`, read as letters. It has as many bytes as what it stands for. In a text that has such
 /// words (`context`) numbers are tried too.
 pub(super) fn word(bytes: &[u8], context: bool) -> Option<Packed> {
-    let token =
-        bytes.iter().take(LONGEST + 1).take_while(|byte| byte.is_ascii_alphanumeric() || is_sign(**byte)).count();
+    let (mut token, mut core, mut kinds) = (0, 0, 0);
+    for kind in bytes.iter().take(LONGEST + 1).map(|byte| KINDS[usize::from(*byte)]).take_while(|kind| *kind > 0) {
+        token += 1;
+        kinds |= kind;
+        core = if kind == SIGN { core } else { token };
+    }
     let whole = bytes.get(..token).filter(|token| token.len() <= LONGEST)?;
-    let letters = whole.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-    if letters == token || letters == 0 && !context {
+    if kinds == LETTER || kinds & LETTER == 0 && !context {
         return None;
     }
-    let core = token - whole.iter().rev().take_while(|byte| is_sign(**byte)).count();
     let ends = if core == token { [token, 0] } else { [token, core] };
     ends.into_iter().filter(|end| *end > 0).find_map(|end| read(whole.get(..end)?, context))
 }
 
 fn read(token: &[u8], context: bool) -> Option<Packed> {
+    // Nearly every identifier is dismissed here, after a few letters.
+    if !english::spells(token, |byte| SPELLED[usize::from(byte)]) {
+        return None;
+    }
     let stands = |byte: &u8| !spelled(*byte).is_empty();
     let signs = token.iter().filter(|byte| stands(byte)).count();
     let last = token.iter().rposition(u8::is_ascii_alphabetic).map_or(0, |at| at + 1);
@@ -55,11 +61,11 @@ fn is_known(word: &[u8]) -> bool {
 
 /// A sign, not a digit, that may stand for a letter.
 pub(super) fn is_sign(byte: u8) -> bool {
-    !byte.is_ascii_digit() && !spelled(byte).is_empty()
+    KINDS[usize::from(byte)] == SIGN
 }
 
 /// The likelier letter first.
-fn spelled(byte: u8) -> &'static [u8] {
+const fn spelled(byte: u8) -> &'static [u8] {
     match byte {
         b'0' => b"o",
         b'1' | b'!' => b"il",
@@ -78,6 +84,38 @@ fn spelled(byte: u8) -> &'static [u8] {
     }
 }
 
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const SIGN: u8 = 4;
+/// What every byte is; zero for what is none of these.
+const KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        kinds[byte as usize] = match byte {
+            _ if byte.is_ascii_alphabetic() => LETTER,
+            _ if byte.is_ascii_digit() => DIGIT,
+            _ if !spelled(byte).is_empty() => SIGN,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
+};
+/// The letters each byte may stand for, itself or others; zero where there is none.
+const SPELLED: [[u8; 2]; 256] = {
+    let mut all = [[0; 2]; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        all[byte as usize] = match spelled(byte) {
+            [one] => [*one, 0],
+            [one, other, ..] => [*one, *other],
+            [] => [byte.to_ascii_lowercase(), 0],
+        };
+        byte += 1;
+    }
+    all
+};
 const LONGEST: usize = 16;
 const SPELLINGS: usize = 32;
 

@@ -92,6 +92,17 @@ impl Tree {
         trace(&best)
     }
 
+    /// Some word has at each place one of the letters that the byte there may stand for.
+    pub fn holds(&self, token: &[u8], letters: impl Fn(u8) -> [u8; 2]) -> bool {
+        self.0.first().is_some_and(|root| self.goes_on(*root, token, &letters))
+    }
+
+    fn goes_on(&self, node: Node, rest: &[u8], letters: &impl Fn(u8) -> [u8; 2]) -> bool {
+        let Some((byte, rest)) = rest.split_first() else { return node.cost.is_some() };
+        let children = letters(*byte).into_iter().filter_map(|letter| self.child(node, letter));
+        children.into_iter().any(|next| self.goes_on(next, rest, letters))
+    }
+
     fn child(&self, node: Node, letter: u8) -> Option<Node> {
         let bit = 1_u32.checked_shl(u32::from(letter.wrapping_sub(b'a')))?;
         let before = (node.letters & (bit - 1)).count_ones();
