@@ -22,8 +22,8 @@ pub(super) fn find(text: &str, cut: bool, found: &mut Vec<(Span, String)>) {
     }
     let mut after = 0;
     for span in runs(text, &TURNED, SHORTEST_TURNED, 0) {
-        let line = line(text, span);
-        if line.start >= after {
+        if span.start >= after {
+            let line = line(text, span);
             found.extend(rot47(&text[line.start..line.end]).map(|decoded| (line, decoded)));
             after = line.end;
         }
@@ -31,8 +31,7 @@ pub(super) fn find(text: &str, cut: bool, found: &mut Vec<(Span, String)>) {
 }
 
 fn base64(token: &str, cut: bool) -> Option<String> {
-    let letters: Vec<u8> = token.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
-    let letters = letters.split(|byte| *byte == b'=').next()?;
+    let letters = letters(token);
     let shifts = if cut { 0..4 } else { 0..1 };
     shifts
         .filter_map(|shift| {
@@ -41,6 +40,17 @@ fn base64(token: &str, cut: bool) -> Option<String> {
             readable(BASE64.decode(letters.get(..whole)?).ok()?)
         })
         .next()
+}
+
+/// The letters of `token` up to its padding, in the standard alphabet.
+fn letters(token: &str) -> Vec<u8> {
+    let token = token.as_bytes();
+    let mut letters = token[..memchr::memchr(b'=', token).unwrap_or(token.len())].to_vec();
+    letters.iter_mut().for_each(|letter| *letter = standard(*letter));
+    if letters.iter().any(u8::is_ascii_whitespace) {
+        letters.retain(|letter| !letter.is_ascii_whitespace());
+    }
+    letters
 }
 
 /// The URL-safe alphabet reads as the standard one.
@@ -105,9 +115,8 @@ fn group(bytes: &[u8], at: usize) -> usize {
 
 /// The groups decoded as far as they are ASCII.
 fn ascii(groups: &str) -> Option<String> {
-    let letters: Vec<u8> = groups.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(standard).collect();
-    let whole = letters.iter().position(|letter| *letter == b'=').unwrap_or(letters.len());
-    let whole = whole - usize::from(whole % 4 == 1);
+    let letters = letters(groups);
+    let whole = letters.len() - usize::from(letters.len() % 4 == 1);
     let mut bytes = BASE64.decode(letters.get(..whole)?).ok()?;
     let text = bytes.iter().take_while(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
     bytes.truncate(text);
@@ -116,7 +125,12 @@ fn ascii(groups: &str) -> Option<String> {
 
 /// RFC 4648, in either case.
 fn base32(token: &str) -> Option<String> {
-    let (mut bytes, mut bits, mut held) = (Vec::with_capacity(token.len() / 8 * 5 + 5), 0_u32, 0_u32);
+    // Most tokens are none, and show it before they could be long enough.
+    if token.bytes().take(SHORTEST_32).any(|byte| matches!(byte, b'0' | b'1' | b'8' | b'9' | b'+' | b'-' | b'/' | b'_'))
+    {
+        return None;
+    }
+    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
     for letter in token.bytes().filter(|byte| !byte.is_ascii_whitespace()).take_while(|byte| *byte != b'=') {
         let value = match letter.to_ascii_lowercase() {
             letter @ b'a'..=b'z' => letter - b'a',
@@ -135,15 +149,14 @@ fn base32(token: &str) -> Option<String> {
 
 /// Bitcoin's alphabet. The number is as long as the token, so the work grows with its square.
 fn base58(token: &str) -> Option<String> {
-    let digit = |letter: u8| BASE58.iter().position(|known| *known == letter).and_then(|at| u64::try_from(at).ok());
     let mixed =
         token.bytes().any(|byte| byte.is_ascii_uppercase()) && token.bytes().any(|byte| byte.is_ascii_lowercase());
-    if token.len() > LONGEST_58 || !mixed || token.bytes().any(|letter| digit(letter).is_none()) {
+    if token.len() > LONGEST_58 || !mixed || token.bytes().any(|letter| DIGITS_58[usize::from(letter)] == NONE) {
         return None;
     }
     let mut limbs: Vec<u32> = Vec::with_capacity(token.len() / 5 + 1);
     for letter in token.bytes() {
-        let mut carry = digit(letter)?;
+        let mut carry = u64::from(DIGITS_58[usize::from(letter)]);
         for limb in &mut limbs {
             carry += u64::from(*limb) * 58;
             *limb = carry as u32;
@@ -161,18 +174,24 @@ fn base58(token: &str) -> Option<String> {
 fn base85(token: &str) -> Option<String> {
     let framed = token.strip_prefix("<~").and_then(|token| token.strip_suffix("~>"));
     let bare = token.trim_matches(['"', '\'', '`']);
-    let ascii85 = |letter: u8| (b'!'..=b'u').contains(&letter).then(|| u32::from(letter - b'!'));
-    let rfc1924 = |letter: u8| BASE85.iter().position(|known| *known == letter).and_then(|at| u32::try_from(at).ok());
-    let plain = [framed.unwrap_or(token), bare];
-    plain.into_iter().find_map(|token| groups_of_five(token, ascii85).or_else(|| groups_of_five(token, rfc1924)))
+    let whole = framed.unwrap_or(token);
+    let plain = [Some(whole), Some(bare).filter(|bare| bare.len() != whole.len())];
+    let read = |token| groups_of_five(token, &DIGITS_ASCII85).or_else(|| groups_of_five(token, &DIGITS_85));
+    plain.into_iter().flatten().find_map(read)
 }
 
-fn groups_of_five(token: &str, value: impl Fn(u8) -> Option<u32>) -> Option<String> {
-    let mut bytes = Vec::with_capacity(token.len());
+fn groups_of_five(token: &str, digits: &[u8; 256]) -> Option<String> {
+    let mut bytes = Vec::new();
     for group in token.as_bytes().chunks(5) {
-        let padded = group.iter().map(|letter| value(*letter)).chain(std::iter::repeat(Some(84)));
-        let number = padded.take(5).try_fold(0_u32, |sum, digit| sum.checked_mul(85)?.checked_add(digit?))?;
-        let decoded = number.to_be_bytes();
+        let mut number = 0;
+        for place in 0..5 {
+            let digit = group.get(place).map_or(84, |letter| digits[usize::from(*letter)]);
+            if digit == NONE {
+                return None;
+            }
+            number = number * 85 + u64::from(digit);
+        }
+        let decoded = u32::try_from(number).ok()?.to_be_bytes();
         // Text is ASCII for the most part; anything else is given up at once.
         if decoded.iter().take(group.len() - 1).filter(|byte| !byte.is_ascii() || byte.is_ascii_control()).count() > 2 {
             return None;
@@ -185,10 +204,13 @@ fn groups_of_five(token: &str, value: impl Fn(u8) -> Option<u32>) -> Option<Stri
 /// Every printing character as the one 47 places on, if that makes words of most of the line.
 fn rot47(line: &str) -> Option<String> {
     let turn = |byte: u8| if byte.is_ascii_graphic() { b'!' + (byte - b'!' + 47) % 94 } else { byte };
-    let turned: String = line.bytes().map(|byte| char::from(turn(byte))).filter(char::is_ascii).collect();
-    let words = || turned.split(|letter: char| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 1);
-    let known = words().filter(|word| Packed::new(word.to_ascii_lowercase().as_bytes()).is_some_and(Packed::is_word));
-    (known.count() * 2 > words().count()).then_some(turned)
+    let turned: Vec<u8> = line.bytes().filter(u8::is_ascii).map(turn).collect();
+    let (mut words, mut known) = (0, 0);
+    for word in turned.split(|letter| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 1) {
+        words += 1;
+        known += usize::from(Packed::new(&word.to_ascii_lowercase()).is_some_and(Packed::is_word));
+    }
+    if known * 2 > words { String::from_utf8(turned).ok() } else { None }
 }
 
 /// The line, or the part of it of a sensible length, that holds `span`.
@@ -203,14 +225,32 @@ const GRAPHIC: [bool; 256] =
     table(b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~");
 /// What small letters and spaces are in a text turned by 47.
 const TURNED: [bool; 256] = table(b" 23456789:;<=>?@ABCDEFGHIJK");
-const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-const BASE85: &[u8; 85] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const DIGITS_58: [u8; 256] = digits(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+const DIGITS_85: [u8; 256] =
+    digits(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~");
+const DIGITS_ASCII85: [u8; 256] =
+    digits(b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstu");
+const NONE: u8 = u8::MAX;
+
+/// The place of every byte in an alphabet.
+const fn digits(alphabet: &[u8]) -> [u8; 256] {
+    let mut digits = [NONE; 256];
+    let mut at = 0;
+    while at < alphabet.len() {
+        digits[alphabet[at] as usize] = at as u8;
+        at += 1;
+    }
+    digits
+}
+
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+/// Letters that are too few to be read.
+const SHORTEST_32: usize = 12;
 const LONGEST_58: usize = 256;
 const SHORTEST_85: usize = 20;
 const SHORTEST_TURNED: usize = 12;
