@@ -91,19 +91,37 @@ impl<'t> Plan<'t> {
 /// Stretches in which `values` add up to `least` or more, each from its first gain to its highest point. One ends where the
 /// sum falls by `drop`.
 pub(super) fn runs(values: impl Iterator<Item = i32>, drop: i32, least: i32) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    let (mut start, mut sum, mut best, mut end) = (0, 0, 0, 0);
-    for (at, value) in values.chain([i32::MIN / 2]).enumerate() {
-        start = if sum == 0 { at } else { start };
-        sum += value;
-        if sum > best {
-            (best, end) = (sum, at + 1);
+    let values: Vec<i32> = values.collect();
+    runs_from(0..values.len(), values.len(), |at| values.get(at).copied().unwrap_or_default(), drop, least)
+}
+
+/// The same over `count` values, where only those at `gains` can be more than zero: nothing else is looked at between runs.
+pub(super) fn runs_from(
+    gains: impl Iterator<Item = usize>,
+    count: usize,
+    value: impl Fn(usize) -> i32,
+    drop: i32,
+    least: i32,
+) -> Vec<Range<usize>> {
+    let (mut found, mut after) = (Vec::new(), 0);
+    for start in gains {
+        if start < after {
+            continue;
         }
-        if sum <= 0 || sum < best - drop {
-            if best >= least {
-                found.push(start..end);
+        let (mut sum, mut best, mut end) = (0, 0, start);
+        after = start;
+        while after < count {
+            sum += value(after);
+            after += 1;
+            if sum > best {
+                (best, end) = (sum, after);
             }
-            (sum, best) = (0, 0);
+            if sum <= 0 || sum < best - drop {
+                break;
+            }
+        }
+        if best >= least && end > start {
+            found.push(start..end);
         }
     }
     found

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::plan::{Piece, Plan, runs};
+use super::plan::{Piece, Plan, runs, runs_from};
 use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::{Packed, segment};
@@ -29,7 +29,9 @@ pub(super) fn letters(plan: &mut Plan) {
     if !plan.is_dense(3, CLOSE, |token| token.len() <= PIECE) {
         return;
     }
-    for run in runs(plan.tokens.iter().map(|token| single(*token)), DROP, SPELLED) {
+    let pieces =
+        plan.tokens.iter().enumerate().filter(|(_, token)| token.is_odd() || token.len() == 1).map(|(at, _)| at);
+    for run in runs_from(pieces, plan.tokens.len(), |at| single(plan.tokens[at]), DROP, SPELLED) {
         spelled(plan, run, |token, words| words[token.start..token.end].bytes().zip(token.start..).collect());
     }
 }
@@ -209,6 +211,9 @@ fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
         let run = at.checked_sub(before)?..at + behind;
         let tokens = plan.tokens.get(run.clone())?;
         let len = tokens.last()?.end + 1 - tokens.first()?.start - tokens.len();
+        if !(JOINED_ODD..=LONGEST).contains(&len) {
+            return None;
+        }
         let odd = tokens.iter().all(|token| !token.known);
         let least = if odd && tokens.len() == 2 { JOINED_ODD } else { JOINED };
         if !(least..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {

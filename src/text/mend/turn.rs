@@ -2,27 +2,28 @@
 
 use std::ops::Range;
 
-use super::plan::{Piece, Plan, runs};
+use super::plan::{Piece, Plan, runs_from};
 use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::Packed;
 
 /// Every stretch that is English once turned.
 pub(super) fn turned(plan: &mut Plan) {
-    let long = |(_, token): (usize, Token)| token.letters(plan.words).filter(|word| word.len() >= TELL);
+    let long = |(_, token): (usize, Token)| if token.len() >= TELL { token.letters(plan.words) } else { None };
     let tells: Vec<Turn> = plan
         .open()
         .filter_map(long)
         .flat_map(|word| TURNS.into_iter().filter(move |turn| turn.of(word).is_word()))
         .collect();
     for turn in TURNS.into_iter().filter(|turn| tells.contains(turn)) {
-        let value = |(at, token): (usize, &Token)| if plan.is_free(at) { turn.value(*token, plan.words) } else { GAP };
-        for run in runs(plan.tokens.iter().enumerate().map(value), DROP, TELL as i32) {
+        let value = |at| if plan.is_free(at) { turn.value(plan.tokens[at], plan.words) } else { GAP };
+        for run in runs_from(plan.odd.iter().copied(), plan.tokens.len(), value, DROP, TELL as i32) {
             undo(plan, run, turn);
         }
     }
     if plan.is_dense(3, CLOSE, |_| true) {
-        for run in runs(plan.tokens.iter().enumerate().map(|(at, token)| strange(plan, at, *token)), DROP, STRANGE) {
+        let value = |at| strange(plan, at, plan.tokens[at]);
+        for run in runs_from(plan.odd.iter().copied(), plan.tokens.len(), value, DROP, STRANGE) {
             if let Some(turn) = shift(plan.words, &plan.tokens[run.clone()]) {
                 undo(plan, run, turn);
             }
