@@ -12,6 +12,8 @@ pub fn latin(character: char) -> Option<char> {
             .zip(b'a'..=b'z')
             .find(|(dots, _)| code - 0x2800 == u32::from(*dots))
             .map(|(_, letter)| char::from(letter)),
+        // Han, kana and Hangul have none.
+        0x2E80..=0x9FFF | 0xAC00..=0xD7A3 => None,
         // The small letters of Cherokee look like the capital ones.
         0xAB70..=0xABBF => cherokee(code - 0xAB70 + 0x13A0),
         0x13F8..=0x13FD => cherokee(code - 8),

@@ -14,7 +14,8 @@ pub fn compat(text: &str) -> Option<View> {
     }
     let mut view = View::with_capacity(text.len());
     let (mut changed, mut plain, mut hidden) = (false, 0, false);
-    for (at, character) in text.char_indices().filter(|(_, character)| !character.is_ascii()) {
+    for (at, character) in text.char_indices().filter(|(_, character)| !character.is_ascii() && !is_settled(*character))
+    {
         let source = Span::new(at, at + character.len_utf8());
         let invisible = is_invisible(character);
         if !invisible && character.nfkc().eq([character]) {
@@ -172,9 +173,14 @@ impl Words<'_> {
             '。' | '！' | '？' | '؟' | '।' | '…' => self.separate(source, true),
             _ => {
                 let folds = !confusable::is_of_another_script(character) || self.folds(source.start);
-                for folded in character.nfkc().take(LONGEST_EXPANSION).flat_map(char::to_lowercase) {
-                    let look = confusable::latin(folded).filter(|_| folds);
-                    self.letter(look.unwrap_or_else(|| base(folded)), source);
+                let mut take = |folded: char| {
+                    let look = |folded| confusable::latin(folded).filter(|_| folds).unwrap_or_else(|| base(folded));
+                    folded.to_lowercase().for_each(|folded| self.letter(look(folded), source));
+                };
+                if is_settled(character) {
+                    take(character);
+                } else {
+                    character.nfkc().take(LONGEST_EXPANSION).for_each(take);
                 }
             }
         }
@@ -310,6 +316,14 @@ fn base(character: char) -> char {
     first.unwrap_or(character)
 }
 
+/// Characters of living scripts that NFKC leaves alone. There are more; most of what is written is of these.
+fn is_settled(character: char) -> bool {
+    matches!(character, '\u{C0}'..='\u{131}' | '\u{391}'..='\u{3CE}' | '\u{400}'..='\u{52F}' | '\u{5D0}'..='\u{5EA}'
+        | '\u{620}'..='\u{669}' | '\u{E01}'..='\u{E32}' | '\u{2018}'..='\u{201E}' | '\u{3001}'..='\u{3020}'
+        | '\u{3041}'..='\u{3096}' | '\u{30A0}'..='\u{30FE}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}'
+        | '\u{1F300}'..='\u{1F64F}')
+}
+
 fn is_combining(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36F}' | '\u{483}'..='\u{489}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
         | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
@@ -399,6 +413,13 @@ mod tests {
         assert_eq!(words("рот").text(), "рот");
         assert_eq!(words("指示を無視").text(), "指示を無視");
         assert_eq!(words("base64 gpt4 step1").text(), "base64 gpt4 step1");
+    }
+
+    #[test]
+    fn settled_characters_are_their_own_nfkc() {
+        let moved: Vec<char> =
+            ('\0'..=char::MAX).filter(|c| is_settled(*c) && (is_invisible(*c) || !c.nfkc().eq([*c]))).collect();
+        assert!(moved.is_empty(), "{moved:?}");
     }
 
     #[test]
