@@ -81,6 +81,11 @@ impl Words<'_> {
     /// Takes what starts at `at` and returns where the next thing starts.
     fn step(&mut self, at: usize) -> usize {
         let bytes = self.text.as_bytes();
+        if let Some(character) = self.text[at..].chars().next().filter(|character| !character.is_ascii()) {
+            let source = Span::new(at, at + character.len_utf8());
+            self.foreign(character, source);
+            return source.end;
+        }
         let phrase = phrase(&bytes[at..]);
         if phrase > 0 {
             self.leave_tags(at);
@@ -96,14 +101,8 @@ impl Words<'_> {
         if run > 0 {
             return self.word(at, at + run);
         }
-        let Some(character) = self.text[at..].chars().next() else { return self.text.len() };
-        let source = Span::new(at, at + character.len_utf8());
-        if character.is_ascii() {
-            self.mark(character, source);
-        } else {
-            self.foreign(character, source);
-        }
-        source.end
+        self.mark(char::from(bytes[at]), Span::new(at, at + 1));
+        at + 1
     }
 
     fn leet(&mut self, word: Packed, at: usize) -> usize {
@@ -190,7 +189,7 @@ impl Words<'_> {
         if is_combining(character) {
             return;
         }
-        if character.is_alphanumeric() || is_vowel_sign(character) {
+        if is_letter(character) || character.is_numeric() || is_vowel_sign(character) {
             self.flush();
             self.view.replace_char(character.to_ascii_lowercase(), source);
         } else {
@@ -202,7 +201,7 @@ impl Words<'_> {
     /// Decided at the first such letter of a word.
     fn folds(&mut self, start: usize) -> bool {
         let before = self.gap.is_none() && self.view.text().ends_with(|last: char| last.is_ascii_alphabetic());
-        let word = || self.text[start..].chars().take(LONGEST_WORD).take_while(|letter| letter.is_alphabetic());
+        let word = || self.text[start..].chars().take(LONGEST_WORD).take_while(|letter| is_letter(*letter));
         let (latin, mixed) = (self.latin, self.mixed);
         *self.folds.get_or_insert_with(|| {
             before
@@ -324,6 +323,12 @@ fn is_settled(character: char) -> bool {
         | '\u{1F300}'..='\u{1F64F}')
 }
 
+/// A letter. Those that most letters are need no look-up.
+fn is_letter(character: char) -> bool {
+    matches!(character, 'a'..='z' | '\u{410}'..='\u{44F}' | '\u{4E00}'..='\u{9FEF}' | '\u{AC00}'..='\u{D7A3}')
+        || character.is_alphabetic()
+}
+
 fn is_combining(character: char) -> bool {
     matches!(character, '\u{300}'..='\u{36F}' | '\u{483}'..='\u{489}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}'
         | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}')
@@ -420,6 +425,7 @@ mod tests {
         let moved: Vec<char> =
             ('\0'..=char::MAX).filter(|c| is_settled(*c) && (is_invisible(*c) || !c.nfkc().eq([*c]))).collect();
         assert!(moved.is_empty(), "{moved:?}");
+        assert!(('\0'..=char::MAX).all(|c| is_letter(c) == c.is_alphabetic()));
     }
 
     #[test]
