@@ -1,8 +1,12 @@
 //! One rule ready to run: pattern, then validator, entropy and allowlist. Knows no views and no other rules.
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_automata::util::primitives::PatternID;
+use regex_automata::util::syntax;
+use regex_automata::{Anchored, Input, meta};
 
 use super::Category;
+use super::near::Seen;
 use super::reach;
 use super::rule::{Rule, RuleProblem, ViewKind};
 use crate::text::{Span, entropy, fold};
@@ -11,8 +15,10 @@ use crate::text::{Span, entropy, fold};
 #[derive(Clone, Debug)]
 pub(super) struct CompiledRule {
     pub rule: Rule,
-    pattern: Regex,
+    pattern: meta::Regex,
     secret: Option<usize>,
+    /// How much of a match stands before and behind its secret, if that is always the same.
+    margins: Option<(usize, usize)>,
     not: Option<usize>,
     allow: Vec<Regex>,
     unless: Vec<Regex>,
@@ -29,11 +35,14 @@ impl CompiledRule {
         let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
             sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
         };
-        let pattern = compile("regex", &rule.regex)?;
-        let group = |wanted| pattern.capture_names().position(|name| name == Some(wanted));
+        let pattern = search(&rule.regex)
+            .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
+        let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, not, allow, unless, reach: reach::of(&rule.regex) })
+        let margins = if secret.is_none() { Some((0, 0)) } else { reach::margins(&rule.regex) };
+        let (margins, reach) = (margins.filter(|_| not.is_none()), reach::of(&rule.regex));
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -51,15 +60,13 @@ impl CompiledRule {
     }
 
     /// Calls `found` with the span of every match that starts in `region`. Where it ends, the text
-    /// behind the region says.
-    pub fn matches(&self, text: &str, region: Span, mut found: impl FnMut(Span)) {
+    /// behind the region says. `seen` is of this text.
+    pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) {
         let bytes = &text.as_bytes()[..region.end];
         let mut at = region.start;
         while at <= bytes.len() {
-            let Some(whole) = self.pattern.find_at(bytes, at).map(|whole| Span::new(whole.start(), whole.end())) else {
-                return;
-            };
-            let (whole, span) = self.judge(text, whole);
+            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return };
+            let (whole, span) = self.judge(text, Span::new(whole.start(), whole.end()), seen);
             if let Judged::Finding(span) = span {
                 found(span);
             }
@@ -72,7 +79,7 @@ impl CompiledRule {
     }
 
     /// The match at `whole.start` in all of the text, and what it is.
-    fn judge(&self, text: &str, whole: Span) -> (Span, Judged) {
+    fn judge(&self, text: &str, whole: Span, seen: &mut Seen) -> (Span, Judged) {
         let bytes = text.as_bytes();
         let (whole, span, negated) = self.parts(bytes, whole);
         if negated {
@@ -82,19 +89,25 @@ impl CompiledRule {
         let span =
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
         let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
-        let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span)));
+        let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
         (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
     }
 
     /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
-    /// asked for only where the rule has any: that search is the dearer one.
+    /// asked for only where they cannot be told from the match: that search is the dearer one.
     fn parts(&self, bytes: &[u8], whole: Span) -> (Span, Option<Span>, bool) {
-        if self.secret.is_none() && self.not.is_none() {
-            let found = self.pattern.find_at(bytes, whole.start).map(|all| Span::new(all.start(), all.end()));
-            return (found.unwrap_or(whole), found, false);
+        let input = Input::new(bytes).range(whole.start..).anchored(Anchored::Yes);
+        if let Some(margins) = self.margins {
+            let Some(all) = self.pattern.search(&input).map(|all| Span::new(all.start(), all.end())) else {
+                return (whole, None, false);
+            };
+            if let Some(span) = within(all, margins, bytes.len()) {
+                return (all, Some(span), false);
+            }
         }
-        let Some(groups) = self.pattern.captures_at(bytes, whole.start) else { return (whole, None, false) };
-        let group = |wanted: usize| groups.get(wanted).map(|part| Span::new(part.start(), part.end()));
+        let mut groups = self.pattern.create_captures();
+        self.pattern.search_captures(&input, &mut groups);
+        let group = |wanted: usize| groups.get_group(wanted).map(|part| Span::new(part.start, part.end));
         let all = group(0);
         let negated = self.not.and_then(group).is_some();
         (all.unwrap_or(whole), self.secret.map_or(all, group), negated)
@@ -110,6 +123,12 @@ impl CompiledRule {
             && (self.rule.entropy <= 0.0 || entropy::shannon(span) >= self.rule.entropy)
             && !self.allow.iter().any(|pattern| pattern.is_match(span.as_bytes()))
     }
+}
+
+/// A match without its margins. At the edges of the text those may be others.
+fn within(all: Span, (before, behind): (usize, usize), length: usize) -> Option<Span> {
+    let inside = (before, behind) == (0, 0) || all.start > 0 && all.end < length;
+    inside.then(|| Span::new(all.start + before, all.end.saturating_sub(behind)))
 }
 
 /// The span without the full stop or comma of the sentence it ends: those are the writer's, not the secret's.
@@ -137,6 +156,20 @@ fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
     let word = inside.iter().position(u8::is_ascii_alphanumeric).unwrap_or(inside.len());
     let after = inside.iter().skip(word).position(|byte| !byte.is_ascii_alphanumeric());
     after.map_or(whole.end, |length| whole.start + word + length).max(whole.start + 1)
+}
+
+/// The pattern of a rule, in the engine that can be told where a match begins.
+fn search(source: &str) -> Result<meta::Regex, String> {
+    let config =
+        meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES)).hybrid_cache_capacity(DFA_BYTES);
+    meta::Regex::builder()
+        .syntax(syntax::Config::new().unicode(false).utf8(false))
+        .configure(config)
+        .build(source)
+        .map_err(|error| match error.syntax_error() {
+            Some(error) => error.to_string(),
+            None => error.to_string(),
+        })
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.

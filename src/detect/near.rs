@@ -27,9 +27,9 @@ pub enum Near {
 }
 
 impl Near {
-    /// True if what is around `span` is what the rule asks for.
-    pub fn accepts(self, text: &str, span: Span) -> bool {
-        let before = Before::of(text, span.start);
+    /// True if what is around `span` is what the rule asks for. `seen` is of this text.
+    pub(super) fn accepts(self, text: &str, span: Span, seen: &mut Seen) -> bool {
+        let before = seen.before(text, span.start);
         match self {
             Near::Credential => before.credential() || credential_behind(text, span.end),
             Near::Assigned => before.assigned(),
@@ -54,7 +54,22 @@ impl Near {
     }
 }
 
+/// What stands before the latest places of one text: several rules ask about the same token.
+#[derive(Debug, Default)]
+pub(super) struct Seen([Option<(usize, Before)>; SEEN]);
+
+impl Seen {
+    fn before(&mut self, text: &str, at: usize) -> Before {
+        let Some(known) = self.0.get_mut(at % SEEN) else { return Before::of(text, at) };
+        match known {
+            Some((place, before)) if *place == at => *before,
+            _ => known.insert((at, Before::of(text, at))).1,
+        }
+    }
+}
+
 /// The words before a token, nearest first, those that mean nothing included.
+#[derive(Clone, Copy, Debug)]
 struct Before {
     words: [Word; MOST_WORDS],
     count: usize,
@@ -62,7 +77,7 @@ struct Before {
     sign: bool,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Word {
     meaning: u16,
     /// On the token's line, or on the line before if the token begins its own.
@@ -224,6 +239,8 @@ fn credential_behind(text: &str, at: usize) -> bool {
 const GLUED: &[&[u8]] = &[b"key", b"auth", b"pat", b"api", b"pass"];
 /// How far from a token words are read at most.
 pub(super) const AROUND: usize = 96;
+/// Places that are remembered, a power of two.
+const SEEN: usize = 8;
 /// How far before a token words are read, in bytes and in words.
 const REACH: usize = 96;
 const MOST_WORDS: usize = 14;
@@ -246,7 +263,7 @@ mod tests {
     fn accepts(near: Near, text: &str) -> bool {
         let start = text.find("xxxx").expect("the token");
         let length = text[start..].bytes().take_while(|b| *b == b'x').count();
-        near.accepts(text, Span::new(start, start + length))
+        near.accepts(text, Span::new(start, start + length), &mut Seen::default())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::compiled::CompiledRule;
 use super::gate;
 use super::literals::Finder;
 use super::marks::{self, Marks};
-use super::near;
+use super::near::{self, Seen};
 use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
@@ -84,10 +84,11 @@ impl Prefilter {
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
+        let mut seen = Seen::default();
         for (index, region) in self.regions(text, applies) {
             let rule = &self.rules[index];
             if region.end > from {
-                rule.matches(text, Span::new(region.start.max(from), region.end), |span| found(rule, span));
+                rule.matches(text, Span::new(region.start.max(from), region.end), &mut seen, |span| found(rule, span));
             }
         }
     }
@@ -112,7 +113,12 @@ impl Prefilter {
             for region in gate::regions(gated.gate, text, &digits) {
                 let row = if region.len() <= marks::BEHIND / 2 { marks.near(region.start) } else { marks.anywhere() };
                 let holds = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
-                if !gated.rules.iter().any(holds) {
+                if !gated.rules.iter().any(holds) || !gated.matches(text, region) {
+                    continue;
+                }
+                let holding = gated.rules.iter().filter(|rule| holds(rule));
+                if holding.clone().count() * (region.len() + EACH) <= ALL * region.len() {
+                    holding.for_each(|rule| regions.add(*rule, region));
                     continue;
                 }
                 gated.matching(text, region, &mut matching);
@@ -263,6 +269,11 @@ impl Gated {
         Ok(Gated { gate, rules, patterns })
     }
 
+    /// Whether a member matches somewhere in `region`: told in a fraction of the time it takes to tell which do.
+    fn matches(&self, text: &str, region: Span) -> bool {
+        self.patterns.is_match(Input::new(&text.as_bytes()[..region.end]).range(region.start..))
+    }
+
     /// The members that match somewhere in `region`.
     fn matching(&self, text: &str, region: Span, found: &mut PatternSet) {
         found.clear();
@@ -271,6 +282,10 @@ impl Gated {
     }
 }
 
+/// To ask all patterns behind a gate which of them match takes this many times as long as to try one, which takes as long
+/// as reading this many bytes before it begins.
+const ALL: usize = 8;
+const EACH: usize = 40;
 /// States of the lazily built automaton over the patterns behind a gate, in bytes a thread.
 const CACHE: usize = 16 << 20;
 

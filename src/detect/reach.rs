@@ -1,7 +1,7 @@
 //! How long a text a pattern must see before it can be said to match. Looks at patterns, never at text.
 
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_syntax::hir::{Hir, HirKind, Look};
 
 /// Bytes from the start of a match after which the rest can only lengthen it: `sk-[a-z]{20,}` needs 23. `None` if a part
 /// without limit has to be followed by something, or the limit is of no use.
@@ -27,6 +27,44 @@ fn needed(hir: &Hir) -> Option<usize> {
     }
 }
 
+/// How many bytes of every match stand before the group `secret` and behind it, if that is the same for all of them but
+/// those at the edges of the text.
+pub(super) fn margins(pattern: &str) -> Option<(usize, usize)> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
+    let HirKind::Concat(parts) = hir.kind() else { return is_secret(&hir).then_some((0, 0)) };
+    let at = parts.iter().position(is_secret)?;
+    let length = |parts: &[Hir]| parts.iter().try_fold(0, |sum, part| Some(sum + inside(part)?.0));
+    Some((length(&parts[..at])?, length(&parts[at + 1..])?))
+}
+
+fn is_secret(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Capture(group) if group.name.as_deref() == Some("secret"))
+}
+
+/// The one length of what a part matches away from the edges of the text, and whether it can match there. `None` if it has
+/// several.
+fn inside(hir: &Hir) -> Option<(usize, bool)> {
+    match hir.kind() {
+        HirKind::Look(Look::Start | Look::End) => Some((0, false)),
+        HirKind::Capture(group) => inside(&group.sub),
+        HirKind::Concat(parts) => parts.iter().try_fold((0, true), |(sum, may), part| {
+            let (length, able) = inside(part)?;
+            Some((sum + length, may && able))
+        }),
+        HirKind::Alternation(branches) => {
+            let lengths = branches.iter().map(inside).collect::<Option<Vec<_>>>()?;
+            let mut able = lengths.iter().filter(|(_, able)| *able).map(|(length, _)| *length);
+            let first = able.next();
+            let empty = lengths.iter().all(|(length, able)| *able || *length == 0);
+            (empty && able.all(|length| Some(length) == first)).then_some((first.unwrap_or(0), first.is_some()))
+        }
+        _ => {
+            let (least, most) = (hir.properties().minimum_len()?, hir.properties().maximum_len()?);
+            (least == most).then_some((least, true))
+        }
+    }
+}
+
 const LONGEST: usize = 2048;
 
 #[cfg(test)]
@@ -43,6 +81,21 @@ mod tests {
             (r"(?:x{3}|y{5,})", Some(5)),
         ] {
             assert_eq!(of(pattern), bytes, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_at_the_same_place_in_every_match() {
+        for (pattern, place) in [
+            (r"\b(?P<secret>[a-z]{20,})\b", Some((0, 0))),
+            (r"(?:^|[^a-z])(?P<secret>[a-z]+)(?:\.|$|,)", Some((1, 1))),
+            (r"(?:^|x|yz)(?P<secret>[a-z]+)", None),
+            (r"key(?P<secret>[a-z]+)", Some((3, 0))),
+            (r"key ?(?P<secret>[a-z]+)", None),
+            (r"(?:a(?P<secret>[a-z]+)|b)", None),
+            (r"[a-z]+", None),
+        ] {
+            assert_eq!(margins(pattern), place, "{pattern}");
         }
     }
 }

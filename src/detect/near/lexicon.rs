@@ -1,6 +1,6 @@
 //! The words read around a token. Data only; what follows from a word is said where it is used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
@@ -30,9 +30,10 @@ pub(super) fn meaning(word: &[u8]) -> u16 {
 
 /// The same, and a longer word that begins with the name of a service is its name: `algoliaadmin`.
 pub(super) fn meaning_or_beginning(word: &[u8]) -> u16 {
-    let ends = || SHORTEST_BEGINNING..word.len().min(LONGEST_BEGINNING);
+    let mut ends = SHORTEST_BEGINNING..word.len().min(LONGEST_BEGINNING);
+    let begins = || word.get(..SHORTEST_BEGINNING).is_some_and(|beginning| BEGINNINGS.contains(beginning));
     match meaning(word) {
-        0 if ends().any(|end| word.get(..end).is_some_and(|name| meaning(name) & VENDOR != 0)) => VENDOR,
+        0 if begins() && ends.any(|end| word.get(..end).is_some_and(|name| meaning(name) & VENDOR != 0)) => VENDOR,
         known => known,
     }
 }
@@ -44,6 +45,10 @@ pub(super) fn with(meanings: u16) -> impl Iterator<Item = &'static [u8]> {
 
 const SHORTEST_BEGINNING: usize = 5;
 const LONGEST_BEGINNING: usize = 16;
+
+/// What the names of services that are long enough begin with.
+static BEGINNINGS: LazyLock<HashSet<&'static [u8], BuildHasherDefault<Fnv>>> =
+    LazyLock::new(|| with(VENDOR).filter_map(|name| name.get(..SHORTEST_BEGINNING)).collect());
 
 static MEANINGS: LazyLock<HashMap<&'static [u8], u16, BuildHasherDefault<Fnv>>> = LazyLock::new(|| {
     let mut meanings = HashMap::default();
