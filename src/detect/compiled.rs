@@ -66,7 +66,7 @@ impl CompiledRule {
         let mut at = region.start;
         while at <= bytes.len() {
             let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return };
-            let (whole, span) = self.judge(text, Span::new(whole.start(), whole.end()), seen);
+            let (whole, span) = self.judge(text, Span::new(whole.start(), whole.end()), region.end, seen);
             if let Judged::Finding(span) = span {
                 found(span);
             }
@@ -78,10 +78,10 @@ impl CompiledRule {
         }
     }
 
-    /// The match at `whole.start` in all of the text, and what it is.
-    fn judge(&self, text: &str, whole: Span, seen: &mut Seen) -> (Span, Judged) {
+    /// The match at `whole.start` in all of the text, and what it is. `whole` is the one in the text up to `read`.
+    fn judge(&self, text: &str, whole: Span, read: usize, seen: &mut Seen) -> (Span, Judged) {
         let bytes = text.as_bytes();
-        let (whole, span, negated) = self.parts(bytes, whole);
+        let (whole, span, negated) = self.parts(bytes, whole, read);
         if negated {
             return (whole, Judged::Negated);
         }
@@ -95,10 +95,11 @@ impl CompiledRule {
 
     /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
     /// asked for only where they cannot be told from the match: that search is the dearer one.
-    fn parts(&self, bytes: &[u8], whole: Span) -> (Span, Option<Span>, bool) {
+    fn parts(&self, bytes: &[u8], whole: Span, read: usize) -> (Span, Option<Span>, bool) {
         let input = Input::new(bytes).range(whole.start..).anchored(Anchored::Yes);
         if let Some(margins) = self.margins {
-            let Some(all) = self.pattern.search(&input).map(|all| Span::new(all.start(), all.end())) else {
+            let again = || self.pattern.search(&input).map(|all| Span::new(all.start(), all.end()));
+            let Some(all) = (if read == bytes.len() { Some(whole) } else { again() }) else {
                 return (whole, None, false);
             };
             if let Some(span) = within(all, margins, bytes.len()) {
