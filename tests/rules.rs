@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use promptgate::detect::scanner::STEP;
-use promptgate::detect::{Category, RuleSet};
-use promptgate::policy::Level;
+use promptgate::detect::{Category, Rule, RuleSet};
+use promptgate::policy::{Level, Matrix};
 use promptgate::sanitize::{Refusal, Verdict};
 use serde_json::{Value, json};
 
@@ -58,7 +58,9 @@ fn at_least_sixty_published_secret_formats_are_known() {
 #[test]
 fn every_marked_example_is_masked_with_all_rules_in_force() {
     let mut left = Vec::new();
-    for rule in shipped().rules().iter().filter(|rule| rule.category.is_sensitive()) {
+    let entities = Matrix::default().entities;
+    let is_masked = |rule: &&Rule| rule.category.is_sensitive() && entities.of(&rule.entity).action.is_none();
+    for rule in shipped().rules().iter().filter(is_masked) {
         for (number, example) in rule.examples.iter().enumerate() {
             let Some((secret, text)) = marked(example) else { continue };
             let body = json!({ "messages": [{ "role": "user", "content": text }] }).to_string();
@@ -159,12 +161,14 @@ fn known_attacks_are_caught_in_every_place() {
     assert!(low.is_empty(), "{low:#?}");
 }
 
-/// Refused, or withheld so that nothing is left to be caught in what goes up.
+/// Refused, or withheld so that nothing is left in what goes up that would be.
 fn catches(level: Level, format: &str, body: &Value) -> bool {
     let outcome = run(format, level, [body.to_string().as_bytes()]);
     match (&outcome.body, outcome.report.verdict()) {
         (Err(refusal), _) => *refusal == Refusal::Policy,
-        (Ok(rest), Verdict::Quarantined) => run(format, level, [&rest[..]]).report.verdict() == Verdict::Clean,
+        (Ok(rest), Verdict::Quarantined) => {
+            matches!(run(format, level, [&rest[..]]).report.verdict(), Verdict::Clean | Verdict::WouldBlock)
+        }
         _ => false,
     }
 }

@@ -59,8 +59,12 @@ pub(super) fn span_action(section: &Section, action: Action) {
 }
 
 pub(super) fn threshold(section: &Section, threshold: f32) {
+    threshold_at(section, "threshold", threshold);
+}
+
+pub(super) fn threshold_at(section: &Section, key: &str, threshold: f32) {
     if !(0.0..=1.0).contains(&threshold) {
-        section.problem("threshold", "must be from 0 to 1");
+        section.problem(key, "must be from 0 to 1");
     }
 }
 

@@ -111,6 +111,8 @@ fn is_origin(text: &str) -> bool {
 fn security(section: Section) -> Security {
     let level = section.read_or("level", Level::default());
     let mut matrix = matrix(section.section("levels"));
+    matrix.watch = section.read_or("watch", matrix.watch);
+    check::threshold_at(&section, "watch", matrix.watch);
     entities(section.section("entities"), &mut matrix.entities);
     origins(section.section("origins"), &mut matrix.origins);
     section.finish();

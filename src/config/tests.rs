@@ -417,12 +417,12 @@ fn an_origin_is_adjusted_as_a_whole_or_by_category() {
     let origins = config(text, &[]).security.matrix.origins;
     let of = |origin, category| origins.of(origin, category);
     let row = |threshold, action| Leniency { threshold, action };
-    assert_eq!(of(Origin::Tool, Category::Injection), row(0.0, Action::Block));
+    assert_eq!(of(Origin::Tool, Category::Injection), row(0.9, Action::Block));
     assert_eq!(of(Origin::Tool, Category::Jailbreak), row(0.95, Action::Block));
-    assert_eq!(of(Origin::Tool, Category::MaliciousCode), row(0.7, Action::Block));
-    assert_eq!(of(Origin::System, Category::Injection), row(0.95, Action::Block));
-    assert_eq!(of(Origin::System, Category::Jailbreak), row(0.95, Action::Monitor));
-    assert_eq!(of(Origin::Document, Category::Injection), row(0.0, Action::Quarantine));
+    assert_eq!(of(Origin::Tool, Category::MaliciousCode), row(0.9, Action::Block));
+    assert_eq!(of(Origin::System, Category::Injection), row(0.985, Action::Block));
+    assert_eq!(of(Origin::System, Category::Jailbreak), row(0.985, Action::Monitor));
+    assert_eq!(of(Origin::Document, Category::Injection), row(0.9, Action::Quarantine));
 }
 
 #[test]

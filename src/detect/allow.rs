@@ -83,6 +83,12 @@ impl<'a> Allowlist<'a> {
         if problems.is_empty() { Ok(Allowlist { rows: compiled }) } else { Err(problems) }
     }
 
+    /// Whole wordings that the detector `id` is to let pass, folded.
+    pub fn wordings(&self, id: &str, entity: &str, category: Category) -> Vec<String> {
+        let concerned = self.rows.iter().filter(|(row, _)| row.concerns(id, entity, category));
+        concerned.flat_map(|(row, _)| &row.values).map(|value| fold::words(value).text().to_owned()).collect()
+    }
+
     /// What a span that the detector `id` finds is let pass for.
     pub fn patterns(&self, id: &str, entity: &str, category: Category, view: ViewKind) -> Vec<Regex> {
         let concerned = self.rows.iter().filter(|(row, _)| row.concerns(id, entity, category));

@@ -22,6 +22,16 @@ pub struct Finding {
     pub span: Span,
 }
 
+impl Finding {
+    /// Whether it is worth naming. The attack model says of every text how much it looks like an attack; most of that is next to
+    /// nothing and counts in scores alone.
+    pub fn is_notable(&self) -> bool {
+        self.category.is_sensitive() || self.confidence >= NOTABLE
+    }
+}
+
+const NOTABLE: f32 = 0.2;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {

@@ -1,6 +1,7 @@
 //! Detection: text in, findings out. Decides nothing; `policy` does.
 
 mod allow;
+pub mod classifier;
 mod compiled;
 pub mod finding;
 mod gate;
@@ -20,6 +21,7 @@ pub mod tagger;
 mod token;
 pub mod tuning;
 pub mod validate;
+mod weigh;
 
 pub use allow::Allow;
 pub use finding::{Category, Finding, Severity};

@@ -8,6 +8,7 @@ use regex::bytes::Regex;
 use super::allow::Allowlist;
 use super::rule::ViewKind;
 use super::{Category, Finding, Severity};
+use crate::text::fold;
 
 /// One kind of finding of a model.
 #[derive(Clone, Debug)]
@@ -37,12 +38,23 @@ impl Model {
 
 /// Those in force, with what they are to let pass.
 #[derive(Clone, Debug, Default)]
-pub struct Models(Vec<(Model, Vec<Regex>)>);
+pub struct Models(Vec<(Model, Excused)>);
+
+#[derive(Clone, Debug)]
+struct Excused {
+    patterns: Vec<Regex>,
+    /// Of attacks, whose spans have no exact ends.
+    wordings: Vec<String>,
+}
 
 impl Models {
     pub(super) fn new(models: &[Model], allowlist: &Allowlist) -> Self {
-        let patterns = |model: &Model| allowlist.patterns(&model.id, &model.entity, model.category, ViewKind::Text);
-        Models(models.iter().map(|model| (model.clone(), patterns(model))).collect())
+        let view = |model: &Model| if model.category.is_sensitive() { ViewKind::Text } else { ViewKind::Words };
+        let excused = |model: &Model| Excused {
+            patterns: allowlist.patterns(&model.id, &model.entity, model.category, view(model)),
+            wordings: allowlist.wordings(&model.id, &model.entity, model.category),
+        };
+        Models(models.iter().map(|model| (model.clone(), excused(model))).collect())
     }
 
     /// Whether any whose id begins with `prefix` is in force, so that it is worth running.
@@ -52,14 +64,29 @@ impl Models {
 
     /// What is left of a model's finding in `text`: nothing if its kind is switched off or its span allowed.
     pub fn admit(&self, mut finding: Finding, text: &str) -> Option<Finding> {
-        let (model, allow) = self.0.iter().find(|(model, _)| model.id == finding.rule)?;
-        let span = text.as_bytes().get(finding.span.start..finding.span.end).unwrap_or_default();
-        if allow.iter().any(|pattern| pattern.is_match(span)) {
+        let (model, excused) = self.0.iter().find(|(model, _)| model.id == finding.rule)?;
+        let span = text.get(finding.span.start..finding.span.end).unwrap_or_default();
+        if excused.covers(finding.category, span) {
             return None;
         }
         finding.confidence = finding.confidence.min(model.most);
         finding.severity = model.severity.unwrap_or(finding.severity);
         Some(finding)
+    }
+}
+
+impl Excused {
+    /// Of a wording, what is let pass must be most of the span: beside an attack it excuses nothing.
+    fn covers(&self, category: Category, span: &str) -> bool {
+        if category.is_sensitive() || self.patterns.is_empty() {
+            return self.patterns.iter().any(|pattern| pattern.is_match(span.as_bytes()));
+        }
+        let folded = fold::words(span);
+        let words = folded.text().trim_end_matches(['.', ' ']);
+        let most = |found: usize| found * 2 > words.len();
+        let found = |pattern: &Regex| pattern.find(words.as_bytes()).is_some_and(|found| most(found.len()));
+        let said = |wording: &String| wording.contains(words) || words.contains(&**wording) && most(wording.len());
+        self.patterns.iter().any(found) || self.wordings.iter().any(said)
     }
 }
 
@@ -128,6 +155,7 @@ mod tests {
             let mut findings = Vec::new();
             let scanner = Scanner::compile(rules).expect("the rules compile");
             scanner.scan("My name is Maria Kowalczyk and I live in Rotterdam.", 0, Class::Text, &mut findings);
+            findings.retain(|finding| finding.category.is_sensitive());
             findings.iter().map(|finding| finding.rule.to_string()).collect::<Vec<_>>()
         };
         assert_eq!(rules.check_allow(&rules.allow()[0]), []);

@@ -283,7 +283,7 @@ fn finds(scanner: &Scanner, example: &str) -> bool {
 fn spans(scanner: &Scanner, text: &str) -> Vec<Span> {
     let mut findings: Vec<Finding> = Vec::new();
     scanner.scan(text, 0, Class::Text, &mut findings);
-    findings.into_iter().map(|finding| finding.span).collect()
+    findings.into_iter().filter(Finding::is_notable).map(|finding| finding.span).collect()
 }
 
 fn problem(rule: &str, problem: &str) -> RuleProblem {

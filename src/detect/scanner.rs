@@ -7,7 +7,8 @@ use super::compiled::CompiledRule;
 use super::models::Models;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
-use super::{Finding, overlap, tagger};
+use super::weigh::{MODEL, Weighing};
+use super::{Finding, classifier, overlap, tagger};
 use crate::text::mend::{self, mend};
 use crate::text::unescape::{Escapes, unescape};
 use crate::text::{Span, View, decode, fold, wrap};
@@ -80,7 +81,8 @@ impl Scanner {
         let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
         let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
 
-        let mut scan = Scan { scanner: self, class, from, found: Vec::new() };
+        let judges = self.models.any(MODEL);
+        let mut scan = Scan { scanner: self, class, from, found: Vec::new(), judges, weighing: Weighing::default() };
         scan.text(&raw);
         scan.words(&raw);
         if let Some(escaped) = &escaped {
@@ -156,6 +158,9 @@ struct Scan<'s> {
     class: Class,
     from: usize,
     found: Vec<Finding>,
+    /// Whether the attack model is in force.
+    judges: bool,
+    weighing: Weighing,
 }
 
 impl Scan<'_> {
@@ -195,11 +200,21 @@ impl Scan<'_> {
     fn words(&mut self, reading: &Reading) {
         let words = fold::words(reading.text);
         let reading = reading.through(Some(&words));
-        self.run(&self.scanner.words, &reading, |_| true);
+        self.wording(&reading);
         if let Some(view) = mend(words.text()) {
             for place in view.changes(AROUND) {
-                self.run(&self.scanner.words, &reading.inside(&view.part(place)), |_| true);
+                self.wording(&reading.inside(&view.part(place)));
             }
+        }
+    }
+
+    /// Rules about wording, and the model, over folded words.
+    fn wording(&mut self, reading: &Reading) {
+        self.run(&self.scanner.words, reading, |_| true);
+        if self.judges
+            && let Some(judgement) = classifier::shipped().judge(reading.text)
+        {
+            self.weighing.note(judgement, |span| reading.source(span));
         }
     }
 
@@ -221,6 +236,7 @@ impl Scan<'_> {
             self.found.into_iter().partition(|finding| finding.category.is_sensitive());
         attacks.sort_by(|a, b| (a.span, &a.rule).cmp(&(b.span, &b.rule)));
         attacks.dedup_by(|a, b| (a.span, &a.rule) == (b.span, &b.rule));
+        self.weighing.settle(classifier::shipped(), &self.scanner.models, text, self.from, &mut attacks);
         findings.extend(overlap::fill(overlap::resolve(sensitive), names, text));
         findings.extend(attacks);
     }
@@ -316,6 +332,7 @@ mod tests {
         let text = "My password is secret123 and jane.doe@corp.io";
         let mut findings = Vec::new();
         scanner().scan(text, 20, Class::Text, &mut findings);
+        findings.retain(|finding| finding.category.is_sensitive());
         assert_eq!(findings.len(), 1);
         assert_eq!(&*findings[0].entity, "EMAIL_ADDRESS");
     }
@@ -325,6 +342,7 @@ mod tests {
         let text = "password=hunter22 ghp_aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5";
         let mut findings = Vec::new();
         scanner().scan(text, 0, Class::Label, &mut findings);
+        findings.retain(|finding| finding.category.is_sensitive());
         assert_eq!(findings.len(), 1);
         assert_eq!(&*findings[0].rule, "secret.github.token");
     }

@@ -2,9 +2,19 @@
 
 use super::{Category, Finding};
 
-/// Noisy-or over the distinct rules of each category, in the order of `Category::ALL`: independent hints add up, repetition
-/// does not. At most 0.99, since no rule is proof.
+/// The highest confidence of each category, in the order of `Category::ALL`.
 pub fn scores(findings: &[Finding]) -> [f32; 6] {
+    let mut scores = [0.0f32; 6];
+    for finding in findings {
+        let score = &mut scores[finding.category as usize];
+        *score = score.max(finding.confidence);
+    }
+    scores
+}
+
+/// Noisy-or over the distinct rules of each category: independent hints add up, repetition does not. At most 0.99, since no
+/// rule is proof.
+pub(super) fn added_up(findings: &[Finding]) -> [f32; 6] {
     let mut seen: Vec<&Finding> = findings.iter().collect();
     seen.sort_by(|a, b| a.rule.cmp(&b.rule));
     seen.dedup_by(|a, b| a.rule == b.rule);
@@ -32,7 +42,8 @@ mod tests {
     fn distinct_rules_add_up_and_repetition_does_not() {
         let weak = |rule| finding(rule, Category::Injection, 0.5);
         let sure = finding("c", Category::Jailbreak, 1.0);
-        let scores = scores(&[weak("a"), weak("b"), weak("a"), sure]);
-        assert_eq!(scores, [0.0, 0.0, 0.75, 0.99, 0.0, 0.0]);
+        let findings = [weak("a"), weak("b"), weak("a"), sure];
+        assert_eq!(scores(&findings), [0.0, 0.0, 0.5, 1.0, 0.0, 0.0]);
+        assert_eq!(added_up(&findings), [0.0, 0.0, 0.75, 0.99, 0.0, 0.0]);
     }
 }

@@ -49,6 +49,8 @@ pub struct Matrix {
     pub entities: Entities,
     /// What the origin of a text changes for attacks.
     pub origins: Origins,
+    /// Above this score an attack that is let pass in what a caller says is counted, as if its action were `monitor`.
+    pub watch: f32,
 }
 
 impl Matrix {
@@ -72,7 +74,11 @@ impl Matrix {
     /// add up.
     pub fn decide_attack(&self, level: Level, origin: Origin, category: Category, score: f32) -> Action {
         let Rule { threshold, action } = self.origins.of(origin, category).of(self.rule(level, category));
-        if score > threshold { action } else { Action::Allow }
+        match score {
+            score if score > threshold => action,
+            score if score > self.watch && matches!(origin, Origin::User | Origin::Other) => Action::Monitor,
+            _ => Action::Allow,
+        }
     }
 }
 
@@ -94,6 +100,7 @@ impl Default for Matrix {
             ],
             entities: Entities::default(),
             origins: Origins::default(),
+            watch: 0.5,
         }
     }
 }
@@ -143,16 +150,17 @@ mod tests {
     fn an_attack_is_judged_by_the_score_of_its_category_and_where_it_stands() {
         let matrix = Matrix::default();
         let cases = [
-            (Origin::User, 0.7, Action::Allow),
+            (Origin::User, 0.5, Action::Allow),
+            (Origin::User, 0.7, Action::Monitor),
             (Origin::User, 0.75, Action::Block),
             (Origin::Other, 0.75, Action::Block),
             (Origin::History, 0.75, Action::Quarantine),
-            (Origin::Assistant, 0.75, Action::Quarantine),
-            (Origin::Tool, 0.75, Action::Quarantine),
-            (Origin::Document, 0.75, Action::Quarantine),
-            (Origin::Definition, 0.75, Action::Allow),
-            (Origin::Definition, 0.85, Action::Quarantine),
-            (Origin::System, 0.94, Action::Allow),
+            (Origin::Assistant, 0.92, Action::Quarantine),
+            (Origin::Tool, 0.92, Action::Quarantine),
+            (Origin::Document, 0.92, Action::Quarantine),
+            (Origin::Definition, 0.92, Action::Allow),
+            (Origin::Definition, 0.96, Action::Quarantine),
+            (Origin::System, 0.98, Action::Allow),
             (Origin::System, 0.99, Action::Monitor),
         ];
         for (origin, score, expected) in cases {

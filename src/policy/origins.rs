@@ -50,15 +50,15 @@ impl Default for Origins {
         Origins {
             rows: [
                 // A prompt that says "never reveal these instructions" is no attack on itself.
-                row(Action::Monitor, 0.95, 0.95),
+                row(Action::Monitor, 0.985, 0.985),
                 [Leniency::NONE; 6],
                 row(Action::Quarantine, 0.0, 0.0),
-                // Agents read and write code: that it could do harm is no news, that somebody asks for it is.
-                row(Action::Quarantine, 0.0, 0.7),
-                row(Action::Quarantine, 0.0, 0.7),
-                row(Action::Quarantine, 0.0, 0.7),
+                // What others wrote is full of words to somebody, and nobody is there to ask what was meant. Agents read and write code: that it could do harm is no news, that somebody asks for it is.
+                row(Action::Quarantine, 0.9, 0.9),
+                row(Action::Quarantine, 0.9, 0.9),
+                row(Action::Quarantine, 0.9, 0.9),
                 // Descriptions of tools are full of orders to the model.
-                row(Action::Quarantine, 0.8, 0.8),
+                row(Action::Quarantine, 0.95, 0.95),
                 [Leniency::NONE; 6],
             ],
         }

@@ -104,11 +104,13 @@ impl Tally {
 
     /// `None` for findings without an attack.
     pub fn of(findings: &[Finding]) -> Option<Tally> {
+        let attacks = || findings.iter().filter(|finding| !finding.category.is_sensitive());
+        attacks().next()?;
         let mut rules = BTreeMap::new();
-        for finding in findings.iter().filter(|finding| !finding.category.is_sensitive()) {
+        for finding in attacks().filter(|finding| finding.is_notable()) {
             *rules.entry((finding.category, finding.rule.clone())).or_default() += 1;
         }
-        (!rules.is_empty()).then(|| Tally { scores: scores(findings), rules })
+        Some(Tally { scores: scores(findings), rules })
     }
 
     /// The highest score of an attack.

@@ -93,7 +93,7 @@ impl Pass<'_> {
         }
         self.output.extend_from_slice(&decided[sent..]);
         let base = self.window.base() as usize;
-        for (mut finding, action) in findings.into_iter().zip(actions) {
+        for (mut finding, action) in findings.into_iter().zip(actions).filter(|(finding, _)| finding.is_notable()) {
             finding.span.start += base;
             finding.span.end += base;
             self.findings.push((finding, action));

@@ -1,0 +1,170 @@
+//! The prompt-attack model: the folded words of a text in, a score for each category of attack out. Knows no rules and no policy;
+//! `models/README.md` says how it was made.
+
+pub mod features;
+pub mod model;
+
+use std::sync::LazyLock;
+
+use super::Category;
+use crate::text::Span;
+use features::Chain;
+use model::{Curve, HEADS, Parameters, Sums, Table};
+
+/// The model, ready to judge.
+#[derive(Debug)]
+pub struct Classifier {
+    parameters: Parameters,
+    table: Table,
+}
+
+/// What the model makes of one text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judgement {
+    /// Logits of a prompt attack and of malicious code, for the window each is highest in.
+    pub attack: f32,
+    pub code: f32,
+    /// How much of the attack's score goes to injection, jailbreak and prompt extraction: one at least has all of it.
+    pub shares: [f32; 3],
+    /// The worst windows, in the words that were judged.
+    pub attack_span: Span,
+    pub code_span: Span,
+}
+
+/// The model compiled into the program.
+pub fn shipped() -> &'static Classifier {
+    static SHIPPED: LazyLock<Classifier> = LazyLock::new(|| {
+        // The test below reads the same bytes: a model that does not decode is never shipped.
+        Classifier::new(Parameters::decode(WEIGHTS).unwrap_or_default())
+    });
+    &SHIPPED
+}
+
+const WEIGHTS: &[u8] = include_bytes!("../../models/attack.bin");
+
+impl Classifier {
+    pub fn new(mut parameters: Parameters) -> Self {
+        let table = Table::new(std::mem::take(&mut parameters.rows), &parameters.words);
+        Classifier { parameters, table }
+    }
+
+    /// Judges a folded text, see `text::fold::words`. `None` for one without words.
+    pub fn judge(&self, words: &str) -> Option<Judgement> {
+        let places = self.places(words);
+        if places.len() < 2 {
+            return None;
+        }
+        let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &places));
+        let together = (best[0].logit + best[1].logit + best[2].logit) / 3.0;
+        let span = |best: Best| Span::new(places[best.first].at, places[best.last].at);
+        Some(Judgement {
+            attack: together.max(best[0].logit - self.parameters.alone),
+            code: (best[3].logit + best[4].logit) / 2.0,
+            shares: shares([best[5].logit, 0.0, best[6].logit]),
+            attack_span: span(best[0]),
+            code_span: span(best[3]),
+        })
+    }
+
+    /// The scores a judgement means, in the order of `Category::ALL`, with what a rule of each category is sure of.
+    pub fn scores(&self, judgement: &Judgement, rules: &[f32; 6]) -> [f32; 6] {
+        let [injection, jailbreak, extraction] = judgement.shares;
+        Category::ALL.map(|category| {
+            // Squared: a rule that is half sure is a hint.
+            let sure = self.parameters.rule * rules[category as usize].powi(2);
+            let attack = |share: f32| self.attack(judgement.attack + sure, share, sure > 0.0);
+            match category {
+                Category::Secret | Category::Pii => 0.0,
+                Category::Injection => attack(injection),
+                Category::Jailbreak => attack(jailbreak),
+                Category::PromptExtraction => attack(extraction),
+                Category::MaliciousCode => at(&self.parameters.code, judgement.code + sure),
+            }
+        })
+    }
+
+    /// A rule says which category it is: then nothing is left to share.
+    fn attack(&self, logit: f32, share: f32, named: bool) -> f32 {
+        at(&self.parameters.attack, logit) * if named { 1.0 } else { share }
+    }
+
+    /// The running sums before each word, and behind the last.
+    fn places(&self, words: &str) -> Vec<Place> {
+        let mut places = vec![Place { at: 0, sums: [0; 8] }];
+        let (mut chain, mut sums, mut end) = (Chain::default(), [0; 8], 0);
+        features::tokens(words, |at, token| {
+            let position = chain.next(features::word(token));
+            if let Some(last) = places.last_mut() {
+                last.at = at;
+            }
+            self.add(token, &position, &mut sums);
+            end = at + token.len();
+            places.push(Place { at: end, sums });
+        });
+        places
+    }
+
+    fn add(&self, token: &str, position: &features::Position, sums: &mut Sums) {
+        if !position.word_again {
+            let word = self.table.word(token, position.word);
+            sums.iter_mut().zip(word).for_each(|(sum, weight)| *sum += weight);
+        }
+        if !position.pair_again {
+            position.chains.into_iter().for_each(|chain| self.table.add(chain, sums));
+        }
+    }
+
+    /// The window in which the head is highest.
+    fn best(&self, head: usize, places: &[Place]) -> Best {
+        let words = places.len() - 1;
+        let mut best = Best { logit: f32::MIN, first: 0, last: words };
+        for (window, bias) in HEADS[head].windows.iter().zip(self.parameters.bias[head]) {
+            let length = words.min(*window);
+            let factor = self.parameters.scale[head] * norm(length);
+            for (first, (start, end)) in places.iter().zip(&places[length..]).enumerate() {
+                let logit = (end.sums[head] - start.sums[head]) as f32 * factor + bias;
+                if logit > best.logit {
+                    best = Best { logit, first, last: first + length };
+                }
+            }
+            if length == words {
+                break;
+            }
+        }
+        best
+    }
+}
+
+/// By what the sum over a window of so many words is divided: long windows need not more evidence in proportion.
+pub fn norm(words: usize) -> f32 {
+    1.0 / (words as f32 + 2.0).sqrt()
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// Where the word begins; of the last place, where the text ends.
+    at: usize,
+    sums: Sums,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Best {
+    logit: f32,
+    first: usize,
+    last: usize,
+}
+
+/// The likeliest kind has all of the score, the others what their likelihood is to its.
+fn shares(logits: [f32; 3]) -> [f32; 3] {
+    let highest = logits.iter().copied().fold(f32::MIN, f32::max);
+    logits.map(|logit| (logit - highest).exp())
+}
+
+fn at(curve: &Curve, logit: f32) -> f32 {
+    let above = curve.partition_point(|(x, _)| *x < logit);
+    match (above.checked_sub(1).and_then(|below| curve.get(below)), curve.get(above)) {
+        (Some((x0, y0)), Some((x1, y1))) => y0 + (y1 - y0) * (logit - x0) / (x1 - x0),
+        (None, Some((_, y))) | (Some((_, y)), None) => *y,
+        (None, None) => 0.0,
+    }
+}

@@ -1,0 +1,232 @@
+//! The model as data: heads, weights, calibration, and the file they are kept in. Reads no text.
+
+use std::collections::HashMap;
+
+use super::features;
+
+/// What one linear head looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// Lengths in words of the windows it is evaluated over; the highest counts.
+    pub windows: &'static [usize],
+    /// Whether parts of words count, or words and their chains alone.
+    pub parts: bool,
+}
+
+/// Linear heads over the same features: one row of the table holds a weight for each.
+pub const HEADS: [Head; 7] = [
+    // Prompt attacks: what stands close together, what the whole looks like, and the same by whole words.
+    Head { windows: &[4, 8, 16, 32], parts: true },
+    Head { windows: &[WHOLE], parts: true },
+    Head { windows: &[WHOLE], parts: false },
+    // Malicious code.
+    Head { windows: &[24, 64], parts: true },
+    Head { windows: &[WHOLE], parts: false },
+    // Which attack: injection, and prompt extraction, against the others.
+    Head { windows: &[WHOLE], parts: true },
+    Head { windows: &[WHOLE], parts: true },
+];
+
+/// Words that a head for whole texts sees at once. A longer text is as suspicious as its worst such window.
+pub const WHOLE: usize = 1024;
+const SCALES: usize = 4;
+const MAGIC: &[u8; 8] = b"PGATK\0\0\x01";
+/// Bytes of a row: one weight a head and the fingerprint of the feature, so that others do not read it as theirs.
+const ROW: usize = 8;
+
+/// A score for a logit, by points between which it is interpolated; logits ascend.
+pub type Curve = Vec<(f32, f32)>;
+
+/// All that training decides.
+#[derive(Clone, Debug, Default)]
+pub struct Parameters {
+    /// A head's weight is its byte times this.
+    pub scale: [f32; HEADS.len()],
+    pub bias: [[f32; SCALES]; HEADS.len()],
+    /// How much less sure the first head alone is than all that judge prompt attacks together.
+    pub alone: f32,
+    /// What a rule that is sure adds to the logit.
+    pub rule: f32,
+    pub attack: Curve,
+    pub code: Curve,
+    /// Common words, whose weights are added up beforehand.
+    pub words: Vec<String>,
+    /// A power of two of buckets of two rows.
+    pub rows: Vec<[u8; ROW]>,
+}
+
+/// Something wrong with a model's file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a model of this version, or cut off")]
+pub struct Malformed;
+
+impl Parameters {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = MAGIC.to_vec();
+        let floats = self.scale.iter().chain(self.bias.iter().flatten()).chain([&self.alone, &self.rule]);
+        floats.for_each(|value| out.extend(value.to_le_bytes()));
+        for curve in [&self.attack, &self.code] {
+            out.extend((curve.len() as u32).to_le_bytes());
+            curve.iter().flat_map(|(x, y)| [x, y]).for_each(|value| out.extend(value.to_le_bytes()));
+        }
+        let words = self.words.join("\n");
+        out.extend((words.len() as u32).to_le_bytes());
+        out.extend(words.as_bytes());
+        out.extend((self.rows.len() as u32).to_le_bytes());
+        self.rows.iter().for_each(|row| out.extend(row));
+        out
+    }
+
+    /// # Errors
+    /// When the bytes are not what `encode` makes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut rest = Reader(bytes);
+        if rest.take(MAGIC.len())? != MAGIC {
+            return Err(Malformed);
+        }
+        let mut parameters = Parameters::default();
+        for value in parameters.scale.iter_mut().chain(parameters.bias.iter_mut().flatten()) {
+            *value = rest.float()?;
+        }
+        (parameters.alone, parameters.rule) = (rest.float()?, rest.float()?);
+        (parameters.attack, parameters.code) = (rest.curve()?, rest.curve()?);
+        let length = rest.length()?;
+        let words = std::str::from_utf8(rest.take(length)?).map_err(|_| Malformed)?;
+        parameters.words = words.lines().map(str::to_owned).collect();
+        let count = rest.length()?;
+        let rows = rest.take(count.checked_mul(ROW).ok_or(Malformed)?)?;
+        parameters.rows = rows.as_chunks::<ROW>().0.to_vec();
+        let whole = rest.0.is_empty() && count.is_power_of_two() && count > 1;
+        if whole { Ok(parameters) } else { Err(Malformed) }
+    }
+}
+
+struct Reader<'b>(&'b [u8]);
+
+impl<'b> Reader<'b> {
+    fn take(&mut self, count: usize) -> Result<&'b [u8], Malformed> {
+        let (taken, rest) = self.0.split_at_checked(count).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(taken)
+    }
+
+    fn float(&mut self) -> Result<f32, Malformed> {
+        Ok(f32::from_le_bytes(self.take(4)?.try_into().map_err(|_| Malformed)?))
+    }
+
+    fn length(&mut self) -> Result<usize, Malformed> {
+        Ok(u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| Malformed)?) as usize)
+    }
+
+    fn curve(&mut self) -> Result<Curve, Malformed> {
+        (0..self.length()?).map(|_| Ok((self.float()?, self.float()?))).collect()
+    }
+}
+
+/// Weights of all heads, added up; the last place is unused.
+pub type Sums = [i32; ROW];
+
+/// The weights, ready to be looked up.
+#[derive(Clone, Debug)]
+pub struct Table {
+    rows: Vec<[u8; ROW]>,
+    /// Of words seen often: what the word and its parts add up to.
+    known: HashMap<u64, Sums, std::hash::BuildHasherDefault<Passed>>,
+}
+
+impl Table {
+    pub fn new(rows: Vec<[u8; ROW]>, words: &[String]) -> Self {
+        let mut table = Table { rows, known: HashMap::default() };
+        table.known = words.iter().map(|word| (features::word(word), table.spell(word))).collect();
+        table
+    }
+
+    /// What a word brings, with its parts.
+    pub fn word(&self, text: &str, hash: u64) -> Sums {
+        self.known.get(&hash).copied().unwrap_or_else(|| self.spell(text))
+    }
+
+    fn spell(&self, text: &str) -> Sums {
+        let mut sums = [0; ROW];
+        features::parts(text, |part| self.add(part, &mut sums));
+        for (sum, head) in sums.iter_mut().zip(HEADS) {
+            *sum *= i32::from(head.parts);
+        }
+        self.add(features::word(text), &mut sums);
+        sums
+    }
+
+    /// Adds the weights of the feature `hash`, if it has any.
+    pub fn add(&self, hash: u64, sums: &mut Sums) {
+        let (bucket, print) = place(hash, self.rows.len());
+        for row in self.rows.get(bucket..bucket + 2).unwrap_or_default() {
+            let counts = i32::from(row[ROW - 1] == print);
+            for (sum, weight) in sums.iter_mut().zip(row) {
+                *sum += i32::from(*weight as i8) * counts;
+            }
+        }
+    }
+}
+
+/// The first of the two rows a feature may stand in, and its fingerprint, which is never zero.
+pub fn place(hash: u64, rows: usize) -> (usize, u8) {
+    ((hash as usize & (rows / 2 - 1)) * 2, ((hash >> 56) as u8).max(1))
+}
+
+/// Feature hashes are hashes already.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Passed(u64);
+
+impl std::hash::Hasher for Passed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_comes_back_from_its_file_and_a_damaged_one_does_not() {
+        let parameters = Parameters {
+            alone: 1.5,
+            attack: vec![(-1.0, 0.1), (2.0, 0.9)],
+            words: vec!["ignore".to_owned(), "忽".to_owned()],
+            rows: vec![[1; ROW]; 4],
+            ..Parameters::default()
+        };
+        let bytes = parameters.encode();
+        let back = Parameters::decode(&bytes).expect("what was encoded");
+        assert_eq!(
+            (back.alone, back.attack, back.words, back.rows.len()),
+            (1.5, parameters.attack, parameters.words, 4)
+        );
+        for end in 0..bytes.len() {
+            assert!(Parameters::decode(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn a_word_known_beforehand_weighs_what_it_weighs_spelled_out() {
+        let mut rows = vec![[0; ROW]; 512];
+        let mut put = |hash| {
+            let (bucket, print) = place(hash, 512);
+            rows[bucket] = [3, 5, 7, 1, 2, 4, 6, print];
+        };
+        put(features::word("ignore"));
+        features::parts("ignore", &mut put);
+        let spelled = Table::new(rows.clone(), &[]).word("ignore", features::word("ignore"));
+        let known = Table::new(rows, &["ignore".to_owned()]).word("ignore", features::word("ignore"));
+        assert_eq!(spelled, known);
+        assert!(known[0] > known[2], "the head of whole words leaves the parts out");
+    }
+}

@@ -1,0 +1,75 @@
+//! Rules and model weighed together: one confidence for each category of attack, and findings that name both. Runs neither.
+
+use super::classifier::{Classifier, Judgement};
+use super::finding::{Category, Finding, Severity};
+use super::models::Models;
+use super::score::added_up;
+use crate::text::Span;
+
+/// What the model made of the readings of one window.
+#[derive(Debug, Default)]
+pub(super) struct Weighing {
+    /// Of the reading with the worst prompt attack, with its place in the source.
+    attack: Option<(Judgement, Span)>,
+    /// Of the reading with the worst request for malicious code.
+    code: Option<(Judgement, Span)>,
+}
+
+impl Weighing {
+    /// Notes the judgement of one reading. `source` leads from its words to the text that was scanned.
+    pub fn note(&mut self, judgement: Judgement, source: impl Fn(Span) -> Span) {
+        if self.attack.is_none_or(|(worst, _)| judgement.attack > worst.attack) {
+            self.attack = Some((judgement, source(judgement.attack_span)));
+        }
+        if self.code.is_none_or(|(worst, _)| judgement.code > worst.code) {
+            self.code = Some((judgement, source(judgement.code_span)));
+        }
+    }
+
+    /// Gives each attack found by rules the confidence of rules and model together, and adds what the model finds.
+    pub fn settle(self, model: &Classifier, models: &Models, text: &str, from: usize, attacks: &mut Vec<Finding>) {
+        let rules = added_up(attacks);
+        let worst = self.worst();
+        let together = worst.map_or(rules, |worst| model.scores(&worst, &rules));
+        for finding in attacks.iter_mut() {
+            let with_model = models.any(id(finding.category));
+            finding.confidence = if with_model { &together } else { &rules }[finding.category as usize];
+        }
+        let Some(worst) = worst else { return };
+        let alone = model.scores(&worst, &[0.0; 6]);
+        for category in Category::ALL.into_iter().filter(|category| !category.is_sensitive()) {
+            let span = if category == Category::MaliciousCode { self.code } else { self.attack };
+            let score = together[category as usize].max(alone[category as usize]);
+            // What stands before `from` was judged with the window before.
+            let span = span.filter(|(_, span)| span.end > from && !span.is_empty());
+            if let Some(span) = span.map(|(_, span)| Span::new(span.start.max(from), span.end)) {
+                attacks.extend(models.admit(finding(category, score, span), text));
+            }
+        }
+    }
+
+    /// The worst of both kinds as one judgement.
+    fn worst(&self) -> Option<Judgement> {
+        let (attack, code) = (self.attack?.0, self.code?.0);
+        Some(Judgement { code: code.code, code_span: code.code_span, ..attack })
+    }
+}
+
+fn finding(category: Category, confidence: f32, span: Span) -> Finding {
+    let (rule, entity) = (id(category).into(), category.name().into());
+    Finding { rule, category, entity, severity: Severity::High, confidence, span }
+}
+
+/// How the model's findings of a category are called.
+fn id(category: Category) -> &'static str {
+    match category {
+        Category::Secret | Category::Pii => "",
+        Category::Injection => "model.injection",
+        Category::Jailbreak => "model.jailbreak",
+        Category::PromptExtraction => "model.prompt_extraction",
+        Category::MaliciousCode => "model.malicious_code",
+    }
+}
+
+/// Ids of what the model finds begin so.
+pub(super) const MODEL: &str = "model.";
