@@ -92,8 +92,8 @@ fn characters(rng: &mut Rng, from: &str, count: usize) -> String {
     (0..count).map(|_| char::from(from.as_bytes()[rng.below(from.len())])).collect()
 }
 
-/// Makes the next piece of a text.
-type Piece = dyn FnMut(&mut Rng) -> String;
+/// Makes the next piece of a text, with what it remembers.
+type Maker = dyn FnMut(&mut Rng) -> String;
 
 /// Every kind, `bytes` long.
 fn texts(rules: &RuleSet, bytes: usize) -> Vec<(&'static str, String)> {
@@ -104,8 +104,8 @@ fn texts(rules: &RuleSet, bytes: usize) -> Vec<(&'static str, String)> {
         ("dirty", corpus::dirty(1, bytes)),
     ];
     texts.extend(REPEATED.iter().map(|(name, unit)| (*name, unit.repeat(bytes / unit.len() + 1))));
-    let mut pieces: Vec<(&str, Box<Piece>)> = Vec::new();
-    pieces.extend(RANDOM.iter().map(|(name, piece)| (*name, Box::new(piece) as Box<Piece>)));
+    let mut pieces: Vec<(&str, Box<Maker>)> = Vec::new();
+    pieces.extend(RANDOM.iter().map(|(name, piece)| (*name, Box::new(piece) as Box<Maker>)));
     let examples: Vec<String> =
         rules.rules().iter().flat_map(|rule| &rule.examples).map(|text| text.replace(['«', '»'], "")).collect();
     let words: Vec<String> = examples.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect();

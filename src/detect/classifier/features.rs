@@ -108,7 +108,7 @@ pub fn parts(text: &str, mut each: impl FnMut(u64)) {
         letters[count] = u64::from(letter);
         count += 1;
     }
-    if count < 3 || count > LONGEST || text.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !(3..=LONGEST).contains(&count) || text.bytes().all(|byte| byte.is_ascii_digit()) {
         return;
     }
     letters[count] = EDGE;
