@@ -382,7 +382,7 @@ async fn offsets_count_code_points() {
 
 #[tokio::test]
 async fn an_attack_is_not_safe_and_the_level_decides_from_when() {
-    let server = Server::start("").await;
+    let server = Server::start("[rules]\ndisabled = [\"model.*\"]").await;
     // Rules of the test: confidence 0.5 each, see `support::RULES`.
     let cases: &[(&str, &str, &str, &str)] = &[
         ("zebra override now", "prompt_injection", "injection_score", "high"),

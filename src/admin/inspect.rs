@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::Refusal;
+use crate::detect::finding::NOTABLE;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
 use crate::sanitize::{self, Guard, Report};
@@ -77,5 +78,6 @@ fn verdicts(guard: &Guard, level: Level, report: &Report) -> Vec<Verdict> {
         threshold: guard.matrix.rule(level, category).threshold,
         action: action(&category),
     };
-    Category::ALL.into_iter().zip(report.scores).filter(|(_, score)| *score > 0.0).map(verdict).collect()
+    let named = |(category, score): &(Category, f32)| *score > 0.0 && (category.is_sensitive() || *score >= NOTABLE);
+    Category::ALL.into_iter().zip(report.scores).filter(named).map(verdict).collect()
 }

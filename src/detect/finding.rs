@@ -30,7 +30,8 @@ impl Finding {
     }
 }
 
-const NOTABLE: f32 = 0.2;
+/// The confidence from which an attack is named.
+pub const NOTABLE: f32 = 0.2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
