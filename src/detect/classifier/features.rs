@@ -16,10 +16,32 @@ pub struct Position {
 pub struct Chain {
     before: u64,
     before_that: u64,
-    /// A ring of the last words and pairs: what is said over and over counts once.
-    words: [u64; MEMORY],
-    pairs: [u64; MEMORY],
+    /// What is said over and over counts once.
+    words: Recent,
+    pairs: Recent,
+}
+
+/// A ring of the last hashes.
+#[derive(Clone, Debug)]
+struct Recent {
+    hashes: [u64; MEMORY],
+    /// The low bits of each: all of them are compared in a few instructions, which says nearly always that there is none.
+    short: [u16; MEMORY],
     at: usize,
+}
+
+impl Recent {
+    const EMPTY: Recent = Recent { hashes: [0; MEMORY], short: [0; MEMORY], at: 0 };
+
+    /// Whether the hash is among the last ones; it is from now on.
+    fn replace(&mut self, hash: u64) -> bool {
+        let short = hash as u16;
+        let likely = self.short.iter().fold(false, |any, other| any | (*other == short));
+        let known = likely && self.hashes.contains(&hash);
+        (self.hashes[self.at], self.short[self.at]) = (hash, short);
+        self.at = (self.at + 1) % MEMORY;
+        known
+    }
 }
 
 /// How far back a repetition is noticed.
@@ -28,7 +50,7 @@ const MEMORY: usize = 24;
 impl Default for Chain {
     /// A text begins as a sentence does.
     fn default() -> Self {
-        Chain { before: STOP, before_that: STOP, words: [0; MEMORY], pairs: [0; MEMORY], at: 0 }
+        Chain { before: STOP, before_that: STOP, words: Recent::EMPTY, pairs: Recent::EMPTY }
     }
 }
 
@@ -38,9 +60,7 @@ impl Chain {
         let pair = mix(self.before ^ PAIR, word);
         let triple = mix(mix(self.before_that ^ TRIPLE, self.before), word);
         let skip = mix(self.before_that ^ SKIP, word);
-        let (word_again, pair_again) = (self.words.contains(&word), self.pairs.contains(&pair));
-        (self.words[self.at], self.pairs[self.at]) = (word, pair);
-        self.at = (self.at + 1) % MEMORY;
+        let (word_again, pair_again) = (self.words.replace(word), self.pairs.replace(pair));
         (self.before_that, self.before) = (self.before, word);
         Position { word, chains: [pair, triple, skip], word_again, pair_again }
     }

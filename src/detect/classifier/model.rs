@@ -159,10 +159,9 @@ impl Table {
     /// Adds the weights of the feature `hash`, if it has any.
     pub fn add(&self, hash: u64, sums: &mut Sums) {
         let (bucket, print) = place(hash, self.rows.len());
-        for row in self.rows.get(bucket..bucket + 2).unwrap_or_default() {
-            let counts = i32::from(row[ROW - 1] == print);
+        for row in self.rows.get(bucket..bucket + 2).unwrap_or_default().iter().filter(|row| row[ROW - 1] == print) {
             for (sum, weight) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*weight as i8) * counts;
+                *sum += i32::from(*weight as i8);
             }
         }
     }
