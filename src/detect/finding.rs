@@ -28,8 +28,15 @@ impl Finding {
     pub fn is_notable(&self) -> bool {
         self.category.is_sensitive() || self.confidence >= NOTABLE
     }
+
+    /// Whether the attack model found it, not a rule.
+    pub fn is_of_attack_model(&self) -> bool {
+        self.rule.starts_with(ATTACK_MODEL)
+    }
 }
 
+/// Ids of what the attack model finds begin so.
+pub(super) const ATTACK_MODEL: &str = "model.";
 /// The confidence from which an attack is named.
 pub const NOTABLE: f32 = 0.2;
 

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use super::allow::Allowlist;
 use super::compiled::CompiledRule;
+use super::finding::ATTACK_MODEL;
 use super::models::Models;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
-use super::weigh::{MODEL, Weighing};
+use super::weigh::Weighing;
 use super::{Finding, classifier, overlap, tagger};
 use crate::text::mend::{self, mend};
 use crate::text::unescape::{Escapes, unescape};
@@ -81,7 +82,7 @@ impl Scanner {
         let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
         let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
 
-        let judges = self.models.any(MODEL);
+        let judges = self.models.any(ATTACK_MODEL);
         let mut scan = Scan { scanner: self, class, from, found: Vec::new(), judges, weighing: Weighing::default() };
         scan.text(&raw);
         scan.words(&raw);

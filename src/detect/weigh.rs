@@ -70,6 +70,3 @@ fn id(category: Category) -> &'static str {
         Category::MaliciousCode => "model.malicious_code",
     }
 }
-
-/// Ids of what the model finds begin so.
-pub(super) const MODEL: &str = "model.";

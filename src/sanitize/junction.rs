@@ -68,9 +68,8 @@ fn across(scanner: &Scanner, tail: &str, between: &str, head: &str) -> Vec<Findi
     scanner.scan(&joined, 0, Class::Label, &mut findings);
     findings.retain(|finding| finding.span.start < tail.len() && finding.span.end > start);
     // What the model says is of both texts, each of which it judges for itself: here it only says how sure a rule is.
-    let of_model = |finding: &Finding| finding.rule.starts_with("model.");
-    if findings.iter().all(|finding| of_model(finding) || finding.category.is_sensitive()) {
-        findings.retain(|finding| !of_model(finding));
+    if findings.iter().all(|finding| finding.is_of_attack_model() || finding.category.is_sensitive()) {
+        findings.retain(|finding| !finding.is_of_attack_model());
     }
     for finding in &mut findings {
         finding.span = Span::new(0, finding.span.end - start);

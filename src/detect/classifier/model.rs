@@ -169,7 +169,7 @@ impl Table {
 
 /// The first of the two rows a feature may stand in, and its fingerprint, which is never zero.
 pub fn place(hash: u64, rows: usize) -> (usize, u8) {
-    ((hash as usize & (rows / 2 - 1)) * 2, ((hash >> 56) as u8).max(1))
+    ((hash as usize & (rows / 2).saturating_sub(1)) * 2, ((hash >> 56) as u8).max(1))
 }
 
 /// Feature hashes are hashes already.
