@@ -20,6 +20,8 @@ pub struct Rule {
     pub entity: Arc<str>,
     pub severity: Severity,
     pub confidence: f32,
+    /// An operator wrote it or set its confidence: the attack model may add to it and takes nothing away.
+    pub firm: bool,
     /// A provider's published token format: looked for in labels and inside decoded tokens too.
     pub published: bool,
     pub view: ViewKind,
@@ -100,21 +102,23 @@ impl RuleSet {
 
     /// Those and the rules of `(name, text)` files beside them.
     pub fn with_builtin(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
-        Self::read(&[BUILTIN, files].concat(), Model::known())
+        Self::read(BUILTIN, files, Model::known())
     }
 
     /// Parses `(name, text)` files; every problem of every file is reported.
     pub fn parse(files: &[(&str, &str)]) -> Result<Self, Vec<RuleProblem>> {
-        Self::read(files, Vec::new())
+        Self::read(&[], files, Vec::new())
     }
 
-    fn read(files: &[(&str, &str)], models: Vec<Model>) -> Result<Self, Vec<RuleProblem>> {
+    /// The rules of an operator's own files are firm: their examples are their measure, and the model has seen none of them.
+    fn read(builtin: &[(&str, &str)], own: &[(&str, &str)], models: Vec<Model>) -> Result<Self, Vec<RuleProblem>> {
         let (mut set, mut problems) = (RuleSet { models, ..RuleSet::default() }, Vec::new());
-        for (name, text) in files {
+        let files = builtin.iter().map(|file| (file, false)).chain(own.iter().map(|file| (file, true)));
+        for ((name, text), firm) in files {
             match toml::from_str::<RuleFile>(text) {
                 Ok(file) => {
                     file.rule.into_iter().for_each(|row| match row.into_rule() {
-                        Ok(rule) => set.rules.push(rule),
+                        Ok(rule) => set.rules.push(Rule { firm, ..rule }),
                         Err(mut found) => problems.append(&mut found),
                     });
                     set.allow.extend(file.allow);
@@ -226,6 +230,7 @@ impl Row {
             entity: self.entity.as_deref().unwrap_or(self.category.name()).into(),
             severity: self.severity,
             confidence: self.confidence,
+            firm: false,
             published: self.published,
             view: self.view.unwrap_or(words),
             trigger: self.gate.map_or(Trigger::Keywords(self.keywords), Trigger::Gate),
@@ -423,6 +428,27 @@ mod tests {
         assert!(of("regex", "(").starts_with("pii.test.badge: regex: "));
         assert!(of("allow", "(").starts_with("pii.test.badge: allow[1]: "));
         assert!(of("unless", r"(\w{999}){999}").starts_with("pii.test.badge: unless[0]: "));
+    }
+
+    #[test]
+    fn an_operators_rule_is_as_sure_as_it_says_whatever_the_model_makes_of_the_text() {
+        let row = r#"
+            [[rule]]
+            id = "injection.own.word"
+            category = "injection"
+            severity = "high"
+            confidence = 0.95
+            keywords = ["xylophone"]
+            regex = '\bxylophone\b'
+            examples = ["xylophone", "a xylophone", "xylophone it"]
+            negative_examples = ["xylo", "phone", "xylophones"]
+        "#;
+        let scanner = Scanner::compile(&RuleSet::with_builtin(&[("own.toml", row)]).expect("a row")).expect("compiles");
+        let mut findings = Vec::new();
+        let text = "My daughter plays the xylophone and likes the weather report. ".repeat(20);
+        scanner.scan(&text, 0, Class::Text, &mut findings);
+        let own = findings.iter().find(|finding| &*finding.rule == "injection.own.word").expect("found");
+        assert!(own.confidence >= 0.95, "{}", own.confidence);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The detectors, compiled, over each reading of the text. Decides nothing about what it finds.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::allow::Allowlist;
 use super::compiled::CompiledRule;
@@ -39,12 +40,16 @@ pub struct Scanner {
     text: Prefilter,
     words: Prefilter,
     pub models: Models,
+    /// Rules whose confidence is an operator's word.
+    firm: HashSet<Arc<str>>,
 }
 
 impl Scanner {
     /// Compiles every rule; all that do not compile are reported.
     pub fn compile(rules: &RuleSet) -> Result<Self, Vec<RuleProblem>> {
+        // So that the first text does not wait for them.
         mend::prepare();
+        classifier::shipped();
         let (mut text, mut words, mut problems) = (Vec::new(), Vec::new(), Vec::new());
         let allowlist = Allowlist::compile(rules.allow())?;
         for rule in rules.rules() {
@@ -63,6 +68,7 @@ impl Scanner {
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
             models: Models::new(rules.models(), &allowlist),
+            firm: rules.rules().iter().filter(|rule| rule.firm).map(|rule| rule.id.clone()).collect(),
         })
     }
 
@@ -237,7 +243,14 @@ impl Scan<'_> {
             self.found.into_iter().partition(|finding| finding.category.is_sensitive());
         attacks.sort_by(|a, b| (a.span, &a.rule).cmp(&(b.span, &b.rule)));
         attacks.dedup_by(|a, b| (a.span, &a.rule) == (b.span, &b.rule));
-        self.weighing.settle(classifier::shipped(), &self.scanner.models, text, self.from, &mut attacks);
+        let Scanner { models, firm, .. } = self.scanner;
+        self.weighing.settle(
+            classifier::shipped(),
+            models,
+            |rule| firm.contains(rule),
+            &mut attacks,
+            (text, self.from),
+        );
         findings.extend(overlap::fill(overlap::resolve(sensitive), names, text));
         findings.extend(attacks);
     }

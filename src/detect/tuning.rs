@@ -37,6 +37,7 @@ impl RuleSet {
         for rule in &mut self.rules {
             for own in overrides.iter().filter(|own| names(&own.id, &rule.id)) {
                 rule.confidence = own.confidence.unwrap_or(rule.confidence);
+                rule.firm |= own.confidence.is_some();
                 rule.severity = own.severity.unwrap_or(rule.severity);
             }
         }

@@ -26,14 +26,23 @@ impl Weighing {
         }
     }
 
-    /// Gives each attack found by rules the confidence of rules and model together, and adds what the model finds.
-    pub fn settle(self, model: &Classifier, models: &Models, text: &str, from: usize, attacks: &mut Vec<Finding>) {
+    /// Gives each attack found by rules the confidence of rules and model together, no less than its own if the rule `is_firm`,
+    /// and adds what the model finds in the text at or behind `from`.
+    pub fn settle(
+        self,
+        model: &Classifier,
+        models: &Models,
+        is_firm: impl Fn(&str) -> bool,
+        attacks: &mut Vec<Finding>,
+        (text, from): (&str, usize),
+    ) {
         let rules = added_up(attacks);
         let worst = self.worst();
         let together = worst.map_or(rules, |worst| model.scores(&worst, &rules));
         for finding in attacks.iter_mut() {
             let with_model = models.any(id(finding.category));
-            finding.confidence = if with_model { &together } else { &rules }[finding.category as usize];
+            let least = if is_firm(&finding.rule) { finding.confidence } else { 0.0 };
+            finding.confidence = if with_model { &together } else { &rules }[finding.category as usize].max(least);
         }
         let Some(worst) = worst else { return };
         let alone = model.scores(&worst, &[0.0; 6]);
