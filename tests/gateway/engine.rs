@@ -45,7 +45,7 @@ fn site(name: &str, more: &str) -> (Site, Directory) {
     directory.write("rules.toml", RULES.as_bytes());
     let rules = directory.0.join("rules.toml");
     let config = format!(
-        "[limits]\nhold = {HOLD}\n[rules]\nfiles = [{rules:?}]\n\
+        "[limits]\nhold = {HOLD}\n[rules]\nfiles = [{rules:?}]\ndisabled = [\"model.*\"]\n\
          [engine]\ndirectory = {:?}\nmax_tokens = 8\n{more}\n",
         directory.0
     );
