@@ -14,7 +14,6 @@ mod inspect;
 mod level;
 mod listen;
 mod metrics;
-mod offsets;
 mod openapi;
 mod reply;
 mod route;

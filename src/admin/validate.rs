@@ -13,11 +13,11 @@ use super::inspect::{Inspection, Verdict, off_the_reactor};
 use super::reply::JSON;
 use super::route::{Answer, Call, Endpoint, Input, Output, Route, schema_of};
 use super::semantics::SemanticFeatures;
-use super::{Refusal, Reply, body, offsets};
+use super::{Refusal, Reply, body};
 use crate::auth::Scope;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
-use crate::text::Span;
+use crate::text::{Span, offsets};
 
 pub(super) const ROUTE: Route = Route {
     method: Method::POST,

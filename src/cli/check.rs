@@ -12,6 +12,7 @@ use crate::detect::Category;
 use crate::load;
 use crate::policy::Level;
 use crate::sanitize::{self, Sanitized};
+use crate::text::offsets;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -49,8 +50,10 @@ impl Check {
 /// Offsets are in Unicode code points, end exclusive.
 fn verdict(judged: &Sanitized, level: Level, prompt: &str) -> Value {
     let report = &judged.report;
-    let code_points = |at: usize| prompt.get(..at).map_or(0, |before| before.chars().count());
-    let findings = judged.findings.iter().map(|(finding, action)| {
+    let spans: Vec<_> =
+        judged.findings.iter().map(|(finding, _)| offsets::on_boundaries(prompt, finding.span)).collect();
+    let findings = judged.findings.iter().zip(offsets::code_points(prompt, &spans));
+    let findings = findings.map(|((finding, action), (start, end))| {
         json!({
             "rule": &*finding.rule,
             "category": finding.category.name(),
@@ -58,8 +61,8 @@ fn verdict(judged: &Sanitized, level: Level, prompt: &str) -> Value {
             "severity": finding.severity,
             "confidence": finding.confidence,
             "action": action.name(),
-            "start": code_points(finding.span.start),
-            "end": code_points(finding.span.end),
+            "start": start,
+            "end": end,
         })
     });
     let scores: serde_json::Map<String, Value> = Category::ALL

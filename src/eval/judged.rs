@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
 use crate::sanitize::{Guard, Sanitized};
+use crate::text::offsets;
 
 /// One value for each of `Level::ALL`.
 pub type Level3<T> = [T; 3];
@@ -124,10 +125,14 @@ fn found(guard: &Guard, text: &str, findings: &[(Finding, Action)]) -> Vec<Found
         finding.confidence > guard.matrix.entities.of(&finding.entity).threshold.unwrap_or(of_category)
     };
     let sensitive = findings.iter().filter(|(finding, _)| finding.category.is_sensitive() && above(finding));
-    let code_points = |at: usize| text.get(..at).map_or(0, |before| before.chars().count());
+    let sensitive: Vec<_> = sensitive.collect();
+    let spans: Vec<_> = sensitive.iter().map(|(finding, _)| finding.span).collect();
+    let ranges = offsets::code_points(text, &spans);
     sensitive
-        .map(|(finding, action)| Found {
-            range: code_points(finding.span.start)..code_points(finding.span.end),
+        .into_iter()
+        .zip(ranges)
+        .map(|((finding, action), (start, end))| Found {
+            range: start..end,
             entity: finding.entity.clone(),
             secret: finding.category == Category::Secret,
             action: *action,

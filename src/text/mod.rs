@@ -7,6 +7,7 @@ pub mod entropy;
 pub mod fold;
 mod leet;
 pub mod mend;
+pub mod offsets;
 pub mod origin;
 mod segment;
 pub mod span;

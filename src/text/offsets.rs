@@ -1,14 +1,14 @@
 //! Byte offsets to offsets in Unicode code points, which is how Python and most clients count.
 
-use crate::text::Span;
+use super::Span;
 
 /// The smallest span on character boundaries around `span`.
-pub(super) fn on_boundaries(text: &str, span: Span) -> Span {
+pub fn on_boundaries(text: &str, span: Span) -> Span {
     Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end))
 }
 
 /// Start and end of each span, counted in code points. One pass over the text, whatever the spans.
-pub(super) fn code_points(text: &str, spans: &[Span]) -> Vec<(usize, usize)> {
+pub fn code_points(text: &str, spans: &[Span]) -> Vec<(usize, usize)> {
     let mut wanted: Vec<usize> = spans.iter().flat_map(|span| [span.start, span.end]).collect();
     wanted.sort_unstable();
     wanted.dedup();
