@@ -6,6 +6,15 @@ pub(super) fn kind(entity: &str) -> &str {
     KINDS.iter().find(|(_, entities)| entities.contains(&entity)).map_or(entity, |(kind, _)| kind)
 }
 
+/// The name Presidio has for an entity that it knows under another.
+pub(super) fn presidio(entity: &str) -> &str {
+    match entity {
+        "ADDRESS" | "STREET_ADDRESS" => "LOCATION",
+        "DATE_OF_BIRTH" => "DATE_TIME",
+        other => other,
+    }
+}
+
 /// Formats that a pattern and a checksum decide: counted together as `structured`.
 pub(super) const STRUCTURED: &[&str] =
     &["EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "US_SSN", "IP_ADDRESS", "URL", "US_DRIVER_LICENSE"];
@@ -38,3 +47,16 @@ const KINDS: &[(&str, &[&str])] = &[
     ("PHONE_NUMBER", &["PHONE_NUMBER", "PHONE"]),
     ("IBAN_CODE", &["IBAN_CODE", "IBAN"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_name_of_an_entity_is_of_the_same_kind() {
+        for entity in ["ADDRESS", "STREET_ADDRESS", "DATE_OF_BIRTH", "PERSON", "URL"] {
+            assert_eq!(kind(presidio(entity)), kind(entity), "{entity}");
+        }
+        assert_eq!((presidio("STREET_ADDRESS"), presidio("DATE_OF_BIRTH")), ("LOCATION", "DATE_TIME"));
+    }
+}

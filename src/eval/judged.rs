@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::entity::presidio;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
 use crate::sanitize::{Guard, Sanitized};
@@ -106,9 +107,9 @@ impl Found {
         self.action == Action::Mask
     }
 
-    /// Kinds of secrets are the project's own names; corpora know one.
+    /// Kinds of secrets are the project's own names; corpora know one, and for the rest Presidio's.
     pub fn shown_entity(&self) -> &str {
-        if self.secret { "SECRET" } else { &self.entity }
+        if self.secret { "SECRET" } else { presidio(&self.entity) }
     }
 }
 
