@@ -62,6 +62,11 @@ impl Models {
         self.0.iter().any(|(model, _)| model.id.starts_with(prefix))
     }
 
+    /// What the attack model finds, as far as it is in force.
+    pub(super) fn attacks(&self) -> impl Iterator<Item = &Model> {
+        self.0.iter().map(|(model, _)| model).filter(|model| !model.category.is_sensitive())
+    }
+
     /// What is left of a model's finding in `text`: nothing if its kind is switched off or its span allowed.
     pub fn admit(&self, mut finding: Finding, text: &str) -> Option<Finding> {
         let (model, excused) = self.0.iter().find(|(model, _)| model.id == finding.rule)?;

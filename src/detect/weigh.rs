@@ -2,7 +2,7 @@
 
 use super::classifier::{Classifier, Judgement};
 use super::finding::{Category, Finding, Severity};
-use super::models::Models;
+use super::models::{Model, Models};
 use super::score::added_up;
 use crate::text::Span;
 
@@ -40,19 +40,17 @@ impl Weighing {
         let worst = self.worst();
         let together = worst.map_or(rules, |worst| model.scores(&worst, &rules));
         for finding in attacks.iter_mut() {
-            let with_model = models.any(id(finding.category));
+            let with_model = models.attacks().any(|kind| kind.category == finding.category);
             let least = if is_firm(&finding.rule) { finding.confidence } else { 0.0 };
             finding.confidence = if with_model { &together } else { &rules }[finding.category as usize].max(least);
         }
-        let Some(worst) = worst else { return };
-        let alone = model.scores(&worst, &[0.0; 6]);
-        for category in Category::ALL.into_iter().filter(|category| !category.is_sensitive()) {
-            let span = if category == Category::MaliciousCode { self.code } else { self.attack };
-            let score = together[category as usize].max(alone[category as usize]);
+        for kind in models.attacks() {
+            let span = if kind.category == Category::MaliciousCode { self.code } else { self.attack };
+            let score = together[kind.category as usize];
             // What stands before `from` was judged with the window before.
             let span = span.filter(|(_, span)| span.end > from && !span.is_empty());
             if let Some(span) = span.map(|(_, span)| Span::new(span.start.max(from), span.end)) {
-                attacks.extend(models.admit(finding(category, score, span), text));
+                attacks.extend(models.admit(finding(kind, score, span), text));
             }
         }
     }
@@ -64,18 +62,7 @@ impl Weighing {
     }
 }
 
-fn finding(category: Category, confidence: f32, span: Span) -> Finding {
-    let (rule, entity) = (id(category).into(), category.name().into());
-    Finding { rule, category, entity, severity: Severity::High, confidence, span }
-}
-
-/// How the model's findings of a category are called.
-fn id(category: Category) -> &'static str {
-    match category {
-        Category::Secret | Category::Pii => "",
-        Category::Injection => "model.injection",
-        Category::Jailbreak => "model.jailbreak",
-        Category::PromptExtraction => "model.prompt_extraction",
-        Category::MaliciousCode => "model.malicious_code",
-    }
+fn finding(kind: &Model, confidence: f32, span: Span) -> Finding {
+    let (rule, entity) = (kind.id.clone(), kind.entity.clone());
+    Finding { rule, category: kind.category, entity, severity: Severity::High, confidence, span }
 }
