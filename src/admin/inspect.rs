@@ -78,6 +78,9 @@ fn verdicts(guard: &Guard, level: Level, report: &Report) -> Vec<Verdict> {
         threshold: guard.matrix.rule(level, category).threshold,
         action: action(&category),
     };
-    let named = |(category, score): &(Category, f32)| *score > 0.0 && (category.is_sensitive() || *score >= NOTABLE);
-    Category::ALL.into_iter().zip(report.scores).filter(named).map(verdict).collect()
+    let named = |verdict: &Verdict| {
+        verdict.score >= NOTABLE || verdict.action != Action::Allow || verdict.category.is_sensitive()
+    };
+    let found = Category::ALL.into_iter().zip(report.scores).filter(|(_, score)| *score > 0.0);
+    found.map(verdict).filter(named).collect()
 }

@@ -88,14 +88,22 @@ impl Report {
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     scores: [f32; 6],
-    rules: BTreeMap<(Category, Arc<str>), u64>,
+    rules: BTreeMap<(Category, Arc<str>), Count>,
+}
+
+/// Findings of one rule.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    findings: u64,
+    /// One of them at least is worth naming even if nothing comes of it.
+    notable: bool,
 }
 
 impl Tally {
     /// These and others of the same category and rule, as if they had one score.
     pub fn add(&mut self, other: Tally) {
         for (rule, count) in other.rules {
-            *self.rules.entry(rule).or_default() += count;
+            self.count(rule, count);
         }
         for (peak, score) in self.scores.iter_mut().zip(other.scores) {
             *peak = peak.max(score);
@@ -106,11 +114,18 @@ impl Tally {
     pub fn of(findings: &[Finding]) -> Option<Tally> {
         let attacks = || findings.iter().filter(|finding| !finding.category.is_sensitive());
         attacks().next()?;
-        let mut rules = BTreeMap::new();
-        for finding in attacks().filter(|finding| finding.is_notable()) {
-            *rules.entry((finding.category, finding.rule.clone())).or_default() += 1;
+        let mut tally = Tally { scores: scores(findings), rules: BTreeMap::new() };
+        for finding in attacks() {
+            let count = Count { findings: 1, notable: finding.is_notable() };
+            tally.count((finding.category, finding.rule.clone()), count);
         }
-        Some(Tally { scores: scores(findings), rules })
+        Some(tally)
+    }
+
+    fn count(&mut self, rule: (Category, Arc<str>), more: Count) {
+        let count = self.rules.entry(rule).or_default();
+        count.findings += more.findings;
+        count.notable |= more.notable;
     }
 
     /// The highest score of an attack.
@@ -125,7 +140,7 @@ impl Tally {
             let held = &mut self.scores[category as usize];
             *held = if category == strongest { score } else { held.min(score) };
         }
-        *self.rules.entry((strongest, rule.into())).or_default() += 1;
+        self.count((strongest, rule.into()), Count { findings: 1, notable: true });
     }
 
     /// The category with the highest score among those that were found.
@@ -204,7 +219,11 @@ impl Judge {
                 Action::Quarantine if fixed => Action::Block,
                 action => action,
             };
-            *self.report.findings.entry((*category, rule.clone(), action)).or_default() += count;
+            // The model scores every text: what is next to nothing and leads to nothing counts by its score alone.
+            if action == Action::Allow && !count.notable {
+                continue;
+            }
+            *self.report.findings.entry((*category, rule.clone(), action)).or_default() += count.findings;
             match action {
                 Action::Allow => {}
                 Action::Monitor => note(&mut self.report.would_block, *category),

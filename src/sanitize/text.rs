@@ -93,11 +93,45 @@ impl Pass<'_> {
         }
         self.output.extend_from_slice(&decided[sent..]);
         let base = self.window.base() as usize;
-        for (mut finding, action) in findings.into_iter().zip(actions).filter(|(finding, _)| finding.is_notable()) {
+        let named = |(finding, action): &(Finding, Action)| finding.is_notable() || *action != Action::Allow;
+        for (mut finding, action) in findings.into_iter().zip(actions).filter(named) {
             finding.span.start += base;
             finding.span.end += base;
             self.findings.push((finding, action));
         }
         self.window.consume();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Category, RuleSet, Scanner};
+    use crate::policy::{Matrix, Rule};
+
+    const HINT: &str = r#"
+        [[rule]]
+        id = "injection.test.hint"
+        category = "injection"
+        severity = "low"
+        confidence = 0.1
+        keywords = ["hint"]
+        regex = '\bhint\b'
+        examples = ["hint", "a hint", "hint it"]
+        negative_examples = ["hints", "hin", "thin"]
+    "#;
+
+    #[test]
+    fn a_threshold_below_what_is_worth_naming_is_a_threshold_all_the_same() {
+        let rules = RuleSet::parse(&[("hint.toml", HINT)]).expect("a rule");
+        let mut matrix = Matrix::default();
+        matrix.set(Level::High, Category::Injection, Rule { threshold: 0.05, action: Action::Block });
+        let guard = Guard::new(Scanner::compile(&rules).expect("it compiles"), matrix);
+        let refused = text(&guard, Level::High, "a hint of it");
+        assert_eq!(refused.report.blocked, [Category::Injection]);
+        assert_eq!((refused.findings.len(), refused.report.rules().len()), (1, 1));
+        let passed = text(&guard, Level::Medium, "a hint of it");
+        assert!(passed.report.blocked.is_empty() && passed.findings.is_empty() && passed.report.findings.is_empty());
+        assert!((passed.report.scores[Category::Injection as usize] - 0.1).abs() < 1e-6);
     }
 }
