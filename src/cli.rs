@@ -16,6 +16,7 @@ use clap::{Parser, Subcommand};
 use crate::config::Problems;
 use crate::detect::{RuleSet, Scanner};
 use crate::load;
+use crate::snapshot::Snapshot;
 
 /// An in-line gateway for LLM traffic: masks secrets and personal data, refuses dangerous prompts, changes nothing else.
 #[derive(Debug, Parser)]
@@ -107,6 +108,17 @@ fn check_config(path: &Path, strict: bool) -> bool {
         Err(problems) => {
             report(Some(path), &problems);
             false
+        }
+    }
+}
+
+/// What prompts are judged by; what is wrong with the configuration is said.
+fn snapshot(path: Option<&Path>) -> Option<Snapshot> {
+    match load::config(path).and_then(|loaded| load::snapshot(loaded.config)) {
+        Ok(snapshot) => Some(snapshot),
+        Err(problems) => {
+            report(path, &problems);
+            None
         }
     }
 }

@@ -7,9 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{FAILED, UNREADABLE, report, say};
+use super::{FAILED, UNREADABLE, say, snapshot};
 use crate::detect::Category;
-use crate::load;
 use crate::policy::Level;
 use crate::sanitize::{self, Sanitized};
 use crate::text::offsets;
@@ -26,14 +25,7 @@ pub(super) struct Check {
 
 impl Check {
     pub fn run(&self) -> ExitCode {
-        let loaded = load::config(self.config.as_deref());
-        let snapshot = match loaded.and_then(|loaded| load::snapshot(loaded.config)) {
-            Ok(snapshot) => snapshot,
-            Err(problems) => {
-                report(self.config.as_deref(), &problems);
-                return ExitCode::from(UNREADABLE);
-            }
-        };
+        let Some(snapshot) = snapshot(self.config.as_deref()) else { return ExitCode::from(UNREADABLE) };
         let mut prompt = String::new();
         if let Err(error) = io::stdin().read_to_string(&mut prompt) {
             say(io::stderr(), &format!("standard input: {error}"));

@@ -8,9 +8,8 @@ use std::time::Instant;
 
 use clap::Args;
 
-use super::{UNREADABLE, report, say};
+use super::{UNREADABLE, say, snapshot};
 use crate::eval::{Judged, Report, Row};
-use crate::load;
 use crate::policy::Level;
 use crate::sanitize::{self, Guard};
 
@@ -35,14 +34,7 @@ pub(super) struct Eval {
 
 impl Eval {
     pub fn run(&self) -> ExitCode {
-        let loaded = load::config(self.config.as_deref());
-        let snapshot = match loaded.and_then(|loaded| load::snapshot(loaded.config)) {
-            Ok(snapshot) => snapshot,
-            Err(problems) => {
-                report(self.config.as_deref(), &problems);
-                return ExitCode::from(UNREADABLE);
-            }
-        };
+        let Some(snapshot) = snapshot(self.config.as_deref()) else { return ExitCode::from(UNREADABLE) };
         match self.evaluate(&snapshot.guard) {
             Ok(report) => {
                 let text = if self.json { serde_json::to_string_pretty(&report).ok() } else { Some(report.to_text()) };

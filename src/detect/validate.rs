@@ -13,6 +13,8 @@ pub use random::looks_random;
 
 use serde::Deserialize;
 
+pub(super) use number::MONTHS;
+
 /// The check a rule names with `validator = "..."`. Sources of the algorithms stand at each function.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,6 +2,7 @@
 
 use super::scene::Scene;
 use super::token::{Gap, Shape};
+use crate::detect::validate::MONTHS;
 use crate::text::Span;
 
 /// Spans of the dates of a text, in order and without overlap.
@@ -120,20 +121,6 @@ fn is_month_name(scene: &Scene, at: usize) -> bool {
         && (MONTHS.iter().any(|month| named(month)) || word.eq_ignore_ascii_case("sept"))
 }
 
-const MONTHS: [&str; 12] = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-];
 const BEFORE_A_YEAR: [&str; 10] = ["in", "since", "from", "until", "till", "of", "by", "year", "before", "after"];
 
 #[cfg(test)]

@@ -139,7 +139,8 @@ fn is_month_name(part: &str) -> bool {
     lower.len() > 2 && MONTHS.iter().any(|month| month.starts_with(&lower) || lower == "sept")
 }
 
-const MONTHS: &[&str] = &[
+/// In small letters.
+pub const MONTHS: &[&str] = &[
     "january",
     "february",
     "march",
