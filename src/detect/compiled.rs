@@ -6,7 +6,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input, meta};
 
 use super::Category;
-use super::near::Seen;
+use super::near::{Seen, Sight};
 use super::reach;
 use super::rule::{Rule, RuleProblem, ViewKind};
 use crate::text::{Span, entropy, fold};
@@ -90,7 +90,7 @@ impl CompiledRule {
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
         let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
         let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
-        (whole, span.filter(|_| !self.vetoed(bytes, whole)).map_or(Judged::Refused, Judged::Finding))
+        (whole, span.filter(|_| !self.vetoed(bytes, whole, seen.sight)).map_or(Judged::Refused, Judged::Finding))
     }
 
     /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
@@ -114,8 +114,9 @@ impl CompiledRule {
         (all.unwrap_or(whole), self.secret.map_or(all, group), negated)
     }
 
-    fn vetoed(&self, bytes: &[u8], whole: Span) -> bool {
-        let around = &bytes[whole.start.saturating_sub(AROUND)..(whole.end + AROUND).min(bytes.len())];
+    fn vetoed(&self, bytes: &[u8], whole: Span, sight: Sight) -> bool {
+        let behind = if sight == Sight::Both { AROUND } else { 0 };
+        let around = &bytes[whole.start.saturating_sub(AROUND)..(whole.end + behind).min(bytes.len())];
         self.unless.iter().any(|pattern| pattern.is_match(around))
     }
 

@@ -5,6 +5,7 @@ pub mod classifier;
 mod compiled;
 pub mod finding;
 mod gate;
+pub mod growing;
 mod literals;
 mod marks;
 pub mod models;

@@ -31,7 +31,7 @@ impl Near {
     pub(super) fn accepts(self, text: &str, span: Span, seen: &mut Seen) -> bool {
         let before = seen.before(text, span.start);
         match self {
-            Near::Credential => before.credential() || credential_behind(text, span.end),
+            Near::Credential => before.credential() || (seen.sight == Sight::Both && credential_behind(text, span.end)),
             Near::Assigned => before.assigned(),
             Near::Vendor => before.vendor(),
             Near::VendorAssigned => before.vendor() && (before.assigned() || before.given_to_vendor()),
@@ -56,11 +56,27 @@ impl Near {
 
 /// What stands before the latest places of one text: several rules ask about the same token.
 #[derive(Debug, Default)]
-pub(super) struct Seen([Option<(usize, Before)>; SEEN]);
+pub(super) struct Seen {
+    places: [Option<(usize, Before)>; SEEN],
+    pub sight: Sight,
+}
+
+/// To which side of a match its surroundings are looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Sight {
+    #[default]
+    Both,
+    /// What stands behind it is not written yet, and nobody waits for it.
+    Before,
+}
 
 impl Seen {
+    pub fn new(sight: Sight) -> Self {
+        Seen { sight, ..Seen::default() }
+    }
+
     fn before(&mut self, text: &str, at: usize) -> Before {
-        let Some(known) = self.0.get_mut(at % SEEN) else { return Before::of(text, at) };
+        let Some(known) = self.places.get_mut(at % SEEN) else { return Before::of(text, at) };
         match known {
             Some((place, before)) if *place == at => *before,
             _ => known.insert((at, Before::of(text, at))).1,

@@ -10,7 +10,7 @@ use super::compiled::CompiledRule;
 use super::gate;
 use super::literals::Finder;
 use super::marks::{self, Marks};
-use super::near::{self, Seen};
+use super::near::{self, Seen, Sight};
 use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
@@ -81,10 +81,11 @@ impl Prefilter {
         &self,
         text: &str,
         from: usize,
+        sight: Sight,
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
-        let mut seen = Seen::default();
+        let mut seen = Seen::new(sight);
         for (index, region) in self.regions(text, applies) {
             let rule = &self.rules[index];
             if region.end > from {

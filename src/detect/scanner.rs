@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::allow::Allowlist;
 use super::compiled::CompiledRule;
 use super::finding::ATTACK_MODEL;
+use super::growing::Growing;
 use super::models::Models;
+use super::near::Sight;
 use super::prefilter::Prefilter;
 use super::rule::{RuleProblem, RuleSet, ViewKind};
 use super::weigh::Weighing;
@@ -40,6 +42,8 @@ pub struct Scanner {
     text: Prefilter,
     words: Prefilter,
     pub models: Models,
+    /// What at the end of a text could become a finding.
+    pub growing: Growing,
     /// Rules whose confidence is an operator's word.
     firm: HashSet<Arc<str>>,
 }
@@ -68,6 +72,7 @@ impl Scanner {
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
             models: Models::new(rules.models(), &allowlist),
+            growing: Growing::compile(rules.rules()).map_err(|problem| vec![problem])?,
             firm: rules.rules().iter().filter(|rule| rule.firm).map(|rule| rule.id.clone()).collect(),
         })
     }
@@ -88,8 +93,7 @@ impl Scanner {
         let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
         let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
 
-        let judges = self.models.any(ATTACK_MODEL);
-        let mut scan = Scan { scanner: self, class, from, found: Vec::new(), judges, weighing: Weighing::default() };
+        let mut scan = Scan::new(self, class, from);
         scan.text(&raw);
         scan.words(&raw);
         if let Some(escaped) = &escaped {
@@ -117,6 +121,32 @@ impl Scanner {
             }
         }
         scan.finish(self.names(text, from, class), text, findings);
+    }
+
+    /// Appends what is sensitive in `text`, of which more may follow: what is found in a word that is complete does not depend
+    /// on what does. Findings are in order and without overlap.
+    pub fn scan_answer(&self, text: &str, findings: &mut Vec<Finding>) {
+        let escaped = unescape(text, Escapes::Backslash);
+        let once = unescape(text, Escapes::All);
+        let raw = Reading::of(text, 0);
+        let plain = raw.through(escaped.as_ref());
+        let shown = fold::compat(plain.text);
+        let coded = decode::tokens(text, false);
+        let mut scan = Scan { sight: Sight::Before, ..Scan::new(self, Class::Text, 0) };
+        scan.text(&raw);
+        if let Some(escaped) = &escaped {
+            scan.changed(&raw, escaped, Scan::text);
+        }
+        if let Some(shown) = &shown {
+            scan.changed(&plain, shown, Scan::text);
+        }
+        if let Some(once) = once.as_ref().filter(|once| once.text() != plain.text) {
+            scan.changed(&raw, once, Scan::label);
+        }
+        if let Some(coded) = &coded {
+            scan.published(&raw.inside(coded));
+        }
+        findings.extend(overlap::resolve(scan.found));
     }
 
     /// What the tagger names.
@@ -163,6 +193,7 @@ impl<'t> Reading<'t> {
 struct Scan<'s> {
     scanner: &'s Scanner,
     class: Class,
+    sight: Sight,
     from: usize,
     found: Vec<Finding>,
     /// Whether the attack model is in force.
@@ -170,7 +201,12 @@ struct Scan<'s> {
     weighing: Weighing,
 }
 
-impl Scan<'_> {
+impl<'s> Scan<'s> {
+    fn new(scanner: &'s Scanner, class: Class, from: usize) -> Self {
+        let (sight, judges) = (Sight::Both, scanner.models.any(ATTACK_MODEL));
+        Scan { scanner, class, sight, from, found: Vec::new(), judges, weighing: Weighing::default() }
+    }
+
     /// Reads what `view` has changed in `reading`, and what stands around it: elsewhere nothing new can be found.
     fn changed(&mut self, reading: &Reading, view: &View, read: impl Fn(&mut Self, &Reading)) {
         for place in view.changes(AROUND) {
@@ -181,6 +217,11 @@ impl Scan<'_> {
     fn text(&mut self, reading: &Reading) {
         let class = self.class;
         self.run(&self.scanner.text, reading, |rule| applies(rule, class));
+    }
+
+    /// What cannot be mistaken for anything else.
+    fn label(&mut self, reading: &Reading) {
+        self.run(&self.scanner.text, reading, |rule| applies(rule, Class::Label));
     }
 
     /// Escaped or encoded text: attacks and formats that cannot be mistaken, since what decodes is often no text at all.
@@ -226,16 +267,23 @@ impl Scan<'_> {
     }
 
     fn run(&mut self, prefilter: &Prefilter, reading: &Reading, applies: impl Fn(&CompiledRule) -> bool) {
-        let (from, found) = (self.from, &mut self.found);
+        let (from, sight, found) = (self.from, self.sight, &mut self.found);
+        let wanted = |rule: &CompiledRule| sight == Sight::Both || rule.rule.category.is_sensitive();
         if reading.from >= reading.text.len() {
             return;
         }
-        prefilter.scan(reading.text, reading.from, applies, |rule, span| {
-            let source = reading.source(span);
-            if source.end > from {
-                found.push(finding(rule, Span::new(source.start.max(from), source.end)));
-            }
-        });
+        prefilter.scan(
+            reading.text,
+            reading.from,
+            sight,
+            |rule| wanted(rule) && applies(rule),
+            |rule, span| {
+                let source = reading.source(span);
+                if source.end > from {
+                    found.push(finding(rule, Span::new(source.start.max(from), source.end)));
+                }
+            },
+        );
     }
 
     fn finish(self, names: Vec<Finding>, text: &str, findings: &mut Vec<Finding>) {

@@ -1,0 +1,247 @@
+//! What at the end of a text could still become a finding when more of it comes. Finds nothing itself.
+//!
+//! Most of what rules find has no space in it, so the last word of a text is enough to wait for. The patterns of the others
+//! run as automata, from every place where one of them could begin: while one is alive behind what leads to its finding,
+//! that finding may have begun.
+
+use regex_automata::hybrid::dfa::{Cache, DFA};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::PatternID;
+use regex_automata::{Anchored, Input, MatchKind};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+use super::rule::{Rule, RuleProblem, ViewKind};
+use super::scanner::CONTEXT;
+
+/// The patterns whose findings may hold spaces, each in two parts: what leads to the finding, and from there on.
+#[derive(Clone, Debug)]
+pub struct Growing {
+    leads: DFA,
+    rests: DFA,
+}
+
+/// What a search needs beside the automata. One for each text that is read at the same time.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    leads: Cache,
+    rests: Cache,
+}
+
+/// How much of the end of a text may wait, in bytes: no rule's finding is longer.
+pub const LONGEST: usize = 8 * 1024;
+
+impl Growing {
+    pub(super) fn compile(rules: &[Rule]) -> Result<Self, RuleProblem> {
+        let sensitive = rules.iter().filter(|rule| rule.category.is_sensitive() && rule.view == ViewKind::Text);
+        let (leads, rests): (Vec<Hir>, Vec<Hir>) = sensitive.filter_map(|rule| parts(&rule.regex)).unzip();
+        let problem = |error| RuleProblem {
+            rule: "rules".to_owned(),
+            problem: format!("their patterns are too large together: {error}"),
+        };
+        let automaton = |patterns: &[Hir]| automaton(patterns).map_err(problem);
+        Ok(Growing { leads: automaton(&leads)?, rests: automaton(&rests)? })
+    }
+
+    pub fn memory(&self) -> Memory {
+        Memory { leads: self.leads.create_cache(), rests: self.rests.create_cache() }
+    }
+
+    /// From where on `text[from..]` could still become a finding; its length if nothing could. What leads to a finding may
+    /// stand before `from`.
+    pub fn start(&self, text: &str, from: usize, memory: &mut Memory) -> usize {
+        let mut earliest = last_word(text).max(from);
+        for at in from.saturating_sub(CONTEXT)..text.len() {
+            if at >= earliest {
+                break;
+            }
+            earliest = self.grows(text, at, from, earliest, memory);
+        }
+        text.floor_char_boundary(earliest).max(from)
+    }
+
+    /// The earliest place before `earliest`, not before `from`, where the finding of a pattern that begins at `at` may have
+    /// begun, if it has not ended before the end of the text.
+    fn grows(&self, text: &str, at: usize, from: usize, mut earliest: usize, memory: &mut Memory) -> usize {
+        let input = Input::new(text).range(at..).anchored(Anchored::Yes);
+        let Ok(mut state) = self.leads.start_state_forward(&mut memory.leads, &input) else { return at.max(from) };
+        for (place, byte) in text.bytes().enumerate().skip(at) {
+            if place >= earliest {
+                break;
+            }
+            // An automaton without room for what it has read takes the text for one that waits.
+            let Ok(next) = self.leads.next_state(&mut memory.leads, state, byte) else { return at.max(from) };
+            state = next;
+            if state.is_dead() {
+                break;
+            }
+            if state.is_match() && place >= from {
+                let patterns = self.leads.match_len(&memory.leads, state);
+                let mut led = (0..patterns).map(|index| self.leads.match_pattern(&memory.leads, state, index));
+                if led.any(|pattern| self.is_alive(text, place, pattern, &mut memory.rests)) {
+                    earliest = place;
+                }
+            }
+        }
+        earliest
+    }
+
+    /// Whether the rest of a pattern, begun here, has neither failed nor ended before the end of the text.
+    fn is_alive(&self, text: &str, at: usize, pattern: PatternID, memory: &mut Cache) -> bool {
+        let input = Input::new(text).range(at..).anchored(Anchored::Pattern(pattern));
+        let Ok(mut state) = self.rests.start_state_forward(memory, &input) else { return true };
+        for byte in &text.as_bytes()[at..] {
+            if state.is_dead() {
+                return false;
+            }
+            let Ok(next) = self.rests.next_state(memory, state, *byte) else { return true };
+            state = next;
+        }
+        !state.is_dead()
+    }
+}
+
+fn automaton(patterns: &[Hir]) -> Result<DFA, String> {
+    let nfa = thompson::Compiler::new()
+        .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(NFA)))
+        .build_many_from_hir(patterns)
+        .map_err(|error| error.to_string())?;
+    let config = DFA::config()
+        .match_kind(MatchKind::All)
+        .starts_for_each_pattern(true)
+        .cache_capacity(CACHE)
+        .skip_cache_capacity_check(true);
+    DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())
+}
+
+/// Where the last run without white space begins.
+fn last_word(text: &str) -> usize {
+    text.trim_end_matches(|c: char| !c.is_whitespace()).len()
+}
+
+/// What leads to a pattern's finding, and the rest of it; nothing if the rest is a word and at most the byte behind it. One
+/// that cannot be read is not asked for here: it does not compile.
+fn parts(pattern: &str) -> Option<(Hir, Hir)> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
+    let at = |parts: &[Hir]| parts.iter().position(|part| secret(part).is_some()).filter(|_| secret(&hir).is_some());
+    let (lead, found, behind) = match hir.kind() {
+        HirKind::Concat(parts) => match at(parts) {
+            Some(at) => (parts[..at].to_vec(), parts[at].clone(), parts[at + 1..].to_vec()),
+            None => (Vec::new(), hir.clone(), Vec::new()),
+        },
+        _ => (Vec::new(), hir.clone(), Vec::new()),
+    };
+    let behind = Hir::concat(behind);
+    let short = behind.properties().maximum_len().is_some_and(|most| most <= 1);
+    let waits = holds_space(&found) || (!short && holds_space(&behind));
+    waits.then(|| (Hir::concat(lead), Hir::concat(vec![found, behind])))
+}
+
+/// The group `secret`.
+fn secret(hir: &Hir) -> Option<Hir> {
+    match hir.kind() {
+        HirKind::Capture(group) if group.name.as_deref() == Some("secret") => Some((*group.sub).clone()),
+        HirKind::Capture(group) => secret(&group.sub),
+        HirKind::Repetition(repeated) => secret(&repeated.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().find_map(secret),
+        _ => None,
+    }
+}
+
+fn holds_space(hir: &Hir) -> bool {
+    let is_space = |byte: u8| byte.is_ascii_whitespace();
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.iter().any(|byte| is_space(*byte)),
+        HirKind::Class(Class::Bytes(class)) => class.iter().any(|range| (range.start()..=range.end()).any(is_space)),
+        HirKind::Class(Class::Unicode(_)) => true,
+        HirKind::Capture(group) => holds_space(&group.sub),
+        HirKind::Repetition(repeated) => holds_space(&repeated.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(holds_space),
+        HirKind::Empty | HirKind::Look(_) => false,
+    }
+}
+
+const CACHE: usize = 4 << 20;
+const NFA: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use crate::detect::{Finding, RuleSet, Scanner};
+
+    fn scanner() -> Scanner {
+        Scanner::compile(&RuleSet::builtin().expect("the shipped rules parse")).expect("and compile")
+    }
+
+    /// With their marks, as they are: those are punctuation like any other.
+    fn examples(rules: &RuleSet) -> impl Iterator<Item = (&str, &str)> {
+        let sensitive = rules.rules().iter().filter(|rule| rule.category.is_sensitive());
+        sensitive.flat_map(|rule| rule.examples.iter().map(|example| (&*rule.id, &**example)))
+    }
+
+    fn found(scanner: &Scanner, text: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        scanner.scan_answer(text, &mut findings);
+        findings
+    }
+
+    #[test]
+    fn whatever_a_rule_finds_is_waited_for_from_its_beginning_on() {
+        let (scanner, rules) = (scanner(), RuleSet::builtin().expect("the shipped rules"));
+        let mut memory = scanner.growing.memory();
+        let examples = examples(&rules);
+        let mut lost = Vec::new();
+        for (rule, example) in examples {
+            for finding in found(&scanner, example) {
+                let cuts = (finding.span.start + 1..finding.span.end).filter(|cut| example.is_char_boundary(*cut));
+                let early = |cut: &usize| scanner.growing.start(&example[..*cut], 0, &mut memory) > finding.span.start;
+                if let Some(cut) = cuts.into_iter().find(early) {
+                    lost.push(format!("{rule} as {}: {}|{}", finding.rule, &example[..cut], &example[cut..]));
+                }
+            }
+        }
+        assert!(lost.is_empty(), "{} of them:\n{}", lost.len(), lost.join("\n"));
+    }
+
+    #[test]
+    fn what_is_found_in_complete_words_stays_whatever_follows() {
+        let (scanner, rules) = (scanner(), RuleSet::builtin().expect("the shipped rules"));
+        let mut memory = scanner.growing.memory();
+        let examples = examples(&rules);
+        let mut changed = Vec::new();
+        for (rule, example) in examples {
+            let text = format!("{example} and then the weather was fine.\nNothing more is said of it here. ");
+            let whole = found(&scanner, &text);
+            for cut in (1..=example.len() + 8).filter(|cut| text.is_char_boundary(*cut)) {
+                let start = scanner.growing.start(&text[..cut], 0, &mut memory);
+                let decided = |findings: Vec<Finding>| -> Vec<_> {
+                    findings.into_iter().filter(|f| f.span.start < start).map(|f| f.span).collect()
+                };
+                let (cut_short, all) = (decided(found(&scanner, &text[..cut])), decided(whole.clone()));
+                if cut_short != all {
+                    changed.push(format!("{rule}: {}|{} {cut_short:?} {all:?}", &text[..cut], &text[cut..]));
+                    break;
+                }
+            }
+        }
+        assert!(changed.is_empty(), "{} of them:\n{}", changed.len(), changed.join("\n"));
+    }
+
+    #[test]
+    fn prose_is_not_waited_for_between_words() {
+        let scanner = scanner();
+        let mut memory = scanner.growing.memory();
+        let text = "The quick brown fox, who had slept until 9 in the morning, jumped over 12 lazy dogs. In 2024 they moved to \
+                    London and told nobody. Here is a list:\n1. Open the file.\n2. Read it. \"Why?\" she said - it's (quite) \
+                    simple; call `main()` twice, then return 42.\n";
+        let ends = text.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at + 1);
+        let (mut words, mut waited) = (0, Vec::new());
+        for end in ends {
+            words += 1;
+            let start = scanner.growing.start(&text[..end], 0, &mut memory);
+            if start < end {
+                waited.push(&text[start..end]);
+            }
+        }
+        assert!(waited.len() * 8 < words, "{} of {words}: {waited:?}", waited.len());
+    }
+}
