@@ -2,9 +2,12 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::config::{self, Config, Loaded, Problem, Problems};
+use crate::policy::TokenKey;
 use crate::sanitize::consult::Engine;
 use crate::snapshot::Snapshot;
 
@@ -66,10 +69,21 @@ pub fn snapshot_with(config: Config, engine: Option<Arc<dyn Engine>>) -> Result<
         return Err(Problems(problems));
     }
     let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-    let snapshot = Snapshot::build(config, &files)?;
+    let snapshot = Snapshot::build(config, &files)?.with_token_key(token_secret());
     Ok(match engine {
         Some(engine) => snapshot.consulting(engine),
         None => snapshot,
+    })
+}
+
+/// A secret of this process for placeholders, where the configuration has none: the same after it was read again.
+fn token_secret() -> &'static [u8] {
+    static SECRET: OnceLock<[u8; TokenKey::SHORTEST]> = OnceLock::new();
+    SECRET.get_or_init(|| {
+        let mut secret = [0; TokenKey::SHORTEST];
+        // The operating system's source of randomness only fails where nothing else of TLS would work either.
+        SystemRandom::new().fill(&mut secret).expect("the system gives random bytes");
+        secret
     })
 }
 

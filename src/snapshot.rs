@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Principal};
 use crate::codec::Plan;
-use crate::config::{Config, Problem, Problems, Route};
+use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
+use crate::policy::{Mint, TokenKey};
 use crate::sanitize::consult::{Engine, Second};
 use crate::sanitize::{Guard, Limits, Verdicts};
 
@@ -16,6 +17,8 @@ use crate::sanitize::{Guard, Limits, Verdicts};
 pub struct Snapshot {
     pub config: Config,
     pub guard: Arc<Guard>,
+    /// What placeholders are made with that can be undone; without one they are for good.
+    pub token_key: Option<Arc<TokenKey>>,
     pub authenticator: Authenticator,
     /// By name of the wire format, for the formats that routes use.
     plans: HashMap<&'static str, Arc<Plan>>,
@@ -36,7 +39,9 @@ impl Snapshot {
         match (scanner, config.auth.authenticator(), plans(&config)) {
             (Ok((scanner, rule_counts)), Ok(authenticator), Ok(plans)) => {
                 let guard = Guard::new(scanner, config.security.matrix.clone());
-                Ok(Snapshot { config, guard: Arc::new(guard), authenticator, plans, rule_counts })
+                let key = |secret: &Secret| Arc::new(TokenKey::new(secret.expose().as_bytes(), config.tokens.epoch));
+                let token_key = config.tokens.key.as_ref().map(key);
+                Ok(Snapshot { config, guard: Arc::new(guard), token_key, authenticator, plans, rule_counts })
             }
             (scanner, authenticator, plans) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
@@ -44,6 +49,21 @@ impl Snapshot {
                 Err(Problems(rules.chain(auth).chain(plans.err()).collect()))
             }
         }
+    }
+
+    /// This snapshot with a key for its placeholders, where its configuration has none.
+    pub fn with_token_key(mut self, secret: &[u8]) -> Self {
+        let epoch = self.config.tokens.epoch;
+        self.token_key.get_or_insert_with(|| Arc::new(TokenKey::new(secret, epoch)));
+        self
+    }
+
+    /// How the placeholders of a caller's request on a route are made, if answers may undo them.
+    pub fn mint(&self, route: &Route, principal: &Principal) -> Option<Mint> {
+        let for_good =
+            route.placeholders == Placeholders::Mask || self.config.tokens.mask_clients.contains(&principal.client_id);
+        let key = self.token_key.clone().filter(|_| !for_good)?;
+        Some(Mint { key, tenant: principal.tenant.as_str().into() })
     }
 
     /// This snapshot with a store, empty, for what its scanner finds.

@@ -179,7 +179,9 @@ fn attack_warning(level: Level, verdict: Verdict) -> String {
         Action::Block => write!(warning, "threshold {threshold:.2}): refused at level {level}."),
         Action::Quarantine => write!(warning, "threshold {threshold:.2}): withheld at level {level}."),
         Action::Monitor => write!(warning, "threshold {threshold:.2}): only monitored at level {level}."),
-        Action::Allow | Action::Mask => write!(warning, "not above {threshold:.2}): allowed at level {level}."),
+        Action::Allow | Action::Tokenize | Action::Mask => {
+            write!(warning, "not above {threshold:.2}): allowed at level {level}.")
+        }
     };
     // Writing to a string does not fail.
     rest.map_or_else(|_| String::new(), |()| warning)

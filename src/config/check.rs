@@ -47,8 +47,14 @@ pub(super) fn cell(section: &Section, category: Category, rule: Rule) {
 }
 
 pub(super) fn attack_action(section: &Section, action: Action) {
-    if action == Action::Mask {
+    if action.replaces() {
         section.problem("action", "only secret and pii have spans to mask; use monitor, quarantine or block");
+    }
+}
+
+pub(super) fn answer_action(section: &Section, action: Action) {
+    if matches!(action, Action::Tokenize | Action::Quarantine) {
+        section.problem("action", "what the model made up has nothing to give back; use allow, monitor, mask or block");
     }
 }
 
@@ -85,7 +91,8 @@ pub(super) fn levels(matrix: &Matrix, source: &Source) {
                 continue;
             }
             let path = format!("security.levels.{strict}.{category}");
-            if high.action < low.action {
+            let both_hide = high.action.replaces() && low.action.replaces();
+            if high.action < low.action && !both_hide {
                 let text = format!("{} is laxer than {} at level {lax}", high.action.name(), low.action.name());
                 source.problem(format!("{path}.action"), text);
             }

@@ -16,6 +16,7 @@ mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod upstream;
 mod value;
 
@@ -33,6 +34,7 @@ pub use pattern::{Params, Pattern, Template};
 pub use problem::{Problem, Problems};
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
+pub use tokens::{Placeholders, Sinks, Tokens};
 pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
 
 /// The shipped configuration, which is also the default one.
@@ -49,6 +51,7 @@ pub struct Config {
     pub timeouts: Timeouts,
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: RouteTable,
+    pub tokens: Tokens,
     pub rules: Rules,
     pub engine: Engine,
     pub audit: Audit,
@@ -142,6 +145,12 @@ pub struct Limits {
     pub key: usize,
     /// An identifier that is passed unread; longer ones are inspected.
     pub name: usize,
+    /// One event of a streamed answer, or a whole answer that is no stream.
+    pub event: usize,
+    /// How long what is held back of an answer may leave the caller without a sign of life, where the stream has one.
+    pub hold_ping: Duration,
+    /// How long it may be held at all before it is judged as it stands.
+    pub hold_time: Duration,
     /// What is remembered of texts scanned before, in all; 0 for nothing.
     pub verdict_cache: usize,
     /// Decoded bytes for each byte of a compressed request body.

@@ -11,8 +11,8 @@ use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
 use super::value::Size;
 use super::{
-    Admin, Audit, Config, Gateway, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED, Security, Timeouts, Tls,
-    auth, check, engine, rows, upstream,
+    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED,
+    Security, Timeouts, Tls, auth, check, engine, rows, tokens, upstream,
 };
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
@@ -54,6 +54,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let limits = limits(root.section("limits"));
     let timeouts = timeouts(root.section("timeouts"));
     let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts));
+    let (tokens, tenant_claim) = tokens::read(root.section("tokens"));
     let rules = rules(root.section("rules"));
     let engine = engine::read(root.section("engine"));
     let audit = audit(root.section("audit"));
@@ -62,9 +63,26 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     check::listeners(&gateway, &admin, source);
     check::levels(&security.matrix, source);
     check::limits(&limits, source);
-    let auth = auth?;
+    let mut auth = auth?;
+    if let AuthMode::Jwt(Jwt { rules, .. }) | AuthMode::Hmac(Hmac { rules, .. }) = &mut auth.mode {
+        rules.tenant_claim = tenant_claim;
+    }
     check::tokens(&auth, &gateway, &admin, source);
-    Some(Config { gateway, admin, auth, security, limits, timeouts, upstreams, routes, rules, engine, audit, log })
+    Some(Config {
+        gateway,
+        admin,
+        auth,
+        security,
+        limits,
+        timeouts,
+        upstreams,
+        routes,
+        tokens,
+        rules,
+        engine,
+        audit,
+        log,
+    })
 }
 
 fn gateway(section: Section) -> Gateway {
@@ -115,6 +133,7 @@ fn security(section: Section) -> Security {
     check::threshold_at(&section, "watch", matrix.watch);
     entities(section.section("entities"), &mut matrix.entities);
     origins(section.section("origins"), &mut matrix.origins);
+    answers(section.section("answers"), &mut matrix);
     section.finish();
     Security { level, matrix }
 }
@@ -150,7 +169,7 @@ fn entities(section: Section, entities: &mut Entities) {
             action: entity.read("action").or(default.action),
         };
         check::threshold(&entity, rule.threshold.unwrap_or_default());
-        check::span_action(&entity, rule.action.unwrap_or(Action::Mask));
+        check::span_action(&entity, rule.action.unwrap_or(Action::Tokenize));
         entity.finish();
         entities.set(&name, rule);
     }
@@ -175,6 +194,19 @@ fn origins(section: Section, origins: &mut Origins) {
     section.finish();
 }
 
+/// What is done otherwise in what the model says.
+fn answers(section: Section, matrix: &mut Matrix) {
+    for category in Category::ALL.into_iter().filter(|category| category.is_sensitive()) {
+        let cell = section.section(category.name());
+        let own = Override { threshold: cell.read("threshold"), action: cell.read("action") };
+        check::threshold(&cell, own.threshold.unwrap_or_default());
+        check::answer_action(&cell, own.action.unwrap_or(Action::Mask));
+        cell.finish();
+        matrix.set_answer(category, own);
+    }
+    section.finish();
+}
+
 fn leniency(section: &Section) -> (Option<f32>, Option<Action>) {
     let (threshold, action) = (section.read("threshold"), section.read("action"));
     check::threshold(section, threshold.unwrap_or_default());
@@ -194,6 +226,9 @@ fn limits(section: Section) -> Limits {
         keys: count("keys", 65_536),
         key: size("key", 64 << 10),
         name: size("name", 512),
+        event: size("event", 64 << 20),
+        hold_ping: timeout(&section, "hold_ping", Duration::from_secs(15)),
+        hold_time: timeout(&section, "hold_time", Duration::from_secs(60)),
         verdict_cache: section.read_or("verdict_cache", Size(64 << 20)).0,
         ratio: count("ratio", 100),
         head: size("head", 64 << 10),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Upstream;
 use super::pattern::{Params, Pattern, Template, is_canonical};
+use super::{Placeholders, Upstream};
 use crate::auth::Scope;
 use crate::wire::Dialect;
 
@@ -22,6 +22,8 @@ pub struct Route {
     pub upstream_path: Option<Template>,
     /// What a caller needs.
     pub scope: Scope,
+    /// Whether answers give back what placeholders stand for.
+    pub placeholders: Placeholders,
 }
 
 impl Route {
@@ -34,7 +36,7 @@ impl Route {
 impl PartialEq for Route {
     /// A dialect is known by its name.
     fn eq(&self, other: &Self) -> bool {
-        let identity = |route: &Self| (route.dialect.name, route.scope);
+        let identity = |route: &Self| (route.dialect.name, route.scope, route.placeholders);
         identity(self) == identity(other)
             && self.method == other.method
             && self.pattern == other.pattern
@@ -299,6 +301,7 @@ mod tests {
                 upstream: Arc::clone(upstream),
                 upstream_path: None,
                 scope: Scope::Validate,
+                placeholders: Placeholders::Tokenize,
             })
             .map(Arc::new)
             .collect();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::Method;
 use toml::Table;
 
+use super::Placeholders;
 use super::pattern::{Pattern, Template};
 use super::problem::{did_you_mean, quoted};
 use super::routes::{Clash, Route, RouteTable, clash};
@@ -98,11 +99,13 @@ fn route(section: Section, upstreams: &Upstreams) -> Option<Route> {
         None => Err(()),
     });
     let scope = section.read_or("scope", Scope::Validate);
+    let placeholders = section.read_or("placeholders", Placeholders::default());
     let upstream = upstream_of(&section, upstreams);
     section.finish();
     let method = method.unwrap_or(usual_method(dialect?));
     let upstream_path = upstream_path.transpose().ok()?;
-    Some(Route { method, pattern: pattern?, dialect: dialect?, upstream: upstream?, upstream_path, scope })
+    let (pattern, dialect, upstream) = (pattern?, dialect?, upstream?);
+    Some(Route { method, pattern, dialect, upstream, upstream_path, scope, placeholders })
 }
 
 fn usual_method(dialect: &Dialect) -> Method {

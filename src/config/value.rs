@@ -211,8 +211,8 @@ macro_rules! named {
 named!(Level, folded, "low" => Level::Low, "medium" => Level::Medium, "high" => Level::High);
 named!(Mode, exact, "static" => Mode::Static, "jwt" => Mode::Jwt, "hmac" => Mode::Hmac);
 named!(Action, exact,
-    "allow" => Action::Allow, "monitor" => Action::Monitor, "mask" => Action::Mask,
-    "quarantine" => Action::Quarantine, "block" => Action::Block);
+    "allow" => Action::Allow, "monitor" => Action::Monitor, "tokenize" => Action::Tokenize,
+    "mask" => Action::Mask, "quarantine" => Action::Quarantine, "block" => Action::Block);
 named!(Severity, exact,
     "low" => Severity::Low, "medium" => Severity::Medium, "high" => Severity::High, "critical" => Severity::Critical);
 named!(UpstreamAuth, exact, "replace" => UpstreamAuth::Replace, "pass" => UpstreamAuth::Pass);

@@ -28,6 +28,10 @@ impl Entities {
         self.0.insert(entity.to_owned(), rule);
     }
 
+    pub(super) fn actions(&self) -> impl Iterator<Item = Action> {
+        self.0.values().filter_map(|rule| rule.action)
+    }
+
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

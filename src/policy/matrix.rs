@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entities, Level, Origins};
+use super::{Entities, Level, Origins, Override};
 use crate::detect::{Category, Finding};
 use crate::text::Origin;
 
@@ -14,7 +14,9 @@ pub enum Action {
     Allow,
     /// Counted as `would_block`, then let pass.
     Monitor,
-    /// The span is replaced by a placeholder.
+    /// The span is replaced by a placeholder that is undone in the answer; where nothing can be, as `Mask`.
+    Tokenize,
+    /// The span is replaced by a placeholder for good.
     Mask,
     /// The text it stands in is replaced by a notice; the rest of the request goes on.
     Quarantine,
@@ -27,10 +29,16 @@ impl Action {
         match self {
             Action::Allow => "allow",
             Action::Monitor => "monitor",
+            Action::Tokenize => "tokenize",
             Action::Mask => "mask",
             Action::Quarantine => "quarantine",
             Action::Block => "block",
         }
+    }
+
+    /// Whether a placeholder takes the place of the span.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Action::Tokenize | Action::Mask)
     }
 }
 
@@ -49,6 +57,8 @@ pub struct Matrix {
     pub entities: Entities,
     /// What the origin of a text changes for attacks.
     pub origins: Origins,
+    /// What is another for what the model says, in the order of `Category::ALL`.
+    answers: [Override; 2],
     /// Above this score an attack that is let pass in what a caller says is counted, as if its action were `monitor`.
     pub watch: f32,
 }
@@ -70,6 +80,37 @@ impl Matrix {
         if exceeds { own.action.unwrap_or(action) } else { Action::Allow }
     }
 
+    pub fn set_answer(&mut self, category: Category, own: Override) {
+        if let Some(answer) = self.answers.get_mut(category as usize) {
+            *answer = own;
+        }
+    }
+
+    /// The action for one sensitive finding in what the model says: nobody can be given back what nobody sent.
+    pub fn decide_answer(&self, level: Level, finding: &Finding) -> Action {
+        let answer = self.answers.get(finding.category as usize).copied().unwrap_or_default();
+        let Rule { threshold, action } = self.rule(level, finding.category);
+        let own = self.entities.of(&finding.entity);
+        if finding.confidence <= own.threshold.or(answer.threshold).unwrap_or(threshold) {
+            return Action::Allow;
+        }
+        match own.action.or(answer.action).unwrap_or(action) {
+            Action::Tokenize => Action::Mask,
+            action => action,
+        }
+    }
+
+    /// Whether any finding in an answer could lead to something at that level.
+    pub fn guards_answers(&self, level: Level) -> bool {
+        let of_category = |category| {
+            let answer = self.answers.get(category as usize).copied().unwrap_or_default();
+            answer.action.unwrap_or(self.rule(level, category).action)
+        };
+        let of_entities = || self.entities.actions().any(|action| action > Action::Allow);
+        Category::ALL.into_iter().filter(|category| category.is_sensitive()).any(|c| of_category(c) > Action::Allow)
+            || of_entities()
+    }
+
     /// The action for attacks of a category in a text of that origin, by their score together: weak signs of one kind
     /// add up.
     pub fn decide_attack(&self, level: Level, origin: Origin, category: Category, score: f32) -> Action {
@@ -85,8 +126,8 @@ impl Matrix {
 impl Default for Matrix {
     /// The thresholds of the original server. Prompt extraction, which it counted as injection, has those of injection.
     fn default() -> Self {
-        const fn mask(threshold: f32) -> Rule {
-            Rule { threshold, action: Action::Mask }
+        const fn hide(threshold: f32) -> Rule {
+            Rule { threshold, action: Action::Tokenize }
         }
         const fn block(threshold: f32) -> Rule {
             Rule { threshold, action: Action::Block }
@@ -94,12 +135,13 @@ impl Default for Matrix {
         Matrix {
             cells: [
                 // secret     pii        injection   jailbreak   extraction  malicious code
-                [mask(0.2), mask(0.2), block(0.7), block(0.8), block(0.7), block(0.7)],
-                [mask(0.2), mask(0.2), block(0.7), block(0.8), block(0.7), block(0.3)],
-                [mask(0.2), mask(0.2), block(0.3), block(0.4), block(0.3), block(0.3)],
+                [hide(0.2), hide(0.2), block(0.7), block(0.8), block(0.7), block(0.7)],
+                [hide(0.2), hide(0.2), block(0.7), block(0.8), block(0.7), block(0.3)],
+                [hide(0.2), hide(0.2), block(0.3), block(0.4), block(0.3), block(0.3)],
             ],
             entities: Entities::default(),
             origins: Origins::default(),
+            answers: [Override::default(); 2],
             watch: 0.5,
         }
     }
@@ -137,13 +179,31 @@ mod tests {
         matrix.entities.set("IBAN_CODE", Override { threshold: None, action: Some(Action::Monitor) });
         for level in Level::ALL {
             let action = |finding: Finding| matrix.decide(level, &finding);
-            assert_eq!(action(pii("EMAIL_ADDRESS", 0.3)), Action::Mask);
+            assert_eq!(action(pii("EMAIL_ADDRESS", 0.3)), Action::Tokenize);
             assert_eq!(action(pii("EMAIL_ADDRESS", 0.2)), Action::Allow);
             assert_eq!(action(pii("PERSON", 0.99)), Action::Allow);
             assert_eq!(action(pii("IP_ADDRESS", 0.8)), Action::Allow);
             assert_eq!(action(pii("IP_ADDRESS", 0.95)), Action::Block);
             assert_eq!(action(pii("IBAN_CODE", 0.3)), Action::Monitor);
         }
+    }
+
+    #[test]
+    fn what_the_model_says_is_masked_for_good_unless_policy_says_otherwise_of_answers() {
+        let mut matrix = Matrix::default();
+        let decide = |matrix: &Matrix, entity| matrix.decide_answer(Level::Medium, &found(Category::Pii, entity, 0.6));
+        assert_eq!(decide(&matrix, "EMAIL_ADDRESS"), Action::Mask);
+        assert_eq!(decide(&matrix, "PERSON"), Action::Allow);
+        matrix.set_answer(Category::Pii, Override { threshold: Some(0.7), action: None });
+        assert_eq!(decide(&matrix, "EMAIL_ADDRESS"), Action::Allow);
+        matrix.set_answer(Category::Pii, Override { threshold: None, action: Some(Action::Block) });
+        assert_eq!(decide(&matrix, "EMAIL_ADDRESS"), Action::Block);
+        assert_eq!(decide(&matrix, "PERSON"), Action::Allow);
+        assert!(matrix.guards_answers(Level::Medium));
+        for category in [Category::Pii, Category::Secret] {
+            matrix.set_answer(category, Override { threshold: None, action: Some(Action::Allow) });
+        }
+        assert!(!matrix.guards_answers(Level::Medium));
     }
 
     #[test]

@@ -5,8 +5,10 @@ pub mod level;
 pub mod matrix;
 pub mod origins;
 pub mod placeholder;
+pub mod token;
 
 pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};
 pub use origins::{Leniency, Origins};
+pub use token::{Mint, TokenKey, Tokens};

@@ -154,12 +154,19 @@ impl Tally {
 #[derive(Debug)]
 pub(super) struct Judge {
     level: Level,
+    /// Whether a placeholder can be undone later.
+    reversible: bool,
     pub report: Report,
 }
 
 impl Judge {
     pub fn new(level: Level) -> Self {
-        Judge { level, report: Report::default() }
+        Judge { level, reversible: false, report: Report::default() }
+    }
+
+    pub fn reversible(mut self, reversible: bool) -> Self {
+        self.reversible = reversible;
+        self
     }
 
     /// Judges the findings of one window of a text of that origin, whose attacks add up to `tally`: the action for each,
@@ -196,7 +203,14 @@ impl Judge {
 
     /// The actions for sensitive findings that may never count.
     pub fn foresee(&self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
-        findings.iter().map(|finding| guard.matrix.decide(self.level, finding)).collect()
+        findings.iter().map(|finding| self.foreseen(guard, finding)).collect()
+    }
+
+    fn foreseen(&self, guard: &Guard, finding: &Finding) -> Action {
+        match guard.matrix.decide(self.level, finding) {
+            Action::Tokenize if !self.reversible => Action::Mask,
+            action => action,
+        }
     }
 
     /// The strictest action for these attacks if the text is of that origin.
@@ -229,7 +243,7 @@ impl Judge {
                 Action::Monitor => note(&mut self.report.would_block, *category),
                 Action::Quarantine => note(&mut self.report.quarantined, *category),
                 // An attack has no span whose removal would make the rest harmless.
-                Action::Mask | Action::Block => note(&mut self.report.blocked, *category),
+                Action::Tokenize | Action::Mask | Action::Block => note(&mut self.report.blocked, *category),
             }
         }
         self.peak(&tally.scores, |category| !category.is_sensitive());
@@ -248,13 +262,13 @@ impl Judge {
     }
 
     fn mask(&mut self, guard: &Guard, finding: &Finding) -> Action {
-        let action = guard.matrix.decide(self.level, finding);
+        let action = self.foreseen(guard, finding);
         let report = &mut self.report;
         *report.findings.entry((finding.category, finding.rule.clone(), action)).or_default() += 1;
         match action {
             Action::Allow => {}
             Action::Monitor => note(&mut report.would_block, finding.category),
-            Action::Mask => *report.masked.entry(finding.entity.clone()).or_default() += 1,
+            Action::Tokenize | Action::Mask => *report.masked.entry(finding.entity.clone()).or_default() += 1,
             Action::Quarantine | Action::Block => note(&mut report.blocked, finding.category),
         }
         action

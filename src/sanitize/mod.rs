@@ -6,10 +6,12 @@
 pub mod consult;
 mod judge;
 mod junction;
+mod known;
 pub mod limits;
 mod media;
 mod nested;
 mod output;
+mod placer;
 mod recall;
 mod request;
 pub mod scrub;

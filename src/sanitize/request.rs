@@ -16,13 +16,14 @@ use super::consult::{Answers, Consult, Question};
 use super::judge::Judge;
 use super::junction::Junction;
 use super::output::Output;
+use super::placer::Placer;
 use super::window::Window;
 use super::{Guard, Limits, Report};
 use crate::codec::json::{self, Container, Sink, Tokenizer};
 use crate::codec::selector::{Place, Plan, Step, Trail};
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
-use crate::policy::{Action, Level};
+use crate::policy::{Action, Level, Mint, Tokens};
 
 use case::{Ahead, Case, Turn};
 pub use refusal::Refusal;
@@ -42,10 +43,23 @@ impl Request {
         Request { tokenizer, pass: Pass::new(guard, plan, level, limits) }
     }
 
+    /// The request with placeholders that `tokens` can undo afterwards, in place of those for good.
+    pub fn tokenizing(mut self, mint: Option<Mint>) -> Self {
+        self.pass.judge = Judge::new(self.pass.judge.level()).reversible(mint.is_some());
+        self.pass.placer = Placer::new(mint);
+        self
+    }
+
+    /// What the placeholders made so far stand for.
+    pub fn tokens(&self) -> &Tokens {
+        &self.pass.placer.tokens
+    }
+
     /// The same request from its beginning, with answers to questions it had.
     pub fn again(&self, answers: Answers) -> Self {
         let pass = &self.pass;
-        let mut again = Request::new(pass.guard.clone(), pass.plan.clone(), pass.judge.level(), pass.limits);
+        let again = Request::new(pass.guard.clone(), pass.plan.clone(), pass.judge.level(), pass.limits);
+        let mut again = again.tokenizing(pass.placer.mint());
         again.pass.consult = Consult::knowing(answers);
         again
     }
@@ -102,6 +116,7 @@ struct Pass {
     limits: Limits,
     judge: Judge,
     consult: Consult,
+    placer: Placer,
     output: Output,
     window: Window,
     junction: Junction,
@@ -133,6 +148,7 @@ impl Pass {
             limits,
             judge: Judge::new(level),
             consult: Consult::default(),
+            placer: Placer::default(),
             output: Output::default(),
             window: Window::default(),
             junction: Junction::default(),
@@ -174,7 +190,7 @@ impl Pass {
         let actions = self.judge.observe_sensitive(&guard, &findings);
         self.judge.report.inspected += key.len() as u64;
         let masked = findings.iter().zip(&actions).find(|(finding, action)| {
-            finding.category.is_sensitive() && matches!(action, Action::Mask | Action::Block)
+            finding.category.is_sensitive() && (action.replaces() || **action == Action::Block)
         });
         match masked {
             Some((finding, _)) => Err(Refusal::FindingInKey(finding.entity.clone())),

@@ -2,6 +2,8 @@
 
 use super::consult::{Answers, Consult, Question};
 use super::judge::{Judge, Tally};
+use super::known::Known;
+use super::placer::Placer;
 use super::window::{Quote, Window};
 use super::{Guard, Report};
 use crate::detect::Finding;
@@ -77,13 +79,13 @@ impl Pass<'_> {
     }
 
     fn advance(&mut self, last: bool) {
-        let findings = self.window.scan(self.guard, Class::Text, last);
+        let findings = self.window.scan(self.guard, &Known::default(), Class::Text, last);
         let mut tally = Tally::of(&findings);
         if let Some(tally) = &mut tally {
             self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);
         }
         let actions = self.judge.observe(self.guard, Origin::User, &findings, tally);
-        let masks = self.window.masks(&findings, &actions, Quote::Plain, last);
+        let masks = self.window.masks(&findings, &actions, &mut Placer::default(), Quote::Plain, last);
         let decided = self.window.decided();
         let mut sent = 0;
         for mask in masks {

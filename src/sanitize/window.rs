@@ -6,10 +6,12 @@
 use std::ops::Range;
 
 use super::Guard;
+use super::known::Known;
 use super::nested::{Kind, Nested, Opening};
+use super::placer::Placer;
 use crate::detect::Finding;
 use crate::detect::scanner::{CONTEXT, Class, OVERLAP, STEP};
-use crate::policy::{Action, placeholder};
+use crate::policy::{Action, token};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -51,6 +53,8 @@ enum Swallow {
 pub(super) struct Mask {
     /// Of the text as it was written.
     pub raw: Range<usize>,
+    /// End of it in the unescaped text.
+    until: usize,
     pub replacement: String,
 }
 
@@ -133,7 +137,7 @@ impl Window {
 
     /// Scans the window and fixes how much of it is decided: one step, or all if it is the `last` of its string.
     /// Offset of a finding's span: `base()`.
-    pub fn scan(&mut self, guard: &Guard, class: Class, last: bool) -> Vec<Finding> {
+    pub fn scan(&mut self, guard: &Guard, known: &Known, class: Class, last: bool) -> Vec<Finding> {
         let (cut, seen) = if last {
             (self.text.len(), self.text.len())
         } else {
@@ -143,6 +147,11 @@ impl Window {
         let first = self.context + self.swallowed(seen);
         let mut findings = guard.scan(&self.text[..seen], class);
         self.seen = seen;
+        // A placeholder that the caller sends back is no secret to hide once more.
+        findings.retain(|finding| {
+            !finding.category.is_sensitive() || !token::is_token(&self.text[finding.span.start..finding.span.end])
+        });
+        known.find(&self.text[..seen], &mut findings);
         findings.retain(|finding| finding.span.end > first && finding.span.start < cut);
         findings.retain_mut(|finding| {
             // What begins in the context was decided with the window before.
@@ -162,25 +171,37 @@ impl Window {
     }
 
     /// The replacements that policy asks for in the decided part, in order.
-    pub fn masks(&mut self, findings: &[Finding], actions: &[Action], quote: Quote, last: bool) -> Vec<Mask> {
+    pub fn masks(
+        &mut self,
+        findings: &[Finding],
+        actions: &[Action],
+        placer: &mut Placer,
+        quote: Quote,
+        last: bool,
+    ) -> Vec<Mask> {
         let parts = self.parts();
         let swallowed = self.swallowed(self.seen);
         let mut masks = Vec::new();
         if swallowed > 0 {
-            self.add(&mut masks, self.context..self.context + swallowed, String::new());
+            self.add(&mut masks, self.context..self.context + swallowed, |_| String::new());
         }
         if self.context + swallowed < self.seen {
             self.swallow = None;
         }
         for (finding, action) in findings.iter().zip(actions) {
-            if *action == Action::Mask && finding.category.is_sensitive() {
+            if action.replaces() && finding.category.is_sensitive() {
                 let range = finding.span.start..finding.span.end;
-                let placeholder = placeholder::mask(&finding.entity);
+                let cut = !last && finding.span.end == self.seen;
+                // Of a token whose end is not known yet nothing could be given back.
+                let action = if cut { Action::Mask } else { *action };
                 match &parts {
-                    Some(parts) => self.mask_nested(&mut masks, range, &placeholder, parts, quote),
-                    None => self.add(&mut masks, range, placeholder),
+                    Some(parts) => {
+                        let mut place = |value: &str| placer.place_nested(finding, action, value);
+                        self.mask_nested(&mut masks, range, &mut place, parts, quote);
+                    }
+                    None => self.add(&mut masks, range, |value| placer.place(finding, action, value)),
                 }
-                if !last && finding.span.end == self.seen {
+                if cut {
                     self.swallow = Some(if &*finding.entity == "PRIVATE_KEY" { Swallow::Pem } else { Swallow::Token });
                 }
             }
@@ -241,7 +262,7 @@ impl Window {
         &self,
         masks: &mut Vec<Mask>,
         range: Range<usize>,
-        placeholder: &str,
+        place: &mut impl FnMut(&str) -> String,
         parts: &[(Range<usize>, Kind)],
         quote: Quote,
     ) {
@@ -253,22 +274,23 @@ impl Window {
             match kind {
                 Kind::String => {
                     let inside = part.start.max(range.start)..part.end.min(range.end);
-                    self.add(masks, inside, placeholder.to_owned());
+                    self.add(masks, inside, &mut *place);
                 }
-                Kind::Scalar => self.add(masks, part.clone(), quote.around(placeholder)),
+                Kind::Scalar => self.add(masks, part.clone(), |value| quote.around(&place(value))),
             }
         }
         if masks.len() == before {
             // Rather broken JSON than a leak: a key that a window's end has cut is no part yet.
-            self.add(masks, range, placeholder.to_owned());
+            self.add(masks, range, place);
         }
     }
 
-    fn add(&self, masks: &mut Vec<Mask>, text: Range<usize>, replacement: String) {
-        let start = masks.last().map_or(0, |mask| mask.raw.end).max(self.raw_at(text.start.max(self.context)));
-        let end = self.raw_at(text.end.min(self.end));
+    fn add(&self, masks: &mut Vec<Mask>, text: Range<usize>, replacement: impl FnOnce(&str) -> String) {
+        let start = masks.last().map_or(self.context, |mask| mask.until).max(text.start);
+        let end = text.end.min(self.end);
         if start < end {
-            masks.push(Mask { raw: start..end, replacement });
+            let raw = self.raw_at(start)..self.raw_at(end);
+            masks.push(Mask { raw, until: end, replacement: replacement(&self.text[start..end]) });
         }
     }
 

@@ -29,7 +29,7 @@ impl Pass {
     ) -> Result<(), Refusal> {
         let actions = self.judge.foresee(&self.guard, &findings);
         let start = self.output.position();
-        let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
+        let masks = self.window.masks(&findings, &actions, &mut self.placer, Quote::InJson, last);
         self.string.ends_masked = self.window.ends_in(&masks);
         self.output.write(self.window.decided());
         self.window.consume();
@@ -37,7 +37,7 @@ impl Pass {
         if findings.is_empty() && masks.is_empty() {
             return Ok(());
         }
-        let edits = masks.into_iter().map(|Mask { raw, replacement }| Edit {
+        let edits = masks.into_iter().map(|Mask { raw, replacement, .. }| Edit {
             start: start + raw.start as u64,
             end: start + raw.end as u64,
             replacement: replacement.into_bytes(),
@@ -67,7 +67,8 @@ impl Pass {
                 // One without findings goes on with the token of the one before.
                 if !findings.is_empty() {
                     let guard = self.guard.clone();
-                    masking = self.judge.observe_sensitive(&guard, &findings).contains(&Action::Mask);
+                    let actions = self.judge.observe_sensitive(&guard, &findings);
+                    masking = actions.into_iter().any(Action::replaces);
                     self.verdict()?;
                 }
                 edits.extend(entry.edits.into_iter().filter(|_| masking));

@@ -79,7 +79,7 @@ impl Pass {
         let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
         let mut findings = self.across_the_cut(class);
         let alone = findings.is_empty();
-        findings.extend(self.window.scan(&self.guard, class, last));
+        findings.extend(self.window.scan(&self.guard, &self.placer.known, class, last));
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
@@ -88,11 +88,11 @@ impl Pass {
         let guard = self.guard.clone();
         let actions = self.judge.observe_sensitive(&guard, &findings);
         self.verdict()?;
-        let masks = self.window.masks(&findings, &actions, Quote::InJson, last);
+        let masks = self.window.masks(&findings, &actions, &mut self.placer, Quote::InJson, last);
         self.string.ends_masked = self.window.ends_in(&masks);
         let decided = self.window.decided();
         let mut sent = 0;
-        for Mask { raw, replacement } in masks {
+        for Mask { raw, replacement, .. } in masks {
             self.output.write(&decided[sent..raw.start]);
             self.output.write(replacement.as_bytes());
             sent = raw.end;

@@ -1,0 +1,147 @@
+//! Values that have a placeholder already, found again where nothing around them says what they are: the model's answer
+//! repeats a password without the word, and comes back with the next turn. Looks for exact values; detects nothing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::detect::Finding;
+use crate::text::Span;
+
+/// See the module. Its `Debug` tells how many.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// By their first bytes.
+    values: HashMap<[u8; HEAD], Vec<(Arc<str>, Finding)>>,
+    count: usize,
+}
+
+/// Shorter values would be found in what has nothing to do with them.
+const HEAD: usize = 6;
+/// What of one request is remembered; a body of 64 MiB could hold millions.
+const MOST: usize = 16_384;
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Known({})", self.count)
+    }
+}
+
+impl Known {
+    pub fn learn(&mut self, finding: &Finding, value: &str) {
+        let Some(head) = value.as_bytes().first_chunk() else { return };
+        if self.count == MOST {
+            return;
+        }
+        let same = self.values.entry(*head).or_default();
+        if same.iter().all(|(known, _)| &**known != value) {
+            same.push((value.into(), finding.clone()));
+            self.count += 1;
+        }
+    }
+
+    /// Adds what of `text` is known and in no sensitive finding yet. Those are in order, and so is the result.
+    pub fn find(&self, text: &str, findings: &mut Vec<Finding>) {
+        if self.count == 0 {
+            return;
+        }
+        let (mut found, mut at) = (Vec::new(), 0);
+        while at + HEAD <= text.len() {
+            match self.at(text, at).filter(|finding| is_free(findings, finding.span)) {
+                Some(finding) => {
+                    at = finding.span.end;
+                    found.push(finding);
+                }
+                None => at = next_start(text.as_bytes(), at),
+            }
+        }
+        if !found.is_empty() {
+            findings.extend(found);
+            // Attacks stand behind what is sensitive, as the scanner has them.
+            findings.sort_by_key(|finding| (!finding.category.is_sensitive(), finding.span.start));
+        }
+    }
+
+    /// The longest known value that begins here and is no part of a longer word.
+    fn at(&self, text: &str, at: usize) -> Option<Finding> {
+        let rest = &text.as_bytes()[at..];
+        let values = self.values.get(rest.first_chunk::<HEAD>()?)?;
+        let fits = |value: &str| rest.starts_with(value.as_bytes()) && ends_word(text.as_bytes(), at, at + value.len());
+        let fitting = values.iter().filter(|(value, _)| fits(value));
+        let (value, finding) = fitting.max_by_key(|(value, _)| value.len())?;
+        Some(Finding { span: Span::new(at, at + value.len()), ..finding.clone() })
+    }
+}
+
+/// Where a value could begin next: at a word, or at what is neither letter nor digit.
+fn next_start(bytes: &[u8], at: usize) -> usize {
+    let mut next = at + 1;
+    while next < bytes.len() && is_word(bytes[next - 1]) && is_word(bytes[next]) {
+        next += 1;
+    }
+    next
+}
+
+fn ends_word(bytes: &[u8], start: usize, end: usize) -> bool {
+    let joined = |left: Option<&u8>, right: Option<&u8>| match (left, right) {
+        (Some(left), Some(right)) => is_word(*left) && is_word(*right),
+        _ => false,
+    };
+    !joined(start.checked_sub(1).and_then(|before| bytes.get(before)), bytes.get(start))
+        && !joined(bytes.get(end - 1), bytes.get(end))
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+fn is_free(findings: &[Finding], span: Span) -> bool {
+    let mut sensitive = findings.iter().filter(|finding| finding.category.is_sensitive());
+    sensitive.all(|finding| finding.span.end <= span.start || span.end <= finding.span.start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detect::{Category, Severity};
+
+    fn known(values: &[&str]) -> Known {
+        let mut known = Known::default();
+        for value in values {
+            known.learn(&finding(0, 0), value);
+        }
+        known
+    }
+
+    fn finding(start: usize, end: usize) -> Finding {
+        let (category, severity) = (Category::Secret, Severity::High);
+        let (rule, entity) = ("secret.test".into(), "PASSWORD".into());
+        Finding { rule, category, entity, severity, confidence: 0.9, span: Span::new(start, end) }
+    }
+
+    #[test]
+    fn a_value_is_found_as_a_whole_word_wherever_it_stands() {
+        let known = known(&["hunter22", "hunter22!x", "-----BEGIN", "short"]);
+        for (text, expected) in [
+            ("I set hunter22 as asked", vec!["hunter22"]),
+            ("(hunter22)", vec!["hunter22"]),
+            ("hunter22!x and hunter22!", vec!["hunter22!x", "hunter22"]),
+            ("hunter223 xhunter22 éhunter22", vec![]),
+            ("short", vec![]),
+            ("a-----BEGIN", vec!["-----BEGIN"]),
+        ] {
+            let mut findings = Vec::new();
+            known.find(text, &mut findings);
+            let found: Vec<&str> = findings.iter().map(|f| &text[f.span.start..f.span.end]).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_a_finding_covers_stays_with_it() {
+        let mut findings = vec![finding(4, 16)];
+        known(&["hunter22"]).find("key=hunter22.abc hunter22", &mut findings);
+        let spans: Vec<_> = findings.iter().map(|finding| (finding.span.start, finding.span.end)).collect();
+        assert_eq!(spans, [(4, 16), (17, 25)]);
+    }
+}
