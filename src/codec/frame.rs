@@ -5,6 +5,7 @@
 //! input was cut into chunks. At most one unfinished frame is held, and no byte of it is read twice to find its end.
 
 mod array;
+pub mod eventstream;
 mod lines;
 mod sse;
 
@@ -13,6 +14,7 @@ use std::fmt;
 use std::ops::Range;
 
 use array::Array;
+use eventstream::EventStream;
 use lines::Lines;
 use sse::Sse;
 
@@ -24,6 +26,8 @@ pub enum Framing {
     Lines,
     /// One JSON array sent element by element: `application/json` from a method that streams.
     Array,
+    /// `application/vnd.amazon.eventstream`.
+    EventStream,
 }
 
 /// One event of a streamed answer: its bytes as they came, and where its JSON payload stands in them.
@@ -33,7 +37,7 @@ pub struct Frame {
     /// Where the payload stands, in order: several places for an SSE event with several `data` lines, none for a
     /// comment, a blank line or what stands between the elements of an array. `data: [DONE]` has the payload `[DONE]`.
     pub payload: Vec<Range<usize>>,
-    /// The event's name if the framing has one: of SSE `event`.
+    /// The event's name if the framing has one: of SSE `event`, of an event stream `:event-type` or `:exception-type`.
     pub name: String,
     framing: Framing,
 }
@@ -52,6 +56,8 @@ pub struct Edit {
 pub enum FrameError {
     #[error("an event is longer than {limit} bytes")]
     TooLong { limit: usize },
+    #[error("an event's checksum, lengths or headers are damaged")]
+    Damaged,
     #[error("the stream ends inside an event")]
     Incomplete,
 }
@@ -70,6 +76,7 @@ enum Reader {
     Sse(Sse),
     Lines(Lines),
     Array(Array),
+    EventStream(EventStream),
 }
 
 /// A frame found at the beginning of the bytes held.
@@ -95,6 +102,7 @@ impl Framer {
             Framing::Sse => Reader::Sse(Sse::default()),
             Framing::Lines => Reader::Lines(Lines::default()),
             Framing::Array => Reader::Array(Array::default()),
+            Framing::EventStream => Reader::EventStream(EventStream::new(limit)),
         };
         Framer { framing, reader, limit, held: Vec::new(), failed: None }
     }
@@ -108,7 +116,7 @@ impl Framer {
     }
 
     /// Ends the stream. What is left becomes a last frame: an SSE event without its blank line, a line without its end.
-    /// An array must be complete.
+    /// An event stream or an array must be complete.
     pub fn finish(&mut self, frames: &mut Vec<Frame>) -> Result<(), FrameError> {
         self.failed.map_or(Ok(()), Err)?;
         match self.reader.finish(&self.held) {
@@ -160,6 +168,7 @@ impl Reader {
             Reader::Sse(sse) => Ok(sse.read(held)),
             Reader::Lines(lines) => Ok(lines.read(held)),
             Reader::Array(array) => Ok(array.read(held)),
+            Reader::EventStream(stream) => stream.read(held),
         }
     }
 
@@ -169,6 +178,8 @@ impl Reader {
             Reader::Sse(sse) => Ok(sse.finish(held)),
             Reader::Lines(lines) => Ok(lines.finish(held)),
             Reader::Array(array) => array.finish(held),
+            Reader::EventStream(_) if held.is_empty() => Ok(None),
+            Reader::EventStream(_) => Err(FrameError::Incomplete),
         }
     }
 }
@@ -188,12 +199,22 @@ impl Frame {
         }
     }
 
-    /// The frame's bytes with edits made, which are in order and disjoint. Without edits these are the bytes as they came.
+    /// A string header of an event stream's message, such as `:message-type`. Other framings have none.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        if self.framing == Framing::EventStream { eventstream::header(&self.bytes, name) } else { None }
+    }
+
+    /// The frame's bytes with edits made, which are in order and disjoint. A message of an event stream gets new lengths
+    /// and checksums. Without edits these are the bytes as they came.
     pub fn with(self, edits: &[Edit]) -> Vec<u8> {
         if edits.is_empty() {
             return self.bytes;
         }
-        self.splice(edits)
+        let mut bytes = self.splice(edits);
+        if self.framing == Framing::EventStream {
+            eventstream::seal(&mut bytes);
+        }
+        bytes
     }
 
     /// An edit that reaches over the end of a line puts its text where it begins and leaves the line ends standing.

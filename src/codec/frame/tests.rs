@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 const LIMIT: usize = 4096;
-const ALL: [Framing; 3] = [Framing::Sse, Framing::Lines, Framing::Array];
+const ALL: [Framing; 4] = [Framing::Sse, Framing::Lines, Framing::Array, Framing::EventStream];
 
 /// Everything a stream gives, and how it ended.
 fn read<'a>(
@@ -241,10 +241,12 @@ fn an_array_that_is_cut_off_is_incomplete() {
 
 #[test]
 fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
+    let message = eventstream::message(&[], b"{}");
     let cases: &[(Framing, &[u8])] = &[
         (Framing::Sse, b"data: 0123456789\n\n"),
         (Framing::Lines, b"{\"a\":1}\n"),
         (Framing::Array, b"{\"a\":[1,2]}"),
+        (Framing::EventStream, &message),
     ];
     for (framing, input) in cases {
         let limit = input.len();
@@ -255,6 +257,13 @@ fn a_frame_may_be_as_long_as_the_limit_and_no_longer() {
             assert_eq!(frames, []);
         }
     }
+}
+
+#[test]
+fn a_message_announced_too_long_is_refused_at_its_prelude() {
+    let message = eventstream::message(&[], &[b' '; LIMIT]);
+    let outcome = Framer::new(Framing::EventStream, LIMIT).push(&message[..12], &mut Vec::new());
+    assert_eq!(outcome, Err(FrameError::TooLong { limit: LIMIT }));
 }
 
 #[test]
@@ -276,6 +285,7 @@ fn a_long_frame_byte_by_byte_is_read_once() {
         (Framing::Lines, format!("{text}\n").into_bytes()),
         (Framing::Array, format!("{{\"{text}\":{text}}}").into_bytes()),
         (Framing::Array, format!("[{text},1]").into_bytes()),
+        (Framing::EventStream, eventstream::message(&[], text.as_bytes())),
     ];
     for (framing, input) in inputs {
         assert_eq!(read(framing, input.len(), input.chunks(1)).1, Ok(()), "{framing:?}");
@@ -336,6 +346,7 @@ fn stream(framing: Framing) -> BoxedStrategy<Vec<u8>> {
         Framing::Sse => SSE_WORDS,
         Framing::Lines => LINES_WORDS,
         Framing::Array => ARRAY_WORDS,
+        Framing::EventStream => return messages(),
     };
     let text = prop::collection::vec(prop::sample::select(words), 0..40).prop_map(|words| words.concat().into_bytes());
     if framing != Framing::Array {
@@ -343,6 +354,27 @@ fn stream(framing: Framing) -> BoxedStrategy<Vec<u8>> {
     }
     let opened = text.clone().prop_map(|text| [&b"["[..], &text, b"]"].concat());
     prop_oneof![text, opened].boxed()
+}
+
+/// Messages, some of them damaged or cut off.
+fn messages() -> BoxedStrategy<Vec<u8>> {
+    let header = prop::sample::select(&[(":event-type", "e"), (":message-type", "event"), ("other", "")][..]);
+    let message = (prop::collection::vec(header, 0..3), "[a-z{}\"]{0,20}")
+        .prop_map(|(headers, payload)| eventstream::message(&headers, payload.as_bytes()));
+    let whole = prop::collection::vec(message, 0..5).prop_map(|messages| messages.concat());
+    let flip = |(mut bytes, at, to): (Vec<u8>, prop::sample::Index, u8)| {
+        if !bytes.is_empty() {
+            let at = at.index(bytes.len());
+            bytes[at] = to;
+        }
+        bytes
+    };
+    let damaged = (whole.clone(), any::<prop::sample::Index>(), any::<u8>()).prop_map(flip);
+    let cut = (whole.clone(), any::<prop::sample::Index>()).prop_map(|(mut bytes, at)| {
+        bytes.truncate(at.index(bytes.len() + 1));
+        bytes
+    });
+    prop_oneof![3 => whole, 1 => damaged, 1 => cut].boxed()
 }
 
 fn streams() -> impl Strategy<Value = (Framing, Vec<u8>)> {
@@ -451,9 +483,9 @@ proptest! {
                 (Framing::Lines | Framing::Array, Some((before, after))) => {
                     prop_assert_eq!(output, [before, text, after].concat());
                 }
-                (Framing::Sse, Some(_)) => {
+                (Framing::Sse | Framing::EventStream, Some(_)) => {
                     // A byte order mark is one in the first frame only.
-                    let before = if index > 0 { "\n" } else { "" };
+                    let before = if framing == Framing::Sse && index > 0 { "\n" } else { "" };
                     let mut again = frames(framing, &[before.as_bytes(), &output].concat());
                     prop_assert_eq!(again.len(), before.len() + 1);
                     let last = again.remove(before.len());
