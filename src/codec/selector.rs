@@ -31,6 +31,23 @@ pub enum Treatment {
     /// Text that must stay as it is when it is signed: when the object `up` levels above the string's own object
     /// (0 is that object itself) holds `key` with a non-empty string. Inspected as text otherwise.
     Signed { key: &'static str, up: u8 },
+    /// Of answers only.
+    Answer(AnswerPart),
+}
+
+/// What a value of an answer is to the text around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerPart {
+    /// A piece of a text that goes on in the next event at the same place.
+    Piece,
+    /// The same, and the elements of the array it stands in are one text.
+    Row,
+    /// The name of the tool whose arguments stand in the same object or below.
+    Tool,
+    /// Says once more what the answer says, token by token; useless once that is changed.
+    Echo,
+    /// When it is a string or true, what stands in the same object and below goes on no more.
+    End,
 }
 
 /// One row of a dialect's table.

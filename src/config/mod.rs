@@ -34,7 +34,7 @@ pub use pattern::{Params, Pattern, Template};
 pub use problem::{Problem, Problems};
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
-pub use tokens::{Placeholders, Sinks, Tokens};
+pub use tokens::{Placeholders, Tokens};
 pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
 
 /// The shipped configuration, which is also the default one.

@@ -1,9 +1,12 @@
 //! The section `[tokens]`: how placeholders are made that answers undo, and where they are not undone. Makes none.
 
+use std::sync::Arc;
+
 use super::Secret;
 use super::source::Section;
 use super::value::{Leaf, VariableName, one_of};
 use crate::policy::TokenKey;
+use crate::sanitize::Sinks;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tokens {
@@ -13,18 +16,7 @@ pub struct Tokens {
     /// Callers whose placeholders are for good.
     pub mask_clients: Vec<String>,
     /// Where nothing is given back.
-    pub sinks: Sinks,
-}
-
-/// Places that leave the caller's hands: what is given back there, somebody else can read.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sinks {
-    /// The address of an image in Markdown or HTML, which is fetched when it is shown.
-    pub images: bool,
-    /// The address of a link.
-    pub links: bool,
-    /// Arguments of tools of these names; `*` at either end stands for anything.
-    pub tools: Vec<String>,
+    pub sinks: Arc<Sinks>,
 }
 
 /// Whether a route's placeholders can be undone.
@@ -77,7 +69,7 @@ pub(super) fn read(section: Section) -> (Tokens, Option<String>) {
         key,
         epoch,
         mask_clients: section.read_or("mask_clients", Vec::new()),
-        sinks: Sinks { images, links, tools: section.read_or("network_tools", Vec::new()) },
+        sinks: Arc::new(Sinks { images, links, tools: section.read_or("network_tools", Vec::new()) }),
     };
     let tenant_claim = section.read("tenant_claim");
     section.finish();
@@ -90,37 +82,4 @@ fn checked(section: &Section, name: &str) -> Option<Sink> {
 
 fn without_key(variable: &str) -> String {
     format!("{variable} is not set: placeholders differ between replicas and change with every start")
-}
-
-impl Sinks {
-    /// Whether the tool of that name is one that sends its arguments somewhere.
-    pub fn is_network_tool(&self, name: &str) -> bool {
-        self.tools.iter().any(|pattern| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-            (Some(rest), Some(_)) => name.contains(rest.trim_end_matches('*')),
-            (Some(end), None) => name.ends_with(end),
-            (None, Some(start)) => name.starts_with(start),
-            (None, None) => name == pattern,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tool_is_named_whole_or_by_a_part() {
-        let tools = ["http_get", "fetch*", "*_search", "*curl*"].map(str::to_owned).to_vec();
-        let sinks = Sinks { tools, ..Sinks::default() };
-        for (name, expected) in [
-            ("http_get", true),
-            ("http_get2", false),
-            ("fetch_url", true),
-            ("web_search", true),
-            ("search_web", false),
-            ("run_curl_now", true),
-        ] {
-            assert_eq!(sinks.is_network_tool(name), expected, "{name}");
-        }
-    }
 }

@@ -1,7 +1,8 @@
 //! The streaming sanitizer: bytes in, bytes and a report out. Knows nothing of HTTP, sockets or providers.
 //!
 //! [`Request`] reads a JSON body in any chunks, masks inside its string values and splices every other byte through;
-//! [`text`] does the same for one piece of plain text. Neither's outcome depends on how its input was cut.
+//! [`Response`] gives the caller's values back in the answer and masks what the model made up; [`text`] sanitizes one piece
+//! of plain text. No outcome depends on how the input was cut.
 
 pub mod consult;
 mod judge;
@@ -14,6 +15,7 @@ mod output;
 mod placer;
 mod recall;
 mod request;
+mod response;
 pub mod scrub;
 mod text;
 mod window;
@@ -25,6 +27,7 @@ pub use judge::{Report, Verdict};
 pub use limits::Limits;
 pub use recall::Verdicts;
 pub use request::{Refusal, Request};
+pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks};
 pub use text::{Sanitized, text};
 
 use crate::detect::Scanner;

@@ -42,7 +42,7 @@ struct Escape {
 
 /// A masked token that is longer than a window: what else of it is dropped.
 #[derive(Clone, Copy, Debug)]
-enum Swallow {
+pub(super) enum Swallow {
     Token,
     /// A private key's body has line ends, and its last line spaces.
     Pem,
@@ -202,7 +202,7 @@ impl Window {
                     None => self.add(&mut masks, range, |value| placer.place(finding, action, value)),
                 }
                 if cut {
-                    self.swallow = Some(if &*finding.entity == "PRIVATE_KEY" { Swallow::Pem } else { Swallow::Token });
+                    self.swallow = Some(Swallow::of(finding));
                 }
             }
         }
@@ -305,11 +305,20 @@ impl Window {
 
     /// How much of the pending text still belongs to a token whose beginning was masked.
     fn swallowed(&self, seen: usize) -> usize {
-        let pending = &self.text[self.context..seen];
-        match self.swallow {
-            None => 0,
-            Some(Swallow::Token) => run_of(pending, is_token),
-            Some(Swallow::Pem) => {
+        self.swallow.map_or(0, |swallow| swallow.run(&self.text[self.context..seen]))
+    }
+}
+
+impl Swallow {
+    pub fn of(finding: &Finding) -> Self {
+        if &*finding.entity == "PRIVATE_KEY" { Swallow::Pem } else { Swallow::Token }
+    }
+
+    /// How much of what follows belongs to the token.
+    pub fn run(self, pending: &str) -> usize {
+        match self {
+            Swallow::Token => run_of(pending, is_token),
+            Swallow::Pem => {
                 let run = run_of(pending, |character| is_token(character) || character.is_ascii_whitespace());
                 let footer = pending[..run].find("-----END").map(|at| at + "-----END".len());
                 let end = footer.and_then(|from| pending[from..run].find("-----").map(|at| from + at + 5));
@@ -337,7 +346,7 @@ fn run_of(text: &str, accepts: impl Fn(char) -> bool) -> usize {
 }
 
 /// Widens a range of JSON text so that it cuts no escape in two.
-fn snap(text: &[u8], range: Range<usize>) -> Range<usize> {
+pub(super) fn snap(text: &[u8], range: Range<usize>) -> Range<usize> {
     let start = escape_around(text, range.start).map_or(range.start, |escape| escape.start);
     let end = escape_around(text, range.end).map_or(range.end, |escape| escape.end.min(text.len()));
     start..end

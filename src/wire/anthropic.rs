@@ -2,8 +2,9 @@
 //!
 //! From the request types, beta ones included, of anthropic 0.125.0 and 2.12.0.
 
-use super::rows::{marks, rows, schema};
+use super::rows::{NAMES, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
+use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, MediaUnlessText, Name, Sealed, Signed, Text};
 
 /// What every content block may have, wherever it is nested.
@@ -105,13 +106,34 @@ macro_rules! message_marks {
 }
 
 pub(super) static MESSAGES: Dialect =
-    Dialect::json("anthropic.messages", Family::Anthropic, message_tables!(""), message_marks!(""));
+    Dialect::json("anthropic.messages", Family::Anthropic, message_tables!(""), message_marks!(""))
+        .answering(&[ANSWERS]);
 pub(super) static COUNT_TOKENS: Dialect =
-    Dialect::json("anthropic.count_tokens", Family::Anthropic, message_tables!(""), message_marks!(""));
+    Dialect::json("anthropic.count_tokens", Family::Anthropic, message_tables!(""), message_marks!(""))
+        .answering(&[NAMES]);
 pub(super) static BATCHES: Dialect = Dialect::json(
     "anthropic.batches",
     Family::Anthropic,
     message_tables!("requests[].params.", rows![Name => "requests[].custom_id";]),
     message_marks!("requests[].params."),
-);
+)
+.answering(&[NAMES]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("anthropic.models", Family::Anthropic);
+
+/// A message, whole or in events. What a signature covers stays as it is: it is sent back with the next turn.
+const ANSWERS: &[Selector] = rows![
+    Name => "id", "type", "role", "model", "stop_reason", "container.id", "usage.service_tier", "request_id",
+        "error.type", "message.id", "message.type", "message.role", "message.model", "message.stop_reason",
+        "message.container.id", "message.usage.service_tier", "delta.type", "delta.stop_reason", "delta.container.id",
+        "content[].type", "content[].id", "content[].tool_use_id", "content[].source.type",
+        "content[].citations[].type", "content[].citations[].file_id", "content_block.type", "content_block.id",
+        "content_block.tool_use_id", "content_block.content[].type", "delta.citation.type", "delta.citation.file_id";
+    TOOL => "content[].name", "content_block.name";
+    Sealed => "content[].thinking", "content[].signature", "content[].data", "content[].**.encrypted_content",
+        "content[].**.encrypted_index", "content[].**.encrypted_stdout", "content_block.thinking",
+        "content_block.signature", "content_block.data", "content_block.**.encrypted_content",
+        "content_block.**.encrypted_index", "content_block.**.encrypted_stdout", "delta.thinking", "delta.signature",
+        "delta.citation.encrypted_index";
+    MediaUnlessText => "content[].content[].source.data", "content_block.content[].source.data";
+    PIECE => "delta.text", "delta.partial_json";
+];

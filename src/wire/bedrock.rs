@@ -3,7 +3,7 @@
 //! From the service model `bedrock-runtime` of botocore 1.44.5. The model's id is in the path, not in the body.
 
 use super::error::ErrorKind;
-use super::rows::{marks, rows, schema};
+use super::rows::{PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Label, Media, Name, Sealed, Signed, Text};
 use crate::codec::{Mark, Selector};
@@ -24,9 +24,10 @@ macro_rules! block {
     };
 }
 
-pub(super) static CONVERSE: Dialect = Dialect::json("bedrock.converse", Family::Bedrock, TABLES, &[MARKS]);
+pub(super) static CONVERSE: Dialect =
+    Dialect::json("bedrock.converse", Family::Bedrock, TABLES, &[MARKS]).answering(&[ANSWERS]);
 pub(super) static CONVERSE_STREAM: Dialect =
-    Dialect::json("bedrock.converse_stream", Family::Bedrock, TABLES, &[MARKS]);
+    Dialect::json("bedrock.converse_stream", Family::Bedrock, TABLES, &[MARKS]).answering(&[ANSWERS]);
 
 const MARKS: &[Mark] = marks![
     Turn => "messages[]";
@@ -64,6 +65,17 @@ const REQUEST: &[Selector] = rows![
         "outputConfig.textFormat.type", "outputConfig.textFormat.structure.jsonSchema.name";
     Label => "outputConfig.textFormat.structure.jsonSchema.schema", "inferenceConfig.stopSequences[]",
         "requestMetadata.{*}", "serviceTier.type";
+];
+
+/// A message, whole or in events. Reasoning is signed and stays as it is.
+const ANSWERS: &[Selector] = rows![
+    Name => "stopReason", "p", "role", "output.message.role", "output.message.content[].toolUse.toolUseId",
+        "start.toolUse.toolUseId", "output.message.content[].image.format", "trace.**.type", "trace.**.action",
+        "performanceConfig.latency", "serviceTier.type";
+    TOOL => "output.message.content[].toolUse.name", "start.toolUse.name";
+    Sealed => "output.message.content[].reasoningContent.**", "delta.reasoningContent.**";
+    Media => "output.message.content[].**.bytes";
+    PIECE => "delta.text", "delta.toolUse.input";
 ];
 
 /// The exception classes of botocore's service model, which names none for 401, 405, 413 and 415.

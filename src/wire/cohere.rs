@@ -2,7 +2,7 @@
 //!
 //! From the request types of cohere 5.21.1 and 7.3.1.
 
-use super::rows::{marks, rows, schema};
+use super::rows::{ECHO, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Label, Media, Name, Text};
 use crate::codec::{Mark, Selector};
@@ -18,7 +18,8 @@ pub(super) static CHAT: Dialect = Dialect::json(
         schema!("response_format.schema"),
     ],
     &[MARKS],
-);
+)
+.answering(&[ANSWERS]);
 
 const MARKS: &[Mark] = marks![
     Turn => "messages[]";
@@ -39,4 +40,16 @@ const REQUEST: &[Selector] = rows![
     Name => "model", "documents[].id", "tools[].type", "tools[].function.name", "tool_choice", "response_format.type",
         "citation_options.mode", "safety_mode", "thinking.type", "reasoning_effort";
     Label => "stop_sequences[]";
+];
+
+/// A message, whole or in events, and the sources it cites.
+const ANSWERS: &[Selector] = rows![
+    Name => "id", "type", "finish_reason", "message.role", "message.content[].type", "message.tool_calls[].id",
+        "message.tool_calls[].type", "delta.finish_reason", "delta.message.role", "delta.message.content.type",
+        "delta.message.tool_calls.id", "delta.message.tool_calls.type", "message.citations[].type",
+        "delta.message.citations.type";
+    TOOL => "message.tool_calls[].function.name", "delta.message.tool_calls.function.name";
+    ECHO => "logprobs", "delta.logprobs";
+    PIECE => "delta.message.content.text", "delta.message.content.thinking", "delta.message.tool_plan",
+        "delta.message.tool_calls.function.arguments";
 ];

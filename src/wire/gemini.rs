@@ -4,8 +4,9 @@
 //! snake_case; a spelling that mixes both is on no list and inspected, except for media, which inspection would
 //! corrupt.
 
-use super::rows::{marks, rows, schema};
+use super::rows::{ECHO, END, NAMES, PIECE, ROW, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
+use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
 
 macro_rules! media {
@@ -161,15 +162,16 @@ macro_rules! request_marks {
 }
 
 pub(super) static GENERATE: Dialect =
-    Dialect::json("gemini.generate", Family::Gemini, request_tables!(""), request_marks!(""));
+    Dialect::json("gemini.generate", Family::Gemini, request_tables!(""), request_marks!("")).answering(&[ANSWERS]);
 pub(super) static STREAM: Dialect =
-    Dialect::json("gemini.stream", Family::Gemini, request_tables!(""), request_marks!(""));
+    Dialect::json("gemini.stream", Family::Gemini, request_tables!(""), request_marks!("")).answering(&[ANSWERS]);
 pub(super) static COUNT_TOKENS: Dialect = Dialect::json(
     "gemini.count_tokens",
     Family::Gemini,
     request_tables!("", "generateContentRequest.", "generate_content_request."),
     request_marks!("", "generateContentRequest.", "generate_content_request."),
-);
+)
+.answering(&[NAMES]);
 /// One content, or with `requests` many.
 pub(super) static EMBED: Dialect = Dialect::json(
     "gemini.embed",
@@ -185,5 +187,22 @@ pub(super) static EMBED: Dialect = Dialect::json(
         part!("requests[].content.parts[]."),
     ],
     &[],
-);
+)
+.answering(&[NAMES]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("gemini.models", Family::Gemini);
+
+/// An answer is a stream of answers: the parts of one candidate are one text.
+const ANSWERS: &[Selector] = rows![
+    Name => "responseId", "modelVersion", "candidates[].content.role", "candidates[].safetyRatings[].**",
+        "promptFeedback.blockReason", "promptFeedback.safetyRatings[].**", "usageMetadata.**", "createTime",
+        "candidates[].content.parts[].functionCall.id", "candidates[].content.parts[].inlineData.mimeType",
+        "candidates[].content.parts[].executableCode.language",
+        "candidates[].content.parts[].codeExecutionResult.outcome", "error.status";
+    TOOL => "candidates[].content.parts[].functionCall.name";
+    END => "candidates[].finishReason";
+    ECHO => "candidates[].logprobsResult";
+    Media => "candidates[].content.parts[].inlineData.data";
+    Sealed => "candidates[].content.parts[].thoughtSignature";
+    ROW => "candidates[].content.parts[].text";
+    PIECE => "candidates[].content.parts[].functionCall.partialArgs[].stringValue";
+];

@@ -2,7 +2,8 @@
 //!
 //! From the request types of mistralai 1.12.4 and 3.7.0.
 
-use super::rows::{marks, rows, schema};
+use super::openai::CHAT_ANSWERS;
+use super::rows::{NAMES, ROW, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Signed, Text};
 use crate::codec::{Mark, Selector};
@@ -12,14 +13,17 @@ pub(super) static CHAT: Dialect = Dialect::json(
     Family::Mistral,
     &[COMMON, MESSAGES, TOOLS, schema!("tools[].function.parameters"), schema!("response_format.json_schema.schema")],
     &[MARKS],
-);
-pub(super) static FIM: Dialect = Dialect::json("mistral.fim", Family::Mistral, &[COMMON], &[]);
+)
+.answering(&[ANSWERS, CHAT_ANSWERS]);
+pub(super) static FIM: Dialect =
+    Dialect::json("mistral.fim", Family::Mistral, &[COMMON], &[]).answering(&[ANSWERS, CHAT_ANSWERS]);
 pub(super) static EMBEDDINGS: Dialect = Dialect::json(
     "mistral.embeddings",
     Family::Mistral,
     &[COMMON, rows![Name => "encoding_format", "output_dtype";]],
     &[],
-);
+)
+.answering(&[NAMES]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("mistral.models", Family::Mistral);
 
 const MARKS: &[Mark] = marks![
@@ -55,4 +59,12 @@ const TOOLS: &[Selector] = rows![
         "tools[].tool_configuration.requires_confirmation[]", "tool_choice.**", "response_format.type",
         "response_format.json_schema.name", "prediction.type", "guardrails[].{*}.model_name", "guardrails[].{*}.action";
     Credential => "tools[].authorization.value";
+];
+
+/// Before OpenAI's rows: content may be a list of parts, and thinking may be signed.
+const ANSWERS: &[Selector] = rows![
+    Name => "choices[].message.content[].type", "choices[].message.content[].thinking[].type",
+        "choices[].delta.content[].type", "choices[].delta.content[].thinking[].type";
+    Sealed => "choices[].message.content[].signature", "choices[].delta.content[].signature";
+    ROW => "choices[].delta.content[].text", "choices[].delta.content[].thinking[].text";
 ];

@@ -16,6 +16,8 @@ mod ollama;
 mod openai;
 mod rows;
 
+mod stream;
+
 pub use error::{ErrorKind, ErrorReply};
 pub use headers::{
     CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, query_key_allowed,
@@ -81,6 +83,8 @@ pub struct Dialect {
     pub family: Family,
     pub body: BodyKind,
     tables: &'static [&'static [Selector]],
+    /// The same for what its answers hold.
+    answers: &'static [&'static [Selector]],
     marks: &'static [&'static [Mark]],
 }
 
@@ -91,16 +95,35 @@ impl Dialect {
         tables: &'static [&'static [Selector]],
         marks: &'static [&'static [Mark]],
     ) -> Self {
-        Dialect { name, family, body: BodyKind::Json, tables, marks }
+        Dialect { name, family, body: BodyKind::Json, tables, answers: &[], marks }
+    }
+
+    /// With the rows of its answers. What no row names is text there, too.
+    const fn answering(mut self, answers: &'static [&'static [Selector]]) -> Self {
+        self.answers = answers;
+        self
     }
 
     const fn bodiless(name: &'static str, family: Family) -> Self {
-        Dialect { name, family, body: BodyKind::None, tables: &[], marks: &[] }
+        Dialect { name, family, body: BodyKind::None, tables: &[], answers: &[rows::NAMES], marks: &[] }
     }
 
     /// The rows for a request body, in order: the first that matches a path decides its treatment.
     pub fn selectors(&self) -> impl Iterator<Item = &'static Selector> {
         self.tables.iter().copied().flatten()
+    }
+
+    /// Whether its answers hold any text.
+    pub fn answers_with_text(&self) -> bool {
+        self.answers.iter().flat_map(|table| table.iter()).all(|row| row.path != "**")
+    }
+
+    /// How an answer is read: in one document or in events, whose paths are told apart.
+    ///
+    /// # Errors
+    /// Never for the tables here, as a test proves.
+    pub fn answer_plan(&self) -> Result<Plan, BadSelector> {
+        Plan::compile(self.answers.iter().copied().flatten().copied())
     }
 
     /// How a request body is read: its rows and whose text stands where.

@@ -3,7 +3,7 @@
 //! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no
 //! list and inspected.
 
-use super::rows::{marks, rows, schema};
+use super::rows::{ECHO, END, NAMES, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Label, Media, Name, Text};
 use crate::codec::{Mark, Selector};
@@ -13,10 +13,12 @@ pub(super) static CHAT: Dialect = Dialect::json(
     Family::Ollama,
     &[COMMON, MESSAGES, schema!("tools[].function.parameters"), schema!("format")],
     &[CHAT_MARKS],
-);
+)
+.answering(&[ANSWERS]);
 pub(super) static GENERATE: Dialect =
-    Dialect::json("ollama.generate", Family::Ollama, &[COMMON, PROMPT, schema!("format")], &[PROMPT_MARKS]);
-pub(super) static EMBED: Dialect = Dialect::json("ollama.embed", Family::Ollama, &[COMMON], &[]);
+    Dialect::json("ollama.generate", Family::Ollama, &[COMMON, PROMPT, schema!("format")], &[PROMPT_MARKS])
+        .answering(&[ANSWERS]);
+pub(super) static EMBED: Dialect = Dialect::json("ollama.embed", Family::Ollama, &[COMMON], &[]).answering(&[NAMES]);
 pub(super) static TAGS: Dialect = Dialect::bodiless("ollama.tags", Family::Ollama);
 
 const CHAT_MARKS: &[Mark] = marks![
@@ -46,4 +48,15 @@ const MESSAGES: &[Selector] = rows![
 const PROMPT: &[Selector] = rows![
     Label => "template";
     Media => "images[]";
+];
+
+/// One object, or one a line.
+const ANSWERS: &[Selector] = rows![
+    Name => "model", "created_at", "done_reason", "message.role", "message.tool_calls[].id", "remote_model",
+        "remote_host";
+    TOOL => "message.tool_calls[].function.name";
+    END => "done";
+    ECHO => "logprobs";
+    Media => "message.images[]";
+    PIECE => "message.content", "message.thinking", "response", "thinking";
 ];

@@ -3,9 +3,9 @@
 //! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface,
 //! video and audio URLs from vLLM's.
 
-use super::rows::{marks, rows, schema};
+use super::rows::{ECHO, END, NAMES, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Signed, Text};
+use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
 use crate::codec::{Mark, Selector};
 
 /// The content parts of the Responses API below `$at`.
@@ -43,12 +43,17 @@ macro_rules! tools {
     };
 }
 
-pub(super) static CHAT: Dialect = Dialect::json("openai.chat", Family::OpenAi, CHAT_TABLES, &[CHAT_MARKS]);
-pub(super) static COMPLETIONS: Dialect = Dialect::json("openai.completions", Family::OpenAi, COMPLETIONS_TABLES, &[]);
+pub(super) static CHAT: Dialect =
+    Dialect::json("openai.chat", Family::OpenAi, CHAT_TABLES, &[CHAT_MARKS]).answering(&[CHAT_ANSWERS]);
+pub(super) static COMPLETIONS: Dialect =
+    Dialect::json("openai.completions", Family::OpenAi, COMPLETIONS_TABLES, &[]).answering(&[COMPLETIONS_ANSWERS]);
 pub(super) static RESPONSES: Dialect =
-    Dialect::json("openai.responses", Family::OpenAi, RESPONSES_TABLES, &[RESPONSES_MARKS]);
-pub(super) static EMBEDDINGS: Dialect = Dialect::json("openai.embeddings", Family::OpenAi, EMBEDDINGS_TABLES, &[]);
-pub(super) static MODERATIONS: Dialect = Dialect::json("openai.moderations", Family::OpenAi, &[MODERATION], &[]);
+    Dialect::json("openai.responses", Family::OpenAi, RESPONSES_TABLES, &[RESPONSES_MARKS])
+        .answering(RESPONSES_ANSWERS);
+pub(super) static EMBEDDINGS: Dialect =
+    Dialect::json("openai.embeddings", Family::OpenAi, EMBEDDINGS_TABLES, &[]).answering(&[NAMES]);
+pub(super) static MODERATIONS: Dialect =
+    Dialect::json("openai.moderations", Family::OpenAi, &[MODERATION], &[]).answering(&[NAMES]);
 pub(super) static MODELS: Dialect = Dialect::bodiless("openai.models", Family::OpenAi);
 
 pub(super) const CHAT_MARKS: &[Mark] = marks![
@@ -152,9 +157,81 @@ const RESPONSES_ITEMS: &[Selector] = rows![at "input[].";
         "content[].annotations[].url", "content[].annotations[].filename";
     Media => "result";
     Sealed => "encrypted_content", "fingerprint", "content[].encrypted_content";
-    Signed { key: "encrypted_content", up: 1 } => "summary[].text";
 ];
 const MODERATION: &[Selector] = rows![
     Name => "model", "input[].type";
     Media => "input[].image_url.url";
+];
+
+/// A message, whole or in pieces: whatever stands in a delta goes on in the next.
+pub(super) const CHAT_ANSWERS: &[Selector] = rows![
+    Name => "id", "object", "model", "service_tier", "system_fingerprint", "obfuscation", "choices[].message.role",
+        "choices[].message.tool_calls[].id", "choices[].message.tool_calls[].type", "choices[].message.audio.id",
+        "choices[].message.annotations[].type", "choices[].delta.role", "choices[].delta.tool_calls[].id",
+        "choices[].delta.tool_calls[].type", "choices[].delta.audio.id", "choices[].delta.annotations[].type";
+    TOOL => "choices[].message.tool_calls[].function.name", "choices[].message.tool_calls[].custom.name",
+        "choices[].message.function_call.name", "choices[].delta.tool_calls[].function.name",
+        "choices[].delta.tool_calls[].custom.name", "choices[].delta.function_call.name";
+    END => "choices[].finish_reason";
+    ECHO => "choices[].logprobs";
+    Media => "choices[].message.audio.data", "choices[].message.images[].image_url.url", "choices[].delta.audio.data",
+        "choices[].delta.images[].image_url.url";
+    Sealed => "choices[].message.reasoning_details[].data", "choices[].message.reasoning_details[].signature",
+        "choices[].delta.reasoning_details[].data", "choices[].delta.reasoning_details[].signature",
+        "choices[].message.tool_calls[].extra_content.google.thought_signature",
+        "choices[].delta.tool_calls[].extra_content.google.thought_signature";
+    Text => "choices[].delta.annotations[].**";
+    PIECE => "choices[].delta.**";
+];
+
+pub(super) const COMPLETIONS_ANSWERS: &[Selector] = rows![
+    Name => "id", "object", "model", "system_fingerprint";
+    END => "choices[].finish_reason";
+    ECHO => "choices[].logprobs";
+    PIECE => "choices[].text";
+];
+
+/// An item of an answer below `$at`.
+macro_rules! answer_item {
+    ($at:literal) => {
+        rows![at $at;
+            Name => "id", "type", "role", "status", "phase", "call_id", "server_label", "container_id",
+                "approval_request_id", "content[].type", "summary[].type", "action.type", "outputs[].type",
+                "results[].file_id", "content[].annotations[].type", "content[].annotations[].file_id",
+                "content[].annotations[].container_id";
+            TOOL => "name";
+            ECHO => "content[].logprobs";
+            Media => "result";
+            Sealed => "encrypted_content", "content[].encrypted_content", "fingerprint";
+        ]
+    };
+}
+
+/// A whole answer below `$at`, which repeats the request's own settings.
+macro_rules! answer_object {
+    ($at:literal) => {
+        rows![at $at;
+            Name => "id", "object", "model", "status", "previous_response_id", "conversation.id", "prompt.id",
+                "prompt.version", "service_tier", "truncation", "background", "prompt_cache_retention", "tool_choice",
+                "tool_choice.**", "reasoning.effort", "reasoning.summary", "text.verbosity", "text.format.type",
+                "text.format.name", "tools[].type", "tools[].name", "tools[].server_label", "billing.payer",
+                "incomplete_details.reason", "error.code";
+        ]
+    };
+}
+
+/// Events carry a piece, a finished part or item, or the whole answer so far: the same text up to five times.
+pub(super) const RESPONSES_ANSWERS: &[&[Selector]] = &[
+    rows![
+        Name => "type", "item_id", "response_id", "obfuscation", "part.type", "annotation.type", "annotation.file_id",
+            "annotation.container_id";
+        ECHO => "logprobs", "part.logprobs";
+        Media => "partial_image_b64";
+        PIECE => "delta", "delta.**";
+    ],
+    answer_object!(""),
+    answer_object!("response."),
+    answer_item!("output[]."),
+    answer_item!("response.output[]."),
+    answer_item!("item."),
 ];

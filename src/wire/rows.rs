@@ -1,5 +1,8 @@
 //! How tables are written down: rows by treatment, and the rows every JSON schema has. Knows no provider.
 
+use crate::codec::Selector;
+use crate::codec::selector::{AnswerPart, Treatment};
+
 /// A table: `rows![Name => "model", "messages[].role"; Label => "user";]`, or `rows![at "requests[]."; ...]` with a
 /// prefix before every path.
 macro_rules! rows {
@@ -36,3 +39,13 @@ macro_rules! marks {
 }
 
 pub(super) use {marks, rows, schema};
+
+/// Treatments of answers.
+pub(super) const PIECE: Treatment = Treatment::Answer(AnswerPart::Piece);
+pub(super) const ROW: Treatment = Treatment::Answer(AnswerPart::Row);
+pub(super) const TOOL: Treatment = Treatment::Answer(AnswerPart::Tool);
+pub(super) const ECHO: Treatment = Treatment::Answer(AnswerPart::Echo);
+pub(super) const END: Treatment = Treatment::Answer(AnswerPart::End);
+
+/// Answers that hold numbers and names: lists of models, counts, vectors.
+pub(super) const NAMES: &[Selector] = rows![Treatment::Name => "**";];

@@ -21,7 +21,7 @@ impl Pass {
         let kind = self.frames.last().map_or(Kind::Unknown, |frame| frame.kind);
         let media = |strict| Mode::Media { check: MediaCheck::new(), strict };
         match treatment {
-            Treatment::Text | Treatment::Signed { .. } => Mode::Inspect(Class::Text),
+            Treatment::Text | Treatment::Signed { .. } | Treatment::Answer(_) => Mode::Inspect(Class::Text),
             Treatment::Label => Mode::Inspect(Class::Label),
             Treatment::Name => Mode::Name,
             Treatment::Media => media(false),

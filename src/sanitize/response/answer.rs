@@ -1,0 +1,151 @@
+//! What the texts of one answer have in common: how they are judged, what their placeholders stand for, and what became of
+//! them. Touches no bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::restore::Restorer;
+use crate::detect::growing::Memory;
+use crate::detect::{Category, Finding};
+use crate::policy::{Action, Level, Tokens};
+use crate::sanitize::Guard;
+
+/// Where nothing is given back, since it leaves the caller's hands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sinks {
+    /// The address of an image, which is fetched when it is shown.
+    pub images: bool,
+    /// The address of a link.
+    pub links: bool,
+    /// Arguments of tools of these names; `*` at either end stands for anything.
+    pub tools: Vec<String>,
+}
+
+/// What was done to one answer. Holds counts and names, never text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerReport {
+    /// Values given back, by entity type.
+    pub restored: BTreeMap<Arc<str>, u64>,
+    /// What the model made up and was masked, by entity type.
+    pub masked: BTreeMap<Arc<str>, u64>,
+    /// Findings by rule and by what policy made of them.
+    pub findings: BTreeMap<(Category, Arc<str>, Action), u64>,
+    /// Categories that ended the answer, and that would have, were their action not `monitor`.
+    pub blocked: Vec<Category>,
+    pub would_block: Vec<Category>,
+    /// Words like placeholders that are none of this request's: damaged, foreign or made up.
+    pub unresolved: u64,
+    /// Placeholders left as they are where their value would have left the caller's hands.
+    pub kept_back: u64,
+    /// Bytes of unescaped text that were inspected, and of other strings that were not, by reason.
+    pub inspected: u64,
+    pub uninspected: BTreeMap<&'static str, u64>,
+    /// The most bytes that waited at once.
+    pub held: usize,
+}
+
+/// One answer's judge.
+#[derive(Debug)]
+pub(super) struct Answer {
+    guard: Arc<Guard>,
+    level: Level,
+    guards: bool,
+    sinks: Arc<Sinks>,
+    pub restorer: Arc<Restorer>,
+    memory: Memory,
+    pub report: AnswerReport,
+}
+
+impl Answer {
+    pub fn new(guard: Arc<Guard>, level: Level, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
+        Answer {
+            guards: guard.matrix.guards_answers(level),
+            memory: guard.scanner.growing.memory(),
+            restorer: Arc::new(Restorer::new(tokens)),
+            guard,
+            level,
+            sinks,
+            report: AnswerReport::default(),
+        }
+    }
+
+    /// Whether anything could be found that leads to something.
+    pub fn guards(&self) -> bool {
+        self.guards
+    }
+
+    pub fn sinks(&self) -> Arc<Sinks> {
+        self.sinks.clone()
+    }
+
+    pub fn is_blocked(&self) -> bool {
+        !self.report.blocked.is_empty()
+    }
+
+    /// Where the end of `text[from..]` begins that could become something else.
+    pub fn growing(&mut self, text: &str, from: usize) -> usize {
+        let token = self.restorer.growing(text, from);
+        match self.guards {
+            true => token.min(self.guard.scanner.growing.start(text, from, &mut self.memory)),
+            false => token,
+        }
+    }
+
+    pub fn scan(&self, text: &str) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.guard.scanner.scan_answer(text, &mut findings);
+        findings
+    }
+
+    pub fn judge(&mut self, finding: &Finding) -> Action {
+        let action = self.guard.matrix.decide_answer(self.level, finding);
+        let report = &mut self.report;
+        *report.findings.entry((finding.category, finding.rule.clone(), action)).or_default() += 1;
+        match action {
+            Action::Allow => {}
+            Action::Monitor => note(&mut report.would_block, finding.category),
+            Action::Tokenize | Action::Mask => *report.masked.entry(finding.entity.clone()).or_default() += 1,
+            Action::Quarantine | Action::Block => note(&mut report.blocked, finding.category),
+        }
+        action
+    }
+}
+
+impl Sinks {
+    /// Whether the tool of that name is one that sends its arguments somewhere.
+    pub fn is_network_tool(&self, name: &str) -> bool {
+        self.tools.iter().any(|pattern| match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+            (Some(rest), Some(_)) => name.contains(rest.trim_end_matches('*')),
+            (Some(end), None) => name.ends_with(end),
+            (None, Some(start)) => name.starts_with(start),
+            (None, None) => name == pattern,
+        })
+    }
+}
+
+fn note(categories: &mut Vec<Category>, category: Category) {
+    if !categories.contains(&category) {
+        categories.push(category);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_is_named_whole_or_by_a_part() {
+        let tools = ["http_get", "fetch*", "*_search", "*curl*"].map(str::to_owned).to_vec();
+        let sinks = Sinks { tools, ..Sinks::default() };
+        for (name, expected) in [
+            ("http_get", true),
+            ("http_get2", false),
+            ("fetch_url", true),
+            ("web_search", true),
+            ("search_web", false),
+            ("run_curl_now", true),
+        ] {
+            assert_eq!(sinks.is_network_tool(name), expected, "{name}");
+        }
+    }
+}
