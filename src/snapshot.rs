@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::auth::{Authenticator, Principal};
 use crate::codec::Plan;
+use crate::codec::selector::BadSelector;
 use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
 use crate::policy::{Mint, TokenKey};
 use crate::sanitize::consult::{Engine, Second};
-use crate::sanitize::{Guard, Limits, Verdicts};
+use crate::sanitize::{AnswerLimits, Guard, Limits, Verdicts};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub struct Snapshot {
     pub token_key: Option<Arc<TokenKey>>,
     pub authenticator: Authenticator,
     /// By name of the wire format, for the formats that routes use.
-    plans: HashMap<&'static str, Arc<Plan>>,
+    plans: HashMap<&'static str, Plans>,
     /// Rules in force, in the order of `Category::ALL`.
     rule_counts: [usize; 6],
 }
@@ -86,7 +87,25 @@ impl Snapshot {
 
     /// How the bodies of a route of this snapshot's configuration are read.
     pub fn plan(&self, route: &Route) -> Option<&Arc<Plan>> {
-        self.plans.get(route.dialect.name)
+        self.plans.get(route.dialect.name).map(|plans| &plans.request)
+    }
+
+    /// How its answers are read, if they hold text.
+    pub fn answer_plan(&self, route: &Route) -> Option<&Arc<Plan>> {
+        self.plans.get(route.dialect.name).and_then(|plans| plans.answer.as_ref())
+    }
+
+    /// What one answer may make the sanitizer hold.
+    pub fn answer_limits(&self) -> AnswerLimits {
+        let limits = &self.config.limits;
+        AnswerLimits {
+            event: limits.event,
+            hold: limits.hold,
+            hold_time: limits.hold_time,
+            hold_ping: limits.hold_ping,
+            depth: limits.depth,
+            key: limits.key,
+        }
     }
 
     /// What one request may make the sanitizer hold.
@@ -109,13 +128,22 @@ impl Snapshot {
     }
 }
 
-fn plans(config: &Config) -> Result<HashMap<&'static str, Arc<Plan>>, Problem> {
+/// How the bodies of a wire format are read.
+#[derive(Debug)]
+struct Plans {
+    request: Arc<Plan>,
+    answer: Option<Arc<Plan>>,
+}
+
+fn plans(config: &Config) -> Result<HashMap<&'static str, Plans>, Problem> {
     let mut plans = HashMap::new();
     for dialect in config.routes.iter().map(|route| route.dialect) {
         if !plans.contains_key(dialect.name) {
-            let plan = dialect.plan();
-            let plan = plan.map_err(|error| Problem::new(dialect.name, error.to_string()))?;
-            plans.insert(dialect.name, Arc::new(plan));
+            let checked = |plan: Result<Plan, BadSelector>| {
+                plan.map(Arc::new).map_err(|error| Problem::new(dialect.name, error.to_string()))
+            };
+            let answer = dialect.answers_with_text().then(|| checked(dialect.answer_plan())).transpose()?;
+            plans.insert(dialect.name, Plans { request: checked(dialect.plan())?, answer });
         }
     }
     Ok(plans)

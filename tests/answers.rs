@@ -33,7 +33,8 @@ const LIMITS: AnswerLimits = AnswerLimits {
 /// What went up and what its placeholders stand for.
 fn sent(format: &str, tenant: &str, body: &str) -> (String, Tokens) {
     let plan = Arc::new(wire::find(format).expect("a format").plan().expect("a plan"));
-    let mut request = Request::new(GUARD.clone(), plan, Level::Medium, Limits::default()).tokenizing(Some(mint(tenant)));
+    let mut request =
+        Request::new(GUARD.clone(), plan, Level::Medium, Limits::default()).tokenizing(Some(mint(tenant)));
     request.push(body.as_bytes()).expect("the request is let pass");
     let output = request.finish().expect("the request is let pass");
     (String::from_utf8(output.to_vec()).expect("text"), request.tokens().clone())
@@ -100,7 +101,8 @@ fn conversation(text: &str) -> String {
 
 /// The placeholders of an e-mail address and of a private key.
 fn placeholders() -> (Tokens, String, String) {
-    let (body, tokens) = sent("openai.chat", "acme", &conversation(&format!("Mail jane@corp.io the key\n{SECRET}\nplease")));
+    let (body, tokens) =
+        sent("openai.chat", "acme", &conversation(&format!("Mail jane@corp.io the key\n{SECRET}\nplease")));
     let token = |entity: &str| {
         let (token, _) = tokens.iter().find(|(_, original)| &*original.entity == entity).expect("a placeholder");
         assert!(body.contains(&**token));
@@ -120,7 +122,10 @@ fn joined(output: &str, pointer: &str) -> String {
 /// The text in pieces of a few characters, each in the event that `wrap` makes of it.
 fn stream(text: &str, size: usize, wrap: impl Fn(&str) -> String) -> String {
     let characters: Vec<char> = text.chars().collect();
-    characters.chunks(size).map(|piece| wrap(&serde_json::to_string(&piece.iter().collect::<String>()).unwrap())).collect()
+    characters
+        .chunks(size)
+        .map(|piece| wrap(&serde_json::to_string(&piece.iter().collect::<String>()).unwrap()))
+        .collect()
 }
 
 struct Dialect {
@@ -224,7 +229,8 @@ fn streamed_arguments_are_json_that_says_what_the_caller_said() {
 #[test]
 fn what_the_model_made_up_is_masked_however_it_is_cut() {
     let tokens = Tokens::default();
-    let text = format!("Use AKIAIOSFODNN7EXAMPL2 or mail bob.jones@corp.example, card 4111 1111 1111 1111.\n{SECRET}\nBye.");
+    let text =
+        format!("Use AKIAIOSFODNN7EXAMPL2 or mail bob.jones@corp.example, card 4111 1111 1111 1111.\n{SECRET}\nBye.");
     for dialect in DIALECTS {
         let case = Case::new(dialect.format, dialect.form, &tokens);
         let mut seen = None;
@@ -302,7 +308,10 @@ fn the_elements_of_an_array_and_the_messages_of_an_event_stream_are_events_too()
         eventstream::message(&headers, payload.as_bytes())
     };
     let delta = |text: &str| {
-        message("contentBlockDelta", format!("{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{text}\"}},\"p\":\"abc\"}}"))
+        message(
+            "contentBlockDelta",
+            format!("{{\"contentBlockIndex\":0,\"delta\":{{\"text\":\"{text}\"}},\"p\":\"abc\"}}"),
+        )
     };
     let stop = message("contentBlockStop", "{\"contentBlockIndex\":0}".to_owned());
     let answer = [delta("to "), delta(start), delta(end), stop.clone()].concat();
@@ -316,8 +325,13 @@ fn nothing_resolves_what_this_request_did_not_make() {
     let (tokens, mail, _) = placeholders();
     let (_, others) = sent("openai.chat", "other", &conversation("Mail jane@corp.io"));
     let foreign = others.iter().next().expect("a placeholder").0.to_string();
-    let damaged = [&mail[..mail.len() - 1], &mail.to_lowercase(), &mail.replace("_x", "_y"), &format!("{}0", &mail[..mail.len() - 1])]
-        .join(" ");
+    let damaged = [
+        &mail[..mail.len() - 1],
+        &mail.to_lowercase(),
+        &mail.replace("_x", "_y"),
+        &format!("{}0", &mail[..mail.len() - 1]),
+    ]
+    .join(" ");
     let text = format!("{foreign} {damaged} EMAIL_ADDRESS_xaaaaaaaaaa");
     let case = Case::new("openai.chat", SSE, &tokens);
     for size in [1, 3, 200] {
@@ -342,7 +356,9 @@ fn what_leaves_the_callers_hands_keeps_its_placeholder() {
         assert_eq!(read, expected);
     }
     for (name, expected) in [("fetch_url", mail.as_str()), ("note", "jane@corp.io")] {
-        let start = format!("data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"{name}\",\"arguments\":\"\"}}}}]}}}}]}}\n\n");
+        let start = format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"{name}\",\"arguments\":\"\"}}}}]}}}}]}}\n\n"
+        );
         let arguments = stream(&format!("{{\"a\":\"{mail}\"}}"), 4, |piece| DIALECTS[0].tool.replace("{}", piece));
         let read = joined(&case.whole(format!("{start}{arguments}").as_bytes()), DIALECTS[0].tool_at);
         assert_eq!(read, format!("{{\"a\":\"{expected}\"}}"), "{name}");
@@ -392,7 +408,10 @@ fn a_held_stream_gets_a_sign_of_life_and_is_judged_as_it_stands_in_the_end() {
     assert_eq!(push(&mail[..5], 1), "");
     assert_eq!(push(&mail[5..6], 16), ": ping\n\n");
     assert_eq!(push(&mail[6..7], 17), "");
-    assert_eq!(push(&mail[7..8], 61), format!("{}{}{}{}", event(&mail[..5]), event(&mail[5..6]), event(&mail[6..7]), event(&mail[7..8])));
+    assert_eq!(
+        push(&mail[7..8], 61),
+        format!("{}{}{}{}", event(&mail[..5]), event(&mail[5..6]), event(&mail[6..7]), event(&mail[7..8]))
+    );
 }
 
 #[test]
@@ -434,7 +453,9 @@ fn streams() -> Vec<(&'static str, Form, Vec<u8>)> {
     let events = [&text[..], &arguments].map(|text| {
         let pieces = text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]);
         let delta = |piece| serde_json::json!({"contentBlockIndex": 0, "delta": {"text": piece}}).to_string();
-        pieces.flat_map(|piece| eventstream::message(&[(":event-type", "contentBlockDelta")], delta(piece).as_bytes())).collect::<Vec<u8>>()
+        pieces
+            .flat_map(|piece| eventstream::message(&[(":event-type", "contentBlockDelta")], delta(piece).as_bytes()))
+            .collect::<Vec<u8>>()
     });
     all.push(("bedrock.converse_stream", EVENTS, events.concat()));
     let part = |text: &str| serde_json::json!({"candidates": [{"content": {"parts": [{"text": text}]}}]}).to_string();

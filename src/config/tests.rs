@@ -245,7 +245,7 @@ fn an_unset_provider_key_is_a_warning_and_an_unneeded_one_is_none() {
     assert_eq!(key("anthropic"), UpstreamKey::Unset { variable: "ANTHROPIC_API_KEY".to_owned() });
     assert_eq!(key("ollama"), UpstreamKey::None);
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
-    assert_eq!(warnings.len(), 6, "{warnings:?}");
+    assert_eq!(warnings.len(), 7, "{warnings:?}");
     assert!(warnings[0].starts_with("upstream[1].api_key_env: ANTHROPIC_API_KEY is not set"), "{warnings:?}");
 }
 

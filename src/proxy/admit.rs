@@ -122,7 +122,8 @@ impl Gateway {
         let decoder = decoder.map_err(|_| Failure::unsupported_encoding())?;
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
-        let request = Request::new(snapshot.guard.clone(), plan.clone(), context.level, limits);
+        let mint = context.principal.as_ref().and_then(|principal| snapshot.mint(&route, principal));
+        let request = Request::new(snapshot.guard.clone(), plan.clone(), context.level, limits).tokenizing(mint);
         let again = snapshot.guard.second_look.as_ref().map(|_| limits.hold);
         context.body = Body::Passing(Box::new(Inspection::new(decoder, request, again)));
         if framing.expects_continue {

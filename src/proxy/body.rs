@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::codec::coding::Decoder;
+use crate::policy::Tokens;
 use crate::sanitize::consult::{Answers, Question};
 use crate::sanitize::{Refusal, Report, Request};
 
@@ -71,6 +72,11 @@ impl Inspection {
 
     pub fn held(&self) -> usize {
         self.reading.request.held() + self.reading.plain.as_ref().map_or(0, |plain| plain.bytes.len())
+    }
+
+    /// What the placeholders made so far stand for.
+    pub fn tokens(&self) -> &Tokens {
+        self.reading.request.tokens()
     }
 
     pub fn report(&self) -> &Report {

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::answer::Filter;
 use super::body::Inspection;
 use super::head::Framing;
 use super::reply::{Answer, Failure};
 use crate::auth::Principal;
 use crate::config::Route;
-use crate::policy::Level;
+use crate::policy::{Level, Tokens};
 use crate::sanitize::{Report, Verdict, scrub::Scrub};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Held, InFlight};
@@ -35,6 +36,9 @@ pub struct Context {
     pub attempts: usize,
     pub clock: Clock,
     pub scrub: Option<Scrub>,
+    /// What the placeholders of the request stand for.
+    pub tokens: Tokens,
+    pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
     pub held: Held,
@@ -63,6 +67,8 @@ pub enum Body {
 #[derive(Debug, Default)]
 pub struct Clock {
     pub guard: Duration,
+    /// Sanitizing the answer.
+    pub answer: Duration,
     /// The request was sent up to its last byte.
     pub sent_up: Option<Instant>,
     pub first_byte: Option<Instant>,
@@ -85,6 +91,8 @@ impl Context {
             attempts: 0,
             clock: Clock::default(),
             scrub: None,
+            tokens: Tokens::default(),
+            answer: None,
             dropped_headers: 0,
             dropped_query: 0,
             held,
@@ -113,6 +121,16 @@ impl Context {
         outcome.map_err(|refusal| self.refused(refusal.into()))
     }
 
+    /// Sanitizes one chunk of the answer and accounts for the time and memory it took.
+    pub fn pass_answer(&mut self, chunk: Bytes, end: bool) -> Result<Bytes, Failure> {
+        let Some(filter) = &mut self.answer else { return Ok(chunk) };
+        let begun = Instant::now();
+        let output = filter.push(&chunk, end, self.started.elapsed(), &self.request_id);
+        self.held.set(filter.held());
+        self.clock.answer += begun.elapsed();
+        output
+    }
+
     fn refused(&mut self, failure: Failure) -> Failure {
         self.keep_report();
         failure
@@ -121,6 +139,7 @@ impl Context {
     fn keep_report(&mut self) {
         if let Body::Passing(inspection) = &self.body {
             self.report = inspection.report().clone();
+            self.tokens = inspection.tokens().clone();
         }
     }
 

@@ -1,6 +1,7 @@
 //! The gateway listener on Pingora: one short method a phase. Decides nothing about text and knows no status; `reply` does.
 
 mod admit;
+mod answer;
 mod body;
 mod consult;
 mod context;
@@ -20,6 +21,7 @@ use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use answer::{Asked, Filter};
 use context::{Body, Context};
 use reply::Failure;
 
@@ -66,6 +68,27 @@ impl Gateway {
         if self.metrics.held() > context.snapshot.config.limits.memory {
             return Err(Failure::unavailable("memory", "the gateway holds as much as it may at the moment"));
         }
+        Ok(())
+    }
+
+    /// Prepares to sanitize the answer with this head.
+    fn filter_answer(
+        &self,
+        session: &Session,
+        head: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<(), Failure> {
+        let Some(target) = &context.target else { return Ok(()) };
+        if let Body::Passing(inspection) = &context.body {
+            // The upstream answers before it has all of the request.
+            context.tokens = inspection.tokens().clone();
+        }
+        let (snapshot, level) = (&*context.snapshot, context.level);
+        let request = session.req_header();
+        let (method, tokens) = (&request.method, &context.tokens);
+        let asked = Asked { snapshot, route: &target.route, level, method, tokens };
+        let filter = Filter::new(&asked, head, request.version)?;
+        context.answer = filter.map(Box::new);
         Ok(())
     }
 
@@ -163,10 +186,11 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         head: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
         context.clock.first_byte.get_or_insert_with(Instant::now);
         let unwanted: Vec<_> = head
             .headers
@@ -188,10 +212,15 @@ impl ProxyHttp for Gateway {
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
-        if let Some(scrub) = &mut context.scrub {
-            let output = scrub.push(&body.take().unwrap_or_default(), end);
-            *body = (!output.is_empty()).then_some(output);
+        if context.scrub.is_none() && context.answer.is_none() {
+            return Ok(None);
         }
+        let mut output = body.take().unwrap_or_default();
+        if let Some(scrub) = &mut context.scrub {
+            output = scrub.push(&output, end);
+        }
+        output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
+        *body = (!output.is_empty()).then_some(output);
         Ok(None)
     }
 

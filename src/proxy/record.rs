@@ -1,15 +1,19 @@
 //! The audit record of a finished request, put together from its context. Writes nothing.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pingora::Error;
 use pingora::proxy::Session;
 
+use super::answer::Filter;
 use super::context::Context;
 use crate::auth::Mode;
+use crate::detect::Category;
+use crate::policy::Action;
 use crate::sanitize::{Report, Verdict as Judged};
-use crate::telemetry::{Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+use crate::telemetry::{AnswerRecord, Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
 
 /// `mode` is the mode in which callers authenticate, for those who did not.
 pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode: Mode) -> RequestRecord {
@@ -27,9 +31,10 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
         verdict: verdict(context, error, status),
         code: context.failure.as_ref().map(|failure| failure.code),
         level: context.level,
-        findings: findings(&context.report),
-        masked: masks(&context.report),
+        findings: findings(&context.report.findings),
+        masked: masks(&context.report.masked),
         bytes: bytes(session, &context.report),
+        answer: context.answer.as_ref().map(|filter| answer(filter, context.clock.answer)),
         timings: timings(context),
         dropped_headers: context.dropped_headers,
         dropped_query: context.dropped_query,
@@ -37,7 +42,9 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
 }
 
 fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
+    let withheld = context.answer.as_ref().is_some_and(|filter| !filter.report().blocked.is_empty());
     match (&context.failure, context.report.verdict()) {
+        _ if withheld => Verdict::Blocked,
         (_, Judged::Blocked) => Verdict::Blocked,
         (Some(failure), _) if failure.status < 500 => Verdict::Rejected,
         (Some(_), _) => Verdict::Failed,
@@ -49,18 +56,32 @@ fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
     }
 }
 
-fn findings(report: &Report) -> Vec<FindingCount> {
+fn answer(filter: &Filter, guard: Duration) -> AnswerRecord {
+    let report = filter.report();
+    AnswerRecord {
+        restored: masks(&report.restored),
+        masked: masks(&report.masked),
+        findings: findings(&report.findings),
+        unresolved: report.unresolved,
+        kept_back: report.kept_back,
+        inspected: report.inspected,
+        waited: filter.waited(),
+        guard,
+    }
+}
+
+fn findings(findings: &BTreeMap<(Category, Arc<str>, Action), u64>) -> Vec<FindingCount> {
     let of = |((category, rule, action), count): (&(_, Arc<str>, _), &u64)| FindingCount {
         rule: rule.clone(),
         category: *category,
         action: *action,
         count: *count,
     };
-    report.findings.iter().map(of).collect()
+    findings.iter().map(of).collect()
 }
 
-fn masks(report: &Report) -> Vec<MaskCount> {
-    report.masked.iter().map(|(entity, count)| MaskCount { entity: entity.clone(), count: *count }).collect()
+fn masks(masked: &BTreeMap<Arc<str>, u64>) -> Vec<MaskCount> {
+    masked.iter().map(|(entity, count)| MaskCount { entity: entity.clone(), count: *count }).collect()
 }
 
 fn bytes(session: &Session, report: &Report) -> Bytes {

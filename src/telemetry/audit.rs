@@ -13,7 +13,7 @@ use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 
 use super::metrics::Metrics;
-use super::record::RequestRecord;
+use super::record::{AnswerRecord, FindingCount, MaskCount, RequestRecord};
 use super::rfc3339;
 use crate::policy::Level;
 
@@ -127,12 +127,25 @@ struct RequestLine<'a> {
     level: Level,
     rules: Vec<RuleLine<'a>>,
     masked: BTreeMap<&'a str, u64>,
+    answer: Option<AnswerLine<'a>>,
     bytes_in: u64,
     bytes_out: u64,
     total_us: u128,
     overhead_us: u128,
     guard_us: u128,
     upstream_us: Option<u128>,
+}
+
+/// Counts by entity, never values.
+#[derive(Serialize)]
+struct AnswerLine<'a> {
+    restored: BTreeMap<&'a str, u64>,
+    masked: BTreeMap<&'a str, u64>,
+    rules: Vec<RuleLine<'a>>,
+    unresolved: u64,
+    kept_back: u64,
+    waited_us: u128,
+    guard_us: u128,
 }
 
 #[derive(Serialize)]
@@ -145,12 +158,6 @@ struct RuleLine<'a> {
 
 impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
     fn from(record: &'a RequestRecord) -> Self {
-        let rule = |finding: &'a super::FindingCount| RuleLine {
-            id: Bounded(&finding.rule),
-            category: finding.category.name(),
-            action: finding.outcome(),
-            count: finding.count,
-        };
         RequestLine {
             request_id: Bounded(&record.request_id),
             client_id: Bounded(&record.client_id),
@@ -163,8 +170,9 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
             verdict: record.verdict.name(),
             code: record.code,
             level: record.level,
-            rules: record.findings.iter().map(rule).collect(),
-            masked: record.masked.iter().map(|mask| (&*mask.entity, mask.count)).collect(),
+            rules: rules(&record.findings),
+            masked: by_entity(&record.masked),
+            answer: record.answer.as_ref().map(AnswerLine::from),
             bytes_in: record.bytes.received,
             bytes_out: record.bytes.sent,
             total_us: record.timings.total.as_micros(),
@@ -173,6 +181,34 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
             upstream_us: record.timings.upstream.map(|took| took.as_micros()),
         }
     }
+}
+
+impl<'a> From<&'a AnswerRecord> for AnswerLine<'a> {
+    fn from(answer: &'a AnswerRecord) -> Self {
+        AnswerLine {
+            restored: by_entity(&answer.restored),
+            masked: by_entity(&answer.masked),
+            rules: rules(&answer.findings),
+            unresolved: answer.unresolved,
+            kept_back: answer.kept_back,
+            waited_us: answer.waited.as_micros(),
+            guard_us: answer.guard.as_micros(),
+        }
+    }
+}
+
+fn rules<'a>(findings: &'a [FindingCount]) -> Vec<RuleLine<'a>> {
+    let rule = |finding: &'a FindingCount| RuleLine {
+        id: Bounded(&finding.rule),
+        category: finding.category.name(),
+        action: finding.outcome(),
+        count: finding.count,
+    };
+    findings.iter().map(rule).collect()
+}
+
+fn by_entity(counts: &[MaskCount]) -> BTreeMap<&str, u64> {
+    counts.iter().map(|mask| (&*mask.entity, mask.count)).collect()
 }
 
 /// Text of a bounded length without control characters. JSON escapes those below U+0020; the others, U+0080 to U+009F, move the
@@ -321,7 +357,12 @@ mod tests {
             "route": "/v1/chat/completions", "format": "openai.chat", "upstream": "openai", "method": "POST", "status": 200,
             "verdict": "masked", "code": null, "level": "medium",
             "rules": [{"id": "pii.email", "category": "pii", "action": "mask", "count": 2}],
-            "masked": {"EMAIL_ADDRESS": 2}, "bytes_in": 120, "bytes_out": 300,
+            "masked": {"EMAIL_ADDRESS": 2},
+            "answer": {
+                "restored": {"EMAIL_ADDRESS": 1}, "masked": {"API_KEY": 1}, "rules": [], "unresolved": 1, "kept_back": 1,
+                "waited_us": 2_000, "guard_us": 40,
+            },
+            "bytes_in": 120, "bytes_out": 300,
             "total_us": 20_000, "overhead_us": 150, "guard_us": 90, "upstream_us": 12_000,
         });
         let change = serde_json::json!({

@@ -14,7 +14,7 @@ use prometheus::{
 };
 
 use super::engine::Counted;
-use super::record::{RequestRecord, Verdict};
+use super::record::{AnswerRecord, RequestRecord, Verdict};
 use super::rfc3339;
 use crate::policy::Level;
 use crate::sanitize::consult::Engine;
@@ -31,6 +31,10 @@ pub struct Metrics {
     guard: HistogramVec,
     findings: IntCounterVec,
     masked: IntCounterVec,
+    restored: IntCounter,
+    answer_masked: IntCounterVec,
+    unresolved: IntCounterVec,
+    waited: Histogram,
     inspected: IntCounterVec,
     uninspected: IntCounterVec,
     verdict_cache: IntCounterVec,
@@ -107,6 +111,18 @@ impl Metrics {
                 &["category", "rule", "action"],
             )?,
             masked: families.counters("masked_spans_total", "Spans replaced by a placeholder.", &["entity"])?,
+            restored: families.counter("restored_spans_total", "Values given back to callers in answers.")?,
+            answer_masked: families.counters(
+                "answer_masked_spans_total",
+                "Spans of answers that the model made up and were masked.",
+                &["entity"],
+            )?,
+            unresolved: families.counters(
+                "unresolved_placeholders_total",
+                "Words like placeholders in answers that were left as they are.",
+                &["reason"],
+            )?,
+            waited: families.histogram("answer_wait_seconds", "How long events of one answer waited.", FRACTIONS)?,
             inspected: families.counters("inspected_bytes_total", "Decoded text that was inspected.", &["phase"])?,
             uninspected: families.counters("uninspected_bytes_total", "Bytes left alone by choice.", &["reason"])?,
             verdict_cache: families.counters(
@@ -154,11 +170,30 @@ impl Metrics {
             let labels = [finding.category.name(), &finding.rule, finding.outcome()];
             self.findings.with_label_values(&labels).inc_by(finding.count);
         }
+        if let Some(answer) = &record.answer {
+            self.answer(answer);
+        }
         for mask in &record.masked {
             self.masked.with_label_values(&[&*mask.entity]).inc_by(mask.count);
         }
         self.dropped_headers.inc_by(record.dropped_headers);
         self.dropped_query.inc_by(record.dropped_query);
+    }
+
+    fn answer(&self, answer: &AnswerRecord) {
+        self.inspected(Phase::Response, answer.inspected, answer.guard);
+        self.restored.inc_by(answer.restored.iter().map(|mask| mask.count).sum());
+        for mask in &answer.masked {
+            self.answer_masked.with_label_values(&[&*mask.entity]).inc_by(mask.count);
+        }
+        for finding in &answer.findings {
+            let labels = [finding.category.name(), &finding.rule, finding.outcome()];
+            self.findings.with_label_values(&labels).inc_by(finding.count);
+        }
+        for (reason, count) in [("unknown", answer.unresolved), ("sink", answer.kept_back)] {
+            self.unresolved.with_label_values(&[reason]).inc_by(count);
+        }
+        self.waited.observe(answer.waited.as_secs_f64());
     }
 
     /// Text that was inspected, and how long that took. Counts nothing when there was none.
@@ -411,6 +446,10 @@ mod tests {
             "promptgate_guard_seconds_count{phase=\"request\"} 1",
             "promptgate_findings_total{action=\"mask\",category=\"pii\",rule=\"pii.email\"} 2",
             "promptgate_masked_spans_total{entity=\"EMAIL_ADDRESS\"} 2",
+            "promptgate_restored_spans_total 1",
+            "promptgate_answer_masked_spans_total{entity=\"API_KEY\"} 1",
+            "promptgate_unresolved_placeholders_total{reason=\"sink\"} 1",
+            "promptgate_inspected_bytes_total{phase=\"response\"} 80",
             "promptgate_inspected_bytes_total{phase=\"request\"} 100",
             "promptgate_uninspected_bytes_total{reason=\"opaque\"} 20",
             "promptgate_auth_failures_total{mode=\"jwt\",reason=\"expired\"} 1",

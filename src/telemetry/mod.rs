@@ -10,4 +10,4 @@ mod rfc3339;
 pub use audit::Audit;
 pub use engine::Counted;
 pub use metrics::{Held, InFlight, Metrics, Totals};
-pub use record::{Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+pub use record::{AnswerRecord, Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};

@@ -31,6 +31,8 @@ pub struct RequestRecord {
     pub findings: Vec<FindingCount>,
     pub masked: Vec<MaskCount>,
     pub bytes: Bytes,
+    /// What was done to the answer; `None` if there was none, or nothing that could have been done.
+    pub answer: Option<AnswerRecord>,
     pub timings: Timings,
     /// Request headers and query keys that did not go up.
     pub dropped_headers: u64,
@@ -71,6 +73,24 @@ pub struct FindingCount {
 pub struct MaskCount {
     pub entity: Arc<str>,
     pub count: u64,
+}
+
+/// What was done to an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AnswerRecord {
+    /// The caller's own values that were given back.
+    pub restored: Vec<MaskCount>,
+    /// What the model made up and was masked.
+    pub masked: Vec<MaskCount>,
+    pub findings: Vec<FindingCount>,
+    /// Words like placeholders that stand for nothing known, and placeholders left where their value would have gone astray.
+    pub unresolved: u64,
+    pub kept_back: u64,
+    /// Decoded text given to the detectors.
+    pub inspected: u64,
+    /// How long events waited, added up, and sanitizing took.
+    pub waited: Duration,
+    pub guard: Duration,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -162,6 +182,16 @@ impl RequestRecord {
                 count: 2,
             }],
             masked: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 2 }],
+            answer: Some(AnswerRecord {
+                restored: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 1 }],
+                masked: vec![MaskCount { entity: Arc::from("API_KEY"), count: 1 }],
+                findings: Vec::new(),
+                unresolved: 1,
+                kept_back: 1,
+                inspected: 80,
+                waited: Duration::from_millis(2),
+                guard: Duration::from_micros(40),
+            }),
             bytes: Bytes { received: 120, sent: 300, inspected: 100, uninspected: vec![("opaque", 20)] },
             timings: Timings {
                 total: Duration::from_millis(20),

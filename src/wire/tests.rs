@@ -276,7 +276,6 @@ fn openai_responses() {
             "Name input[].output[].type",
             "Media input[].output[].image_url",
             "Name input[].summary[].type",
-            "Signed(encrypted_content,1) input[].summary[].text",
             "Sealed input[].encrypted_content",
             "Name input[].output.type",
             "Media input[].output.image_url",

@@ -1,8 +1,10 @@
 //! The application: a request that is right by default, and what it got. Sends exactly what it is told.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
 use crate::http1::{Body, Head, Wire};
@@ -148,4 +150,10 @@ pub fn chunks(body: &[u8], size: usize) -> Vec<u8> {
 pub fn unique() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("test-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }

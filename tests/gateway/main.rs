@@ -1,6 +1,7 @@
 //! The gateway as a process between an application and a provider, both played here. No inside of the gateway is used but
 //! its tables of formats and routes.
 
+mod answers;
 #[cfg(feature = "transformer")]
 #[path = "../support/classifier.rs"]
 mod classifier;

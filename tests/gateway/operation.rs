@@ -135,7 +135,7 @@ async fn one_record_tells_of_each_request_and_metrics_count_it() {
     for (field, value) in expected {
         assert_eq!(record[field], value, "{field} of {record}");
     }
-    assert_eq!(record["rules"][0]["action"], "mask");
+    assert_eq!(record["rules"][0]["action"], "tokenize");
     assert_eq!(record["rules"][0]["category"], "secret");
     assert_eq!(record["masked"].as_object().map(|entities| entities.len()), Some(1));
     for timing in ["total_us", "overhead_us", "guard_us", "upstream_us"] {

@@ -76,6 +76,11 @@ const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost
 impl Site {
     /// The shipped upstreams by name, all of them at one recorder; ollama has no key.
     pub fn start(config: &str) -> Site {
+        Site::start_with(config, &[])
+    }
+
+    /// The same, with variables.
+    pub fn start_with(config: &str, more: &[(&'static str, &'static str)]) -> Site {
         let upstream = Upstream::http1();
         let at = upstream.address;
         let table = |(name, variable, _): &(&str, &str, &str)| {
@@ -83,7 +88,8 @@ impl Site {
         };
         let tables: String = KEYS.iter().map(table).collect();
         let config = format!("{config}{tables}[[upstream]]\nname = \"ollama\"\nurl = \"http://{at}\"\n");
-        Site { gateway: Gateway::start(&config, &variables()), upstream, upstream2: Upstream::http2() }
+        let variables = [variables(), more.to_vec()].concat();
+        Site { gateway: Gateway::start(&config, &variables), upstream, upstream2: Upstream::http2() }
     }
 
     pub fn address(&self) -> SocketAddr {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::client::{Ask, Reply};
+use crate::client::{Ask, Reply, gzip};
+use crate::formats::SECRET;
 use crate::http1::{Body, Head, Wire};
 use crate::site::{key, plain, small};
 use crate::upstream::Call;
@@ -136,14 +137,21 @@ async fn what_identifies_the_provider_stays_behind() {
 }
 
 #[tokio::test]
-async fn a_compressed_answer_passes_as_it_is() {
-    let bytes = [
-        &b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 8\r\n\r\n"[..],
-        b"\x1f\x8b\x08\x00\xff\xfe\x00\x01",
-    ]
-    .concat();
-    let (head, body) = answered(&bytes).await.expect("an answer");
-    assert_eq!((head.header("content-encoding"), &*body.bytes), (Some("gzip"), &bytes[bytes.len() - 8..]));
+async fn a_compressed_answer_is_decoded_and_inspected_and_what_cannot_be_is_told() {
+    let answer = |coding: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {coding}\r\ncontent-length: {}\r\n\r\n", body.len());
+        [head.as_bytes(), body].concat()
+    };
+    let json = format!(r#"{{"choices":[{{"message":{{"content":"made up {SECRET} ok"}}}}]}}"#);
+    let (head, body) = answered(&answer("gzip", &gzip(json.as_bytes()))).await.expect("an answer");
+    let text = String::from_utf8(body.bytes).expect("text");
+    assert_eq!((head.status(), head.header("content-encoding")), (200, None));
+    assert!(text.contains("made up [ACCESS_TOKEN_MASKED] ok"), "{text}");
+
+    let (_, body) = answered(&answer("gzip", b"\x1f\x8b\x08\x00\xff\xfe\x00\x01")).await.expect("an answer");
+    assert!(String::from_utf8_lossy(&body.bytes).contains("upstream_answer"));
+    let (head, _) = answered(&answer("deflate", b"x")).await.expect("an answer");
+    assert_eq!(head.status(), 502);
 }
 
 #[tokio::test]

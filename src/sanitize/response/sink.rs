@@ -15,6 +15,8 @@ pub(super) struct Addresses {
     before: char,
     /// Whether a `!` stood before the last `[`.
     image: bool,
+    /// Labels that are open around the one that ended last.
+    outer: u8,
     /// What of a reference's address was read, and of an HTML tag, in lower case.
     reference: String,
     tag: Option<String>,
@@ -59,14 +61,17 @@ impl Addresses {
             (Markdown::Label(depth), '[') => self.label(depth.saturating_add(1)),
             (Markdown::Text | Markdown::Labelled, '[') => self.label(1),
             // `[![alt]` is an image's, and its address follows.
-            (Markdown::Label(depth), ']') if depth == 1 || self.image => Markdown::Labelled,
+            (Markdown::Label(depth), ']') if depth == 1 || self.image => {
+                self.outer = depth - 1;
+                Markdown::Labelled
+            }
             (Markdown::Label(depth), ']') => Markdown::Label(depth - 1),
             (Markdown::Labelled, '(') => Markdown::Inside(if self.image { Address::Image } else { Address::Link }),
             (Markdown::Labelled, ':') => {
                 self.reference.clear();
                 Markdown::Reference
             }
-            (Markdown::Labelled, _) | (Markdown::Inside(_), ')') | (Markdown::Reference, '\n') => Markdown::Text,
+            (Markdown::Labelled, _) | (Markdown::Inside(_), ')') | (Markdown::Reference, '\n') => self.around(),
             (Markdown::Reference, _) => {
                 if self.reference.len() < NAME && !matches!(c, ' ' | '<') {
                     self.reference.push(c.to_ascii_lowercase());
@@ -74,6 +79,15 @@ impl Addresses {
                 Markdown::Reference
             }
             (state, _) => state,
+        }
+    }
+
+    /// What stands around a label and its address: another label, or text.
+    fn around(&mut self) -> Markdown {
+        self.image = false;
+        match std::mem::take(&mut self.outer) {
+            0 => Markdown::Text,
+            depth => Markdown::Label(depth),
         }
     }
 
