@@ -43,7 +43,7 @@ fn welcome(config: &Config, upstream: SocketAddr) -> String {
     format!(
         r#"promptgate demo: gateway http://{gateway}, admin http://{admin}, echo upstream http://{upstream}. Ctrl-C ends it.
 
-A password arrives masked, as the echo shows:
+A password does not leave and comes back; the last command but one shows what the upstream got:
 
   curl -s http://{gateway}/v1/chat/completions -H 'Authorization: Bearer spv-user-dev-2024-def456' \
     -H 'Content-Type: application/json' -d '{{"model":"demo","messages":[{{"role":"user","content":"My password is secret123"}}]}}'
