@@ -56,7 +56,7 @@ impl<'a> Case<'a> {
     fn response(&self) -> Response {
         let plan = Arc::new(wire::find(self.format).expect("a format").answer_plan().expect("a plan"));
         let sinks = Arc::new(self.sinks.clone());
-        Response::new(self.guard.clone(), plan, Level::Medium, self.form, LIMITS, self.tokens, sinks)
+        Response::new(self.guard.clone(), plan, Level::Medium, self.form, LIMITS).restoring(self.tokens, sinks)
     }
 
     /// What comes of the answer in these chunks: the bytes, and what ended it.

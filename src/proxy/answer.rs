@@ -80,8 +80,9 @@ impl Filter {
         rewrite(head, downstream).map_err(|_| Failure::upstream("upstream_error", "the answer's head is damaged"))?;
         let sinks = snapshot.config.tokens.sinks.clone();
         let limits = snapshot.answer_limits();
-        let response = Response::new(snapshot.guard.clone(), plan.clone(), *level, form, limits, tokens, sinks);
-        let response = response.pinging(framing.and_then(|framing| route.dialect.ping(framing)));
+        let response = Response::new(snapshot.guard.clone(), plan.clone(), *level, form, limits);
+        let response =
+            response.restoring(tokens, sinks).pinging(framing.and_then(|framing| route.dialect.ping(framing)));
         Ok(Some(Filter { family: route.dialect.family, decoder, response, framing, state: State::Open }))
     }
 

@@ -126,16 +126,8 @@ struct Clock {
 }
 
 impl Response {
-    /// `tokens` are the placeholders of the request; `ping` is what a caller takes for a sign of life between two events.
-    pub fn new(
-        guard: Arc<Guard>,
-        plan: Arc<Plan>,
-        level: Level,
-        form: Form,
-        limits: AnswerLimits,
-        tokens: &Tokens,
-        sinks: Arc<Sinks>,
-    ) -> Self {
+    /// `plan` says where the dialect's answers hold text.
+    pub fn new(guard: Arc<Guard>, plan: Arc<Plan>, level: Level, form: Form, limits: AnswerLimits) -> Self {
         let body = match form {
             Form::Document => Body::Document(Vec::new()),
             Form::Stream(framing) => Body::Stream(Box::new(Framer::new(framing, limits.event)), Vec::new()),
@@ -144,7 +136,7 @@ impl Response {
             body,
             limits,
             plan,
-            answer: Answer::new(guard, level, tokens, sinks),
+            answer: Answer::new(guard, level),
             channels: HashMap::new(),
             tools: Vec::new(),
             waiting: VecDeque::new(),
@@ -154,6 +146,12 @@ impl Response {
             clock: Clock::default(),
             ping: None,
         }
+    }
+
+    /// With what the request's placeholders stand for, and where they stay what they are.
+    pub fn restoring(mut self, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
+        self.answer = self.answer.restoring(tokens, sinks);
+        self
     }
 
     /// With a sign of life for callers who wait while text is held.

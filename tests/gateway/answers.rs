@@ -36,8 +36,8 @@ fn user(text: &str) -> Value {
 
 /// The placeholder in a body that went up.
 fn token(sent: &str) -> &str {
-    let words = sent.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| is_token(word)).next().unwrap_or_else(|| panic!("no placeholder in {sent}"))
+    let mut words = sent.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.find(|word| is_token(word)).unwrap_or_else(|| panic!("no placeholder in {sent}"))
 }
 
 fn chunk(delta: &Value) -> String {

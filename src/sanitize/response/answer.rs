@@ -57,16 +57,22 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    pub fn new(guard: Arc<Guard>, level: Level, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
+    pub fn new(guard: Arc<Guard>, level: Level) -> Self {
         Answer {
             guards: guard.matrix.guards_answers(level),
             memory: guard.scanner.growing.memory(),
-            restorer: Arc::new(Restorer::new(tokens)),
+            restorer: Arc::new(Restorer::new(&Tokens::default())),
             guard,
             level,
-            sinks,
+            sinks: Arc::default(),
             report: AnswerReport::default(),
         }
+    }
+
+    pub fn restoring(mut self, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
+        self.restorer = Arc::new(Restorer::new(tokens));
+        self.sinks = sinks;
+        self
     }
 
     /// Whether anything could be found that leads to something.

@@ -124,8 +124,9 @@ impl Channel {
                 }
             }
         }
+        let read = Read { part: from..until, parts };
         let found = found.into_iter().filter(|found| found.span().start < until);
-        self.restore(found, from..until, &parts, place, answer, &mut changes);
+        changes.extend(self.restore(found, &read, place, answer));
         changes.sort_by_key(|change| change.at.start);
         for change in changes {
             if change.at.start >= self.covered {
@@ -177,13 +178,11 @@ impl Channel {
     fn restore<'f>(
         &mut self,
         found: impl Iterator<Item = Found<'f>>,
-        of: Range<usize>,
-        parts: &[Part],
+        text: &Read,
         place: &Placed,
         answer: &mut Answer,
-        changes: &mut Vec<Replacement>,
-    ) {
-        let (mut read, sinks) = (of.start, answer.sinks());
+    ) -> Vec<Replacement> {
+        let (mut read, sinks, mut changes) = (text.part.start, answer.sinks(), Vec::new());
         for found in found {
             let span = found.span().clone();
             let Found::Known(_, original) = found else {
@@ -202,13 +201,14 @@ impl Channel {
                 continue;
             }
             *answer.report.restored.entry(original.entity.clone()).or_default() += 1;
-            let text = match overlapping(parts, &span).next() {
+            let text = match overlapping(&text.parts, &span).next() {
                 Some((_, Kind::String)) => escaped(&original.value),
                 _ => original.value.to_string(),
             };
             changes.push(Replacement { at: self.base + span.start..self.base + span.end, text });
         }
-        self.addresses.read(&self.text[read..of.end]);
+        self.addresses.read(&self.text[read..text.part.end]);
+        changes
     }
 
     /// Follows the structure of a text that is JSON: its strings and scalars in what was read now.
@@ -265,6 +265,13 @@ struct Step {
     seen: usize,
     /// More of the same word may follow.
     cut: bool,
+}
+
+/// What was read in one go, and what of its own JSON stands in it.
+#[derive(Debug)]
+struct Read {
+    part: Range<usize>,
+    parts: Vec<Part>,
 }
 
 /// Where a text stands.
