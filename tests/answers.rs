@@ -249,6 +249,24 @@ fn what_the_model_made_up_is_masked_however_it_is_cut() {
 }
 
 #[test]
+fn what_the_caller_sent_is_his_even_if_only_the_answer_says_what_it_is() {
+    let plan = Arc::new(wire::find("openai.chat").expect("a format").plan().expect("a plan"));
+    let mut request =
+        Request::new(GUARD.clone(), plan, Level::Medium, Limits::default()).tokenizing(Some(mint("acme")));
+    request.push(conversation("1985-03-12 came up, and 12 34 56. What is it?").as_bytes()).expect("let pass");
+    let sent = String::from_utf8(request.finish().expect("let pass").to_vec()).expect("text");
+    assert!(sent.contains("1985-03-12"), "no rule sees anything in it: {sent}");
+    let answer =
+        r#"{"choices":[{"message":{"content":"Your date of birth is 1985-03-12. My date of birth is 1986-04-13."}}]}"#;
+    let tokens = Tokens::default();
+    let mut response = Case::new("openai.chat", Form::Document, &tokens).response().knowing(request.sent().clone());
+    response.push(answer.as_bytes(), Duration::ZERO).expect("no refusal");
+    response.finish().expect("no refusal");
+    let output = String::from_utf8(response.take().to_vec()).expect("text");
+    assert!(output.contains("birth is 1985-03-12.") && output.contains("birth is [DATE_OF_BIRTH_MASKED]"), "{output}");
+}
+
+#[test]
 fn a_document_is_restored_and_masked_with_the_escapes_each_place_needs() {
     let (tokens, mail, key) = placeholders();
     let arguments = serde_json::json!({"to": mail, "key": key, "pin": "x"}).to_string();

@@ -37,7 +37,7 @@ pub struct Outcome {
 }
 
 /// The published development token; the bare proxy sends it on.
-const TOKEN: &str = "spv-basic-dev-2024-ghi789";
+pub const TOKEN: &str = "spv-basic-dev-2024-ghi789";
 
 impl Plan {
     /// # Errors

@@ -1,6 +1,6 @@
 //! Whole processes side by side: the gateway, a bare Pingora pass-through and the upstream itself, under the same load.
 //!
-//! `cargo bench --bench gateway [-- --rounds N] [--seconds S] [--smoke]`. Targets take turns within every round and in
+//! `cargo bench --bench gateway [-- --rounds N] [--seconds S] [--smoke] [--streams]`. Targets take turns within every round and in
 //! another order each time, so that a busy machine is equally unkind to all. Uses loopback addresses only.
 
 #[path = "../../examples/bare_proxy.rs"]
@@ -12,6 +12,7 @@ mod load;
 mod mock;
 mod process;
 mod report;
+mod stream;
 
 use std::env;
 use std::error::Error;
@@ -54,12 +55,14 @@ struct Settings {
     many: usize,
     warm_up: Duration,
     window: Duration,
+    /// Streamed answers instead of requests.
+    streams: bool,
 }
 
 impl Settings {
     fn read(arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
         let (warm_up, window) = (Duration::from_millis(300), Duration::from_millis(1200));
-        let mut settings = Settings { rounds: 5, many: MANY, warm_up, window };
+        let mut settings = Settings { rounds: 5, many: MANY, warm_up, window, streams: false };
         let mut arguments = arguments.peekable();
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -69,6 +72,7 @@ impl Settings {
                     (settings.rounds, settings.many) = (1, MANY_IN_SMOKE);
                     (settings.warm_up, settings.window) = (Duration::from_millis(50), Duration::from_millis(200));
                 }
+                "--streams" => settings.streams = true,
                 "--rounds" => settings.rounds = number(&argument, arguments.next())?,
                 "--seconds" => settings.window = Duration::from_secs_f64(number(&argument, arguments.next())?),
                 other => return Err(format!("unknown argument {other}").into()),
@@ -85,6 +89,9 @@ fn number<T: FromStr>(name: &str, value: Option<String>) -> Result<T, Box<dyn Er
 
 fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
+    if settings.streams {
+        return stream::run(settings.rounds, &folder.0);
+    }
     let mock = Mock::start()?;
     let bare = Server::bare_proxy(mock.address, &folder.0)?;
     let gateway = Server::gateway(mock.address, &folder.0)?;

@@ -15,7 +15,7 @@ use crate::codec::coding::{Coding, CodingError, Decoder};
 use crate::codec::frame::Framing;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
-use crate::sanitize::{AnswerReport, Broken, Form, Response};
+use crate::sanitize::{AnswerReport, Broken, Form, Response, Sent};
 use crate::snapshot::Snapshot;
 use crate::wire::{ErrorReply, Family};
 
@@ -61,6 +61,7 @@ pub struct Asked<'a> {
     pub level: Level,
     pub method: &'a Method,
     pub tokens: &'a Tokens,
+    pub sent: &'a Sent,
 }
 
 impl Filter {
@@ -69,7 +70,7 @@ impl Filter {
     /// # Errors
     /// Where the body could not be read.
     pub fn new(asked: &Asked, head: &mut ResponseHeader, downstream: Version) -> Result<Option<Self>, Failure> {
-        let Asked { snapshot, route, level, method, tokens } = asked;
+        let Asked { snapshot, route, level, method, tokens, sent } = asked;
         let idle = tokens.is_empty() && !snapshot.guard.matrix.guards_answers(*level);
         let plan = snapshot.answer_plan(route).filter(|_| !idle && has_body(head.status, method));
         let Some(plan) = plan else { return Ok(None) };
@@ -81,8 +82,10 @@ impl Filter {
         let sinks = snapshot.config.tokens.sinks.clone();
         let limits = snapshot.answer_limits();
         let response = Response::new(snapshot.guard.clone(), plan.clone(), *level, form, limits);
-        let response =
-            response.restoring(tokens, sinks).pinging(framing.and_then(|framing| route.dialect.ping(framing)));
+        let response = response
+            .restoring(tokens, sinks)
+            .knowing((*sent).clone())
+            .pinging(framing.and_then(|framing| route.dialect.ping(framing)));
         Ok(Some(Filter { family: route.dialect.family, decoder, response, framing, state: State::Open }))
     }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::codec::coding::Decoder;
 use crate::policy::Tokens;
 use crate::sanitize::consult::{Answers, Question};
-use crate::sanitize::{Refusal, Report, Request};
+use crate::sanitize::{Refusal, Report, Request, Sent};
 
 /// One body.
 pub struct Inspection {
@@ -77,6 +77,11 @@ impl Inspection {
     /// What the placeholders made so far stand for.
     pub fn tokens(&self) -> &Tokens {
         self.reading.request.tokens()
+    }
+
+    /// What of the caller's own data was read so far.
+    pub fn sent(&self) -> &Sent {
+        self.reading.request.sent()
     }
 
     pub fn report(&self) -> &Report {

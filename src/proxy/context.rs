@@ -12,7 +12,7 @@ use super::reply::{Answer, Failure};
 use crate::auth::Principal;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
-use crate::sanitize::{Report, Verdict, scrub::Scrub};
+use crate::sanitize::{Report, Sent, Verdict, scrub::Scrub};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
@@ -38,6 +38,8 @@ pub struct Context {
     pub scrub: Option<Scrub>,
     /// What the placeholders of the request stand for.
     pub tokens: Tokens,
+    /// What of the caller's own data it held.
+    pub sent: Sent,
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
@@ -92,6 +94,7 @@ impl Context {
             clock: Clock::default(),
             scrub: None,
             tokens: Tokens::default(),
+            sent: Sent::default(),
             answer: None,
             dropped_headers: 0,
             dropped_query: 0,
@@ -140,6 +143,7 @@ impl Context {
         if let Body::Passing(inspection) = &self.body {
             self.report = inspection.report().clone();
             self.tokens = inspection.tokens().clone();
+            self.sent = inspection.sent().clone();
         }
     }
 

@@ -82,11 +82,12 @@ impl Gateway {
         if let Body::Passing(inspection) = &context.body {
             // The upstream answers before it has all of the request.
             context.tokens = inspection.tokens().clone();
+            context.sent = inspection.sent().clone();
         }
         let (snapshot, level) = (&*context.snapshot, context.level);
         let request = session.req_header();
-        let (method, tokens) = (&request.method, &context.tokens);
-        let asked = Asked { snapshot, route: &target.route, level, method, tokens };
+        let (method, tokens, sent) = (&request.method, &context.tokens, &context.sent);
+        let asked = Asked { snapshot, route: &target.route, level, method, tokens, sent };
         let filter = Filter::new(&asked, head, request.version)?;
         context.answer = filter.map(Box::new);
         Ok(())

@@ -17,6 +17,7 @@ mod recall;
 mod request;
 mod response;
 pub mod scrub;
+mod sent;
 mod text;
 mod window;
 
@@ -28,6 +29,7 @@ pub use limits::Limits;
 pub use recall::Verdicts;
 pub use request::{Refusal, Request};
 pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks};
+pub use sent::Sent;
 pub use text::{Sanitized, text};
 
 use crate::detect::Scanner;

@@ -17,6 +17,7 @@ use super::judge::Judge;
 use super::junction::Junction;
 use super::output::Output;
 use super::placer::Placer;
+use super::sent::Sent;
 use super::window::Window;
 use super::{Guard, Limits, Report};
 use crate::codec::json::{self, Container, Sink, Tokenizer};
@@ -53,6 +54,11 @@ impl Request {
     /// What the placeholders made so far stand for.
     pub fn tokens(&self) -> &Tokens {
         &self.pass.placer.tokens
+    }
+
+    /// What of the caller's own data was read so far.
+    pub fn sent(&self) -> &Sent {
+        &self.pass.sent
     }
 
     /// The same request from its beginning, with answers to questions it had.
@@ -117,6 +123,7 @@ struct Pass {
     judge: Judge,
     consult: Consult,
     placer: Placer,
+    sent: Sent,
     output: Output,
     window: Window,
     junction: Junction,
@@ -149,6 +156,7 @@ impl Pass {
             judge: Judge::new(level),
             consult: Consult::default(),
             placer: Placer::default(),
+            sent: Sent::default(),
             output: Output::default(),
             window: Window::default(),
             junction: Junction::default(),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::Guard;
+use super::sent::Sent;
 use crate::codec::Plan;
 use crate::codec::frame::{Frame, FrameError, Framer, Framing};
 use crate::codec::json;
@@ -154,6 +155,12 @@ impl Response {
         self
     }
 
+    /// With what the caller sent himself: nobody made that up.
+    pub fn knowing(mut self, sent: Sent) -> Self {
+        self.answer = self.answer.knowing(sent);
+        self
+    }
+
     /// With a sign of life for callers who wait while text is held.
     pub fn pinging(mut self, ping: Option<&'static [u8]>) -> Self {
         self.ping = ping;
@@ -235,6 +242,7 @@ impl Response {
         let Body::Stream(_, frames) = &mut self.body else { return Ok(()) };
         for frame in std::mem::take(frames) {
             self.read_frame(frame)?;
+            self.bound()?;
         }
         Ok(())
     }
@@ -247,13 +255,16 @@ impl Response {
             Err(_) => Event::plain(std::str::from_utf8(&payload).map_err(|_| Broken::Unreadable)?),
         };
         drop(payload);
-        let number = self.first + self.waiting.len() as u64;
         self.held += frame.bytes.len();
         self.answer.report.held = self.answer.report.held.max(self.held);
+        if self.channels.len() >= MOST_TEXTS {
+            self.end(&Marks::default())?;
+        }
         self.note_tools(&event);
         let pieces = self.read_leaves(&event);
         let (undecided, changes) = (pieces.len(), self.whole_leaves(&event, false));
         let ends: Vec<Marks> = event.ends().collect();
+        let number = self.first + self.waiting.len() as u64;
         self.waiting.push_back(Waiting { frame, event, changes, undecided, since: self.clock.now });
         for (leaf, key, text) in pieces {
             self.read_piece(number, leaf, key, &text);
@@ -443,6 +454,9 @@ impl Waiting {
         self.frame.with(&edits)
     }
 }
+
+/// Texts of one answer that may go on at once; a stream that has more of them is judged as if all had ended.
+const MOST_TEXTS: usize = 1024;
 
 /// Base64 of some length, or a `data:` address of it: what it holds is no text.
 fn is_media(text: &str) -> bool {

@@ -108,6 +108,11 @@ impl Window {
         &self.text[..self.seen]
     }
 
+    /// What the last `scan` decided on that was not sent yet.
+    pub fn fresh(&self) -> &str {
+        &self.text[self.context..self.end]
+    }
+
     /// Bytes of unescaped text read so far, sent or not.
     pub fn total(&self) -> u64 {
         self.offset + self.text.len() as u64

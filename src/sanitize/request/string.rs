@@ -80,6 +80,7 @@ impl Pass {
         let mut findings = self.across_the_cut(class);
         let alone = findings.is_empty();
         findings.extend(self.window.scan(&self.guard, &self.placer.known, class, last));
+        self.sent.read(self.window.fresh(), &self.guard.hashing);
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
@@ -168,6 +169,7 @@ impl Pass {
     fn end_inspected(&mut self) -> Result<(), Refusal> {
         self.judge.report.inspected += self.string.len;
         self.flush(true)?;
+        self.sent.pause();
         if let Mode::Inspect(class) = self.string.mode {
             self.end_case(class)?;
         }

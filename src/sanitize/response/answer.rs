@@ -8,7 +8,7 @@ use super::restore::Restorer;
 use crate::detect::growing::Memory;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, Tokens};
-use crate::sanitize::Guard;
+use crate::sanitize::{Guard, Sent};
 
 /// Where nothing is given back, since it leaves the caller's hands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(super) struct Answer {
     level: Level,
     guards: bool,
     sinks: Arc<Sinks>,
+    sent: Sent,
     pub restorer: Arc<Restorer>,
     memory: Memory,
     pub report: AnswerReport,
@@ -65,6 +66,7 @@ impl Answer {
             guard,
             level,
             sinks: Arc::default(),
+            sent: Sent::default(),
             report: AnswerReport::default(),
         }
     }
@@ -72,6 +74,11 @@ impl Answer {
     pub fn restoring(mut self, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
         self.restorer = Arc::new(Restorer::new(tokens));
         self.sinks = sinks;
+        self
+    }
+
+    pub fn knowing(mut self, sent: Sent) -> Self {
+        self.sent = sent;
         self
     }
 
@@ -103,8 +110,13 @@ impl Answer {
         findings
     }
 
-    pub fn judge(&mut self, finding: &Finding) -> Action {
-        let action = self.guard.matrix.decide_answer(self.level, finding);
+    /// What is made of `finding`, which is of `text`.
+    pub fn judge(&mut self, finding: &Finding, text: &str) -> Action {
+        let action = match self.guard.matrix.decide_answer(self.level, finding) {
+            Action::Allow => Action::Allow,
+            _ if self.sent.holds(text, &self.guard.hashing) => Action::Allow,
+            action => action,
+        };
         let report = &mut self.report;
         *report.findings.entry((finding.category, finding.rule.clone(), action)).or_default() += 1;
         match action {

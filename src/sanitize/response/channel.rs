@@ -115,7 +115,7 @@ impl Channel {
         let parts = self.read_structure(from, until);
         let mut changes: Vec<Replacement> = Vec::new();
         for finding in &findings {
-            let action = answer.judge(finding);
+            let action = answer.judge(finding, &self.text[finding.span.start..finding.span.end]);
             if action == Action::Mask {
                 let placeholder = placeholder::mask(&finding.entity);
                 self.mask(finding.span.start..finding.span.end, &parts, &placeholder, &mut changes);
