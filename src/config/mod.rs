@@ -10,6 +10,7 @@ mod env;
 mod pattern;
 mod problem;
 mod read;
+mod redis;
 mod routes;
 mod rows;
 mod secret;
@@ -32,9 +33,10 @@ pub use auth::{Auth, AuthMode, Hmac, Jwt};
 pub use engine::Engine;
 pub use pattern::{Params, Pattern, Template};
 pub use problem::{Problem, Problems};
+pub use redis::Redis;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
-pub use tokens::{Placeholders, Tokens};
+pub use tokens::{Placeholders, Tokens, Vault, VaultFailure};
 pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
 
 /// The shipped configuration, which is also the default one.
@@ -52,6 +54,7 @@ pub struct Config {
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: RouteTable,
     pub tokens: Tokens,
+    pub redis: Redis,
     pub rules: Rules,
     pub engine: Engine,
     pub audit: Audit,

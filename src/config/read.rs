@@ -12,7 +12,7 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED,
-    Security, Timeouts, Tls, auth, check, engine, rows, tokens, upstream,
+    Security, Timeouts, Tls, auth, check, engine, redis, rows, tokens, upstream,
 };
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
@@ -54,7 +54,10 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let limits = limits(root.section("limits"));
     let timeouts = timeouts(root.section("timeouts"));
     let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts));
-    let (tokens, tenant_claim) = tokens::read(root.section("tokens"));
+    let of_tokens = root.section("tokens");
+    let vaulted = of_tokens.read_or("vault", false);
+    let redis = redis::read(root.section("redis"), vaulted);
+    let (tokens, tenant_claim) = tokens::read(of_tokens, vaulted, &redis);
     let rules = rules(root.section("rules"));
     let engine = engine::read(root.section("engine"));
     let audit = audit(root.section("audit"));
@@ -78,6 +81,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
         upstreams,
         routes,
         tokens,
+        redis,
         rules,
         engine,
         audit,

@@ -1,10 +1,12 @@
-//! The section `[tokens]`: how placeholders are made that answers undo, and where they are not undone. Makes none.
+//! The section `[tokens]`: how placeholders are made that answers undo, where they are not undone, and whether those of
+//! earlier answers are remembered. Makes none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::Secret;
 use super::source::Section;
 use super::value::{Leaf, VariableName, one_of};
+use super::{Redis, Secret};
 use crate::policy::TokenKey;
 use crate::sanitize::Sinks;
 
@@ -17,6 +19,38 @@ pub struct Tokens {
     pub mask_clients: Vec<String>,
     /// Where nothing is given back.
     pub sinks: Arc<Sinks>,
+    /// Where placeholders of earlier answers are remembered, if they are.
+    pub vault: Option<Vault>,
+}
+
+/// What it takes to remember placeholders beyond their request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vault {
+    /// Of Redis.
+    pub url: Secret,
+    /// The key of the placeholders; what seals the records is derived from it.
+    pub secret: Secret,
+    /// Of one record; whole seconds count.
+    pub lifetime: Duration,
+    pub failure: VaultFailure,
+}
+
+/// What becomes of a request whose earlier placeholders cannot be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VaultFailure {
+    /// It is served; those placeholders stay as they are.
+    Open,
+    /// It is refused.
+    Closed,
+}
+
+impl Leaf for VaultFailure {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(match one_of(text, &["open", "closed"])? {
+            "closed" => VaultFailure::Closed,
+            _ => VaultFailure::Open,
+        })
+    }
 }
 
 /// Whether a route's placeholders can be undone.
@@ -44,18 +78,10 @@ impl Leaf for Sink {
     }
 }
 
-/// The section, and the claim that names the tenant.
-pub(super) fn read(section: Section) -> (Tokens, Option<String>) {
-    let VariableName(variable) = section.read_or("key_env", VariableName("PROMPTGATE_TOKEN_KEY".to_owned()));
-    let key = section.source().variable(&variable).map(Secret::new);
-    match &key {
-        None => section.source().warn(section.path("key_env"), without_key(&variable)),
-        Some(key) if key.expose().len() < TokenKey::SHORTEST => {
-            let message = format!("{variable} must hold at least {} bytes", TokenKey::SHORTEST);
-            section.problem("key_env", message);
-        }
-        Some(_) => {}
-    }
+/// The section, and the claim that names the tenant. `vaulted` is what its key `vault` says.
+pub(super) fn read(section: Section, vaulted: bool, redis: &Redis) -> (Tokens, Option<String>) {
+    let key = key(&section, vaulted);
+    let vault = vault(&section, redis, key.as_ref()).filter(|_| vaulted);
     let sinks: Vec<String> = section.read_or("sinks", vec!["images".to_owned()]);
     let sinks: Vec<Sink> = sinks.iter().filter_map(|name| checked(&section, name)).collect();
     let has = |name: &str| sinks.iter().any(|Sink(known)| *known == name);
@@ -70,11 +96,44 @@ pub(super) fn read(section: Section) -> (Tokens, Option<String>) {
         epoch,
         mask_clients: section.read_or("mask_clients", Vec::new()),
         sinks: Arc::new(Sinks { images, links, tools: section.read_or("network_tools", Vec::new()) }),
+        vault,
     };
     let tenant_claim = section.read("tenant_claim");
     section.finish();
     (tokens, tenant_claim)
 }
+
+fn key(section: &Section, vaulted: bool) -> Option<Secret> {
+    let VariableName(variable) = section.read_or("key_env", VariableName("PROMPTGATE_TOKEN_KEY".to_owned()));
+    let key = section.source().variable(&variable).map(Secret::new);
+    match &key {
+        None if vaulted => {
+            section.problem("key_env", format!("{variable} is not set: no other start could open the vault"))
+        }
+        None => section.source().warn(section.path("key_env"), without_key(&variable)),
+        Some(key) if key.expose().len() < TokenKey::SHORTEST => {
+            let message = format!("{variable} must hold at least {} bytes", TokenKey::SHORTEST);
+            section.problem("key_env", message);
+        }
+        Some(_) => {}
+    }
+    key
+}
+
+/// What the vault is, whether or not it is on.
+fn vault(section: &Section, redis: &Redis, key: Option<&Secret>) -> Option<Vault> {
+    let lifetime = section.read_or("vault_lifetime", Duration::from_secs(24 * 3600));
+    if !(SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime) {
+        section.problem("vault_lifetime", "must be from 1s to 8760h");
+    }
+    let failure = section.read_or("vault_failure", VaultFailure::Open);
+    Some(Vault { url: redis.url.clone()?, secret: key?.clone(), lifetime, failure })
+}
+
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
+/// A year: long for what should be forgotten, and far below what Redis takes.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(8760 * 3600);
 
 fn checked(section: &Section, name: &str) -> Option<Sink> {
     Sink::from_text(name).map_err(|message| section.problem("sinks", message)).ok()
@@ -82,4 +141,53 @@ fn checked(section: &Section, name: &str) -> Option<Sink> {
 
 fn without_key(variable: &str) -> String {
     format!("{variable} is not set: placeholders differ between replicas and change with every start")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    const KEY: (&str, &str) = ("PROMPTGATE_TOKEN_KEY", "canary-q7Zx1Lw9Vb3Nc5Md8Kf2Jg4Hh6Ty0RpQ");
+
+    fn problems(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+        let owned = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let loaded = Config::load(Some(text), owned);
+        loaded.map_or_else(|all| all.0.iter().map(ToString::to_string).collect(), |_| Vec::new())
+    }
+
+    #[test]
+    fn a_vault_needs_a_server_and_a_key() {
+        let variables = [KEY, ("PROMPTGATE__REDIS__URL", "redis://:canary@h"), ("PROMPTGATE__TOKENS__VAULT", "true")];
+        let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let config = Config::load(None, owned).expect("a configuration").config;
+        let vault = config.tokens.vault.clone().expect("a vault");
+        assert_eq!((vault.url.expose(), vault.secret.expose()), ("redis://:canary@h", KEY.1));
+        assert_eq!((vault.lifetime, vault.failure), (Duration::from_secs(86_400), VaultFailure::Open));
+        assert!(!format!("{config:?}").contains("canary"));
+        assert_eq!(
+            problems("[tokens]\nvault = true", &[]),
+            [
+                "redis.url: is missing: tokens.vault keeps its records there",
+                "tokens.key_env: PROMPTGATE_TOKEN_KEY is not set: no other start could open the vault",
+            ]
+        );
+        assert_eq!(problems("[redis]\nurl = \"redis://h\"\n[tokens]\nvault = true", &[KEY]), [""; 0]);
+        // Off, it needs neither, and is none.
+        let off = Config::load(Some("[redis]\nurl = \"redis://h\""), [KEY].map(|(k, v)| (k.to_owned(), v.to_owned())));
+        assert_eq!(off.expect("a configuration").config.tokens.vault, None);
+    }
+
+    #[test]
+    fn what_the_vault_cannot_be_is_a_problem_at_its_key_even_while_it_is_off() {
+        let text =
+            "[redis]\nurl = \"http://canary\"\n[tokens]\nvault = 3\nvault_lifetime = \"1ms\"\nvault_failure = \"shut\"";
+        let found = problems(text, &[]);
+        for key in ["redis.url: ", "tokens.vault: ", "tokens.vault_lifetime: ", "tokens.vault_failure: "] {
+            assert!(found.iter().any(|problem| problem.starts_with(key)), "{key} in {found:?}");
+        }
+        assert!(found.iter().all(|problem| !problem.contains("canary")), "{found:?}");
+        let found = problems("[redis]\nurl = \"http://h\"\n[tokens]\nvault = true", &[KEY]);
+        assert_eq!(found.len(), 1, "{found:?}");
+    }
 }

@@ -5,10 +5,12 @@ pub mod level;
 pub mod matrix;
 pub mod origins;
 pub mod placeholder;
+pub mod seal;
 pub mod token;
 
 pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};
 pub use origins::{Leniency, Origins};
+pub use seal::{Place, SealError, SealKey};
 pub use token::{Mint, TokenKey, Tokens};

@@ -38,6 +38,7 @@ pub struct Metrics {
     inspected: IntCounterVec,
     uninspected: IntCounterVec,
     verdict_cache: IntCounterVec,
+    vault: IntCounterVec,
     engine_texts: IntCounterVec,
     engine_seconds: Histogram,
     held: IntGauge,
@@ -130,6 +131,7 @@ impl Metrics {
                 "Texts looked up before they were scanned.",
                 &["result"],
             )?,
+            vault: families.counters("vault_total", "Placeholders of earlier answers.", &["operation", "result"])?,
             engine_texts: families.counters(
                 "engine_texts_total",
                 "Doubtful texts by what the engine made of them.",
@@ -208,6 +210,17 @@ impl Metrics {
     pub fn verdict_cache(&self) -> (IntCounter, IntCounter) {
         let of = |result: &str| self.verdict_cache.with_label_values(&[result]);
         (of("hit"), of("miss"))
+    }
+
+    /// A look into the vault: whether it knew any placeholder, or by the name of the error.
+    pub fn vault_load(&self, result: Result<bool, &'static str>) {
+        let result = result.map_or_else(|error| error, |known| if known { "hit" } else { "miss" });
+        self.vault.with_label_values(&["load", result]).inc();
+    }
+
+    /// Placeholders given to the vault, or the name of the error.
+    pub fn vault_store(&self, result: Result<(), &'static str>) {
+        self.vault.with_label_values(&["store", result.err().unwrap_or("stored")]).inc();
     }
 
     /// The engine, with its answers counted.
@@ -435,6 +448,11 @@ mod tests {
         metrics.request(&RequestRecord::example());
         metrics.auth_failure("jwt", "expired");
         metrics.jwks_refresh("ok");
+        for result in [Ok(true), Ok(false), Err("damaged")] {
+            metrics.vault_load(result);
+        }
+        metrics.vault_store(Ok(()));
+        metrics.vault_store(Err("failed"));
         metrics.upstream_error("openai", "connect");
         metrics.config_reload(false);
         metrics.security_level(Level::High);
@@ -454,6 +472,11 @@ mod tests {
             "promptgate_uninspected_bytes_total{reason=\"opaque\"} 20",
             "promptgate_auth_failures_total{mode=\"jwt\",reason=\"expired\"} 1",
             "promptgate_jwks_refresh_total{result=\"ok\"} 1",
+            "promptgate_vault_total{operation=\"load\",result=\"hit\"} 1",
+            "promptgate_vault_total{operation=\"load\",result=\"miss\"} 1",
+            "promptgate_vault_total{operation=\"load\",result=\"damaged\"} 1",
+            "promptgate_vault_total{operation=\"store\",result=\"stored\"} 1",
+            "promptgate_vault_total{operation=\"store\",result=\"failed\"} 1",
             "promptgate_upstream_errors_total{kind=\"connect\",upstream=\"openai\"} 1",
             "promptgate_config_reloads_total{result=\"failed\"} 1",
             "promptgate_security_level 3",

@@ -1,0 +1,75 @@
+//! The section `[redis]`: the server that replicas share. Connects to none.
+
+use url::Url;
+
+use super::Secret;
+use super::source::Section;
+use super::value::Leaf;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Redis {
+    /// With user and password, if it has them.
+    pub url: Option<Secret>,
+}
+
+/// Never repeated in a message: it may hold a password.
+struct RedisUrl(Secret);
+
+impl Leaf for RedisUrl {
+    fn from_text(text: &str) -> Result<Self, String> {
+        const FORM: &str =
+            "must be redis://HOST:PORT or rediss://HOST:PORT, with USER:PASSWORD@ and /DATABASE if needed";
+        let url = Url::parse(text).map_err(|_| FORM)?;
+        let number = url.path().trim_start_matches('/');
+        let has_database = number.is_empty() || number.parse::<u16>().is_ok();
+        let has_host = url.host_str().is_some_and(|host| !host.is_empty() && !matches!(host, "0.0.0.0" | "[::]"));
+        if !matches!(url.scheme(), "redis" | "rediss") || !has_host || !has_database {
+            return Err(FORM.to_owned());
+        }
+        // A fragment is how the certificate's check would be switched off.
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("must have no query and no fragment".to_owned());
+        }
+        Ok(RedisUrl(Secret::new(text)))
+    }
+}
+
+/// `vaulted` when the vault is on, which is of no use without.
+pub(super) fn read(section: Section, vaulted: bool) -> Redis {
+    if vaulted && !section.has("url") {
+        section.problem("url", "is missing: tokens.vault keeps its records there");
+    }
+    let url = section.read("url").map(|RedisUrl(url)| url);
+    section.finish();
+    Redis { url }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_checked_and_not_repeated() {
+        for good in ["redis://127.0.0.1", "redis://h:6379/3", "rediss://:p%40ss@h.example:6380/", "redis://u:p@[::1]:1"]
+        {
+            assert_eq!(RedisUrl::from_text(good).map(|RedisUrl(url)| url), Ok(Secret::new(good)), "{good}");
+        }
+        for bad in [
+            "",
+            "canary",
+            "canary:6379",
+            "http://canary",
+            "redis://",
+            "redis:///1",
+            "unix:///canary",
+            "redis://0.0.0.0/?canary",
+            "redis://h/canary",
+            "redis://h/-1",
+            "redis://h/?protocol=canary",
+            "rediss://canary@h/#insecure",
+        ] {
+            let message = RedisUrl::from_text(bad).map(|_| ()).expect_err(bad);
+            assert!(message.starts_with("must ") && !message.contains("canary"), "{bad}: {message}");
+        }
+    }
+}
