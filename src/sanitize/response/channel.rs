@@ -69,7 +69,7 @@ impl Channel {
     }
 
     /// What can be decided next.
-    fn step(&self, end: bool, answer: &mut Answer) -> Option<Step> {
+    fn step(&self, end: bool, answer: &Answer) -> Option<Step> {
         let (from, length) = (self.decided - self.base, self.text.len());
         let start = if end { length } else { answer.growing(&self.text, from) };
         let window = self.window_end() - self.base;
