@@ -32,9 +32,14 @@ impl Marks {
         both.for_each(|marks| *marks |= bit);
     }
 
-    /// Something marked `mark` covers `place`.
-    pub fn set_all(&mut self, mark: u16, place: Span) {
-        (place.start / BLOCK..=place.end.saturating_sub(1) / BLOCK).for_each(|block| self.set(mark, block * BLOCK + 1));
+    /// Each of `runs` has the marks of the lengths it reaches, in all blocks it covers.
+    pub fn set_long(&mut self, runs: &[Span], lengths: &[(usize, u16)]) {
+        for run in runs {
+            for (_, mark) in lengths.iter().filter(|(length, _)| run.len() >= *length) {
+                (run.start / BLOCK..=run.end.saturating_sub(1) / BLOCK)
+                    .for_each(|block| self.set(*mark, block * BLOCK + 1));
+            }
+        }
     }
 
     pub fn anywhere(&self) -> &[u64] {

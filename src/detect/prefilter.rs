@@ -25,8 +25,9 @@ pub(super) struct Prefilter {
     literals: Finder,
     /// What literal `i` is good for.
     uses: Vec<Use>,
-    /// Marks of long tokens, and how long those are.
+    /// Marks of long tokens and of runs of digits, and how long those are.
     tokens: Vec<(usize, u16)>,
+    digits: Vec<(usize, u16)>,
     marks: usize,
     gated: Vec<Gated>,
 }
@@ -71,9 +72,10 @@ impl Prefilter {
         }
         let gated =
             gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
-        let marks = table.sets.len() + table.tokens.len();
+        let marks = usize::from(table.marks);
         let literals = Finder::new(&table.literals);
-        Ok(Prefilter { rules, needs, literals, uses: table.uses, tokens: table.tokens, marks, gated })
+        let Table { uses, tokens, digits, .. } = table;
+        Ok(Prefilter { rules, needs, literals, uses, tokens, digits, marks, gated })
     }
 
     /// Calls `found` for every match that starts at or after `from`, of the rules that apply.
@@ -98,7 +100,8 @@ impl Prefilter {
     fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<(usize, Span)> {
         let mut regions = Regions { found: Vec::new(), latest: vec![None; self.rules.len()] };
         let mut marks = Marks::new(self.marks, text.len());
-        let keywords = self.mark(text, &mut marks);
+        let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
+        let keywords = self.mark(text, &digits, &mut marks);
         for (literal, keyword) in keywords {
             for &rule in &self.uses[literal].wanted {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
@@ -108,7 +111,6 @@ impl Prefilter {
                 }
             }
         }
-        let digits = if self.gated.is_empty() { Vec::new() } else { gate::digits(text) };
         for gated in &self.gated {
             let mut matching = PatternSet::new(gated.rules.len());
             for region in gate::regions(gated.gate, text, &digits) {
@@ -131,7 +133,7 @@ impl Prefilter {
     }
 
     /// Marks what rules need where it stands, and returns the keywords.
-    fn mark(&self, text: &str, marks: &mut Marks) -> Vec<(usize, Span)> {
+    fn mark(&self, text: &str, digits: &[Span], marks: &mut Marks) -> Vec<(usize, Span)> {
         let mut keywords = Vec::new();
         self.literals.find(text, |literal, place| {
             let used = &self.uses[literal];
@@ -141,12 +143,11 @@ impl Prefilter {
             }
         });
         keywords.sort_unstable_by_key(|(_, place)| place.start);
-        if let Some(shortest) = self.tokens.iter().map(|(length, _)| *length).min().filter(|_| !keywords.is_empty()) {
-            for token in marks::tokens(text, shortest) {
-                let reached = self.tokens.iter().filter(|(length, _)| token.len() >= *length);
-                reached.for_each(|(_, mark)| marks.set_all(*mark, token));
-            }
+        let shortest = self.tokens.iter().map(|(length, _)| *length).min();
+        if let Some(shortest) = shortest.filter(|_| !keywords.is_empty()) {
+            marks.set_long(&marks::tokens(text, shortest), &self.tokens);
         }
+        marks.set_long(digits, &self.digits);
         keywords
     }
 }
@@ -177,6 +178,9 @@ struct Table {
     known: HashMap<Vec<u8>, usize>,
     sets: HashMap<Literals, u16>,
     tokens: Vec<(usize, u16)>,
+    digits: Vec<(usize, u16)>,
+    /// How many there are.
+    marks: u16,
 }
 
 impl Table {
@@ -195,7 +199,8 @@ impl Table {
                 marks.extend(self.set(set));
             }
         }
-        marks.extend(TOKENS.iter().rev().find(|length| **length <= needs.token).and_then(|length| self.token(*length)));
+        marks.extend(self.run(needs.token, TOKENS, |table| &mut table.tokens));
+        marks.extend(self.run(needs.digits, DIGITS, |table| &mut table.digits));
         marks.extend(self.words_around(rule));
         let around = if rule.rule.near.is_some() { near::AROUND } else { 0 };
         let longest = keywords.iter().map(Vec::len).max().unwrap_or(0) + around + SLACK;
@@ -236,17 +241,21 @@ impl Table {
         Some(mark)
     }
 
-    fn token(&mut self, length: usize) -> Option<u16> {
-        if let Some((_, mark)) = self.tokens.iter().find(|(known, _)| *known == length) {
+    /// The mark of the runs that are as long as needed, or as the next shorter of `lengths`.
+    fn run(&mut self, needed: usize, lengths: &[usize], runs: fn(&mut Self) -> &mut Vec<(usize, u16)>) -> Option<u16> {
+        let length = *lengths.iter().rev().find(|length| **length <= needed)?;
+        if let Some((_, mark)) = runs(self).iter().find(|(known, _)| *known == length) {
             return Some(*mark);
         }
         let mark = self.next()?;
-        self.tokens.push((length, mark));
+        runs(self).push((length, mark));
         Some(mark)
     }
 
-    fn next(&self) -> Option<u16> {
-        u16::try_from(self.sets.len() + self.tokens.len()).ok()
+    fn next(&mut self) -> Option<u16> {
+        let mark = self.marks;
+        self.marks = mark.checked_add(1)?;
+        Some(mark)
     }
 }
 
@@ -258,6 +267,8 @@ fn implied(literal: &[u8], keywords: &[Vec<u8>]) -> bool {
 const WORTH: f64 = 0.3;
 /// Lengths of tokens that are told apart.
 const TOKENS: &[usize] = &[14, 16, 20, 24, 32, 40];
+/// Lengths of runs of digits that are.
+const DIGITS: &[usize] = &[1, 2, 3, 4, 6, 8];
 
 impl Gated {
     fn new(gate: Gate, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
