@@ -88,8 +88,10 @@ impl CompiledRule {
         let span = span.map(|span| Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end)));
         let span =
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
-        let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
-        let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
+        // What stands before a token is read once for all rules that ask, so that is the cheaper question.
+        let span =
+            span.filter(|span| !span.is_empty() && self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
+        let span = span.filter(|span| self.accepts(&text[span.start..span.end]));
         (whole, span.filter(|_| !self.vetoed(bytes, whole, seen.sight)).map_or(Judged::Refused, Judged::Finding))
     }
 

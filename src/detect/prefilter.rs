@@ -45,6 +45,14 @@ struct Use {
     marks: Vec<u16>,
 }
 
+/// Behind which gate a rule stands, and whether the words around a match have to say that it is one. A pattern that leaves
+/// it to them matches most of what opens the gate: together with it no pass could say that nothing does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Behind {
+    gate: Gate,
+    near: bool,
+}
+
 /// The rules behind one gate, which no keyword tells apart: one pass says which of them match at all.
 #[derive(Clone, Debug)]
 struct Gated {
@@ -55,25 +63,30 @@ struct Gated {
 
 impl Prefilter {
     pub fn new(rules: Vec<CompiledRule>) -> Result<Self, RuleProblem> {
-        let mut gated: Vec<(Gate, Vec<usize>)> = Vec::new();
+        let mut gated: Vec<(Behind, Vec<usize>)> = Vec::new();
         let mut table = Table::default();
         let mut needs = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             needs.push(match &rule.rule.trigger {
                 Trigger::Keywords(keywords) => table.keywords(index, rule, keywords),
                 Trigger::Gate(gate) => {
-                    match gated.iter_mut().find(|(known, _)| known == gate) {
+                    let behind = Behind { gate: *gate, near: rule.rule.near.is_some() };
+                    match gated.iter_mut().find(|(known, _)| *known == behind) {
                         Some((_, rules)) => rules.push(index),
-                        None => gated.push((*gate, vec![index])),
+                        None => gated.push((behind, vec![index])),
                     }
                     Needs { marks: table.words_around(rule).into_iter().collect(), near: true }
                 }
             });
         }
-        let gated =
-            gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
+        gated.sort_by_key(|(behind, _)| behind.gate as u8);
+        let gated = gated
+            .into_iter()
+            .map(|(behind, members)| Gated::new(behind.gate, members, &rules))
+            .collect::<Result<_, _>>()?;
         let marks = usize::from(table.marks);
         let literals = Finder::new(&table.literals);
+
         let Table { uses, tokens, digits, .. } = table;
         Ok(Prefilter { rules, needs, literals, uses, tokens, digits, marks, gated })
     }
@@ -111,9 +124,25 @@ impl Prefilter {
                 }
             }
         }
+        self.behind_gates(text, &digits, &mut marks, applies, &mut regions);
+        regions.found
+    }
+
+    fn behind_gates(
+        &self,
+        text: &str,
+        digits: &[Span],
+        marks: &mut Marks,
+        applies: impl Fn(&CompiledRule) -> bool,
+        regions: &mut Regions,
+    ) {
+        let mut open: Option<(Gate, Vec<Span>)> = None;
         for gated in &self.gated {
             let mut matching = PatternSet::new(gated.rules.len());
-            for region in gate::regions(gated.gate, text, &digits) {
+            let known = open.take().filter(|(gate, _)| *gate == gated.gate);
+            let (_, places) =
+                open.insert(known.unwrap_or_else(|| (gated.gate, gate::regions(gated.gate, text, digits))));
+            for region in places.iter().copied() {
                 let row = if region.len() <= marks::BEHIND / 2 { marks.near(region.start) } else { marks.anywhere() };
                 let holds = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
                 if !gated.rules.iter().any(holds) || !gated.matches(text, region) {
@@ -129,7 +158,6 @@ impl Prefilter {
                 members.filter(holds).for_each(|rule| regions.add(rule, region));
             }
         }
-        regions.found
     }
 
     /// Marks what rules need where it stands, and returns the keywords.
