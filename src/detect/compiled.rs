@@ -8,7 +8,8 @@ use regex_automata::{Anchored, Input, meta};
 use super::Category;
 use super::near::{Seen, Sight};
 use super::reach;
-use super::rule::{Rule, RuleProblem, ViewKind};
+use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
+use super::scanner::CONTEXT;
 use crate::text::{Span, entropy, fold};
 
 /// A `Rule` with its patterns compiled.
@@ -24,6 +25,8 @@ pub(super) struct CompiledRule {
     unless: Vec<Regex>,
     /// How many bytes behind its keyword a match is sure to be recognised, if the pattern has such a limit.
     pub reach: Option<usize>,
+    /// How many bytes before its keyword a match may begin.
+    pub lead: usize,
 }
 
 impl CompiledRule {
@@ -42,7 +45,7 @@ impl CompiledRule {
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
         let margins = if secret.is_none() { Some((0, 0)) } else { reach::margins(&rule.regex) };
         let (margins, reach) = (margins.filter(|_| not.is_none()), reach::of(&rule.regex));
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach })
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead: lead(rule) })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -127,6 +130,13 @@ impl CompiledRule {
             && (self.rule.entropy <= 0.0 || entropy::shannon(span) >= self.rule.entropy)
             && !self.allow.iter().any(|pattern| pattern.is_match(span.as_bytes()))
     }
+}
+
+fn lead(rule: &Rule) -> usize {
+    let Trigger::Keywords(keywords) = &rule.trigger else { return CONTEXT };
+    let keywords: Vec<Vec<u8>> = keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes()).collect();
+    let lead = if rule.view == ViewKind::Text { reach::lead(&rule.regex, &keywords) } else { None };
+    lead.map_or(CONTEXT, |bytes| bytes.min(CONTEXT))
 }
 
 /// A match without its margins. At the edges of the text those may be others.

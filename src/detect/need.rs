@@ -107,30 +107,45 @@ fn repetition(repeated: &Repetition) -> Known {
     }
 }
 
+/// All there is to match of a part, in lower case, if that is little.
+pub(super) fn exact(hir: &Hir) -> Option<Literals> {
+    match walk(hir) {
+        Known::Exact(literals) => Some(literals),
+        Known::Sets(_) => None,
+    }
+}
+
+/// Each of the literals with each of those that follow, if they stay few.
+pub(super) fn joined(literals: &[Vec<u8>], next: &[Vec<u8>]) -> Option<Literals> {
+    (literals.len() * next.len() <= MOST_LITERALS)
+        .then(|| literals.iter().flat_map(|a| next.iter().map(move |b| [&**a, b].concat())).collect())
+}
+
 /// Neighbouring exact parts are joined as long as that stays small.
 fn concat(parts: &[Hir]) -> Known {
     let mut sets = Vec::new();
-    let mut joined: Literals = vec![Vec::new()];
+    let mut run: Literals = vec![Vec::new()];
     let mut whole = true;
     for part in parts {
-        match walk(part) {
-            Known::Exact(literals) if joined.len() * literals.len() <= MOST_LITERALS && short(&joined) => {
-                joined = joined.iter().flat_map(|a| literals.iter().map(move |b| [&**a, b].concat())).collect();
-            }
-            other => {
-                whole = false;
-                sets.extend(useful(std::mem::replace(&mut joined, vec![Vec::new()])));
-                match other {
-                    Known::Exact(literals) => joined = literals,
-                    Known::Sets(more) => sets.extend(more),
-                }
-            }
+        let known = walk(part);
+        if let Known::Exact(literals) = &known
+            && short(&run)
+            && let Some(longer) = joined(&run, literals)
+        {
+            run = longer;
+            continue;
+        }
+        whole = false;
+        sets.extend(useful(std::mem::replace(&mut run, vec![Vec::new()])));
+        match known {
+            Known::Exact(literals) => run = literals,
+            Known::Sets(more) => sets.extend(more),
         }
     }
     if whole {
-        return Known::Exact(joined);
+        return Known::Exact(run);
     }
-    sets.extend(useful(joined));
+    sets.extend(useful(run));
     Known::Sets(sets)
 }
 

@@ -13,7 +13,6 @@ use super::marks::{self, Marks};
 use super::near::{self, Seen, Sight};
 use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
-use super::scanner::CONTEXT;
 use crate::text::Span;
 
 /// Rules of one view and the automaton over all their keywords.
@@ -335,14 +334,15 @@ impl CompiledRule {
     fn region(&self, text: &str, keyword: Span) -> Span {
         let (before, end) = match self.reach() {
             Some((before, behind)) => (before, text.ceil_char_boundary(keyword.end + behind + SLACK)),
-            None => (CONTEXT, text.len()),
+            None => (self.lead, text.len()),
         };
         Span::new(text.floor_char_boundary(keyword.start.saturating_sub(before)), end)
     }
 
     /// How far before and behind the keyword.
     fn reach(&self) -> Option<(usize, usize)> {
-        if self.rule.category.is_sensitive() { Some((CONTEXT, self.reach?)) } else { Some((BEFORE, REACH)) }
+        let sensitive = self.rule.category.is_sensitive();
+        if sensitive { Some((self.lead, self.reach?)) } else { Some((BEFORE, REACH)) }
     }
 }
 

@@ -3,6 +3,8 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use super::need::{self, Literals};
+
 /// Bytes from the start of a match after which the rest can only lengthen it: `sk-[a-z]{20,}` needs 23. `None` if a part
 /// without limit has to be followed by something, or the limit is of no use.
 pub(super) fn of(pattern: &str) -> Option<usize> {
@@ -25,6 +27,50 @@ fn needed(hir: &Hir) -> Option<usize> {
         }
         _ => hir.properties().maximum_len(),
     }
+}
+
+/// At most how many bytes behind the start of a match the first of its `keywords` begins. `None` if that has no limit, or a
+/// match need not have one: `(?:my )?(?:ip|host) is` has `ip` or `host` after at most three bytes.
+pub fn lead(pattern: &str, keywords: &[Vec<u8>]) -> Option<usize> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
+    first(&hir, keywords)
+}
+
+fn first(hir: &Hir, keywords: &[Vec<u8>]) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Capture(group) => first(&group.sub, keywords),
+        HirKind::Repetition(repeated) if repeated.min > 0 => first(&repeated.sub, keywords),
+        HirKind::Alternation(branches) => {
+            branches.iter().map(|branch| first(branch, keywords)).try_fold(0, |most, bytes| Some(most.max(bytes?)))
+        }
+        HirKind::Concat(parts) => {
+            let mut before = 0;
+            for (at, part) in parts.iter().enumerate() {
+                if let Some(inside) = first(part, keywords).or_else(|| spelled(&parts[at..], keywords)) {
+                    return Some(before + inside);
+                }
+                before += part.properties().maximum_len()?;
+            }
+            None
+        }
+        _ => spelled(std::slice::from_ref(hir), keywords),
+    }
+}
+
+/// The same where the parts begin with literals of which each holds a keyword.
+fn spelled(parts: &[Hir], keywords: &[Vec<u8>]) -> Option<usize> {
+    let mut all: Literals = vec![Vec::new()];
+    for part in parts {
+        all = need::joined(&all, &need::exact(part)?)?;
+        let mut places = all.iter().map(|literal| {
+            let starts = |at: &usize| keywords.iter().any(|keyword| literal[*at..].starts_with(keyword));
+            (0..literal.len()).find(starts)
+        });
+        if let Some(most) = places.try_fold(0, |most, place| Some(most.max(place?))) {
+            return Some(most);
+        }
+    }
+    None
 }
 
 /// How many bytes of every match stand before the group `secret` and behind it, if that is the same for all of them but
@@ -81,6 +127,20 @@ mod tests {
             (r"(?:x{3}|y{5,})", Some(5)),
         ] {
             assert_eq!(of(pattern), bytes, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_keyword_begins_within_so_many_bytes_of_its_match() {
+        for (pattern, bytes) in [
+            (r"(?i)\b(?:ip|host(?:name)?) is", Some(0)),
+            (r"(?i)\b(?:my |our )?(?:the IP|host)", Some(8)),
+            (r"(?:^|[^a-z])x?host", Some(2)),
+            (r"[a-z]*host", None),
+            (r"(?:host|server)", None),
+            (r"(?:host)? ip?", None),
+        ] {
+            assert_eq!(lead(pattern, &[b"ip".to_vec(), b"host".to_vec()]), bytes, "{pattern}");
         }
     }
 
