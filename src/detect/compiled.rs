@@ -2,8 +2,7 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_automata::util::primitives::PatternID;
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, meta};
+use regex_automata::{Anchored, Input, Match, meta};
 
 use super::Category;
 use super::near::{Seen, Sight};
@@ -18,8 +17,8 @@ pub(super) struct CompiledRule {
     pub rule: Rule,
     pattern: meta::Regex,
     secret: Option<usize>,
-    /// How much of a match stands before and behind its secret, if that is always the same.
-    margins: Option<(usize, usize)>,
+    /// For each pattern how much of a match stands before and behind its secret, if that is always the same.
+    margins: Vec<(usize, usize)>,
     not: Option<usize>,
     allow: Vec<Regex>,
     unless: Vec<Regex>,
@@ -38,13 +37,17 @@ impl CompiledRule {
         let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
             sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
         };
-        let pattern = search(&rule.regex)
+        let (pattern, margins) = search(&rule.regex)
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
-        let margins = if secret.is_none() { Some((0, 0)) } else { reach::margins(&rule.regex) };
-        let (margins, reach) = (margins.filter(|_| not.is_none()), reach::of(&rule.regex));
+        let margins = match (secret, not) {
+            (_, Some(_)) => Vec::new(),
+            (None, None) => vec![(0, 0)],
+            (Some(_), None) => margins,
+        };
+        let reach = reach::of(&rule.regex);
         Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead: lead(rule) })
     }
 
@@ -69,7 +72,7 @@ impl CompiledRule {
         let mut at = region.start;
         while at <= bytes.len() {
             let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return };
-            let (whole, span) = self.judge(text, Span::new(whole.start(), whole.end()), region.end, seen);
+            let (whole, span) = self.judge(text, whole, region.end, seen);
             if let Judged::Finding(span) = span {
                 found(span);
             }
@@ -82,7 +85,7 @@ impl CompiledRule {
     }
 
     /// The match at `whole.start` in all of the text, and what it is. `whole` is the one in the text up to `read`.
-    fn judge(&self, text: &str, whole: Span, read: usize, seen: &mut Seen) -> (Span, Judged) {
+    fn judge(&self, text: &str, whole: Match, read: usize, seen: &mut Seen) -> (Span, Judged) {
         let bytes = text.as_bytes();
         let (whole, span, negated) = self.parts(bytes, whole, read);
         if negated {
@@ -100,15 +103,17 @@ impl CompiledRule {
 
     /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
     /// asked for only where they cannot be told from the match: that search is the dearer one.
-    fn parts(&self, bytes: &[u8], whole: Span, read: usize) -> (Span, Option<Span>, bool) {
-        let input = Input::new(bytes).range(whole.start..).anchored(Anchored::Yes);
-        if let Some(margins) = self.margins {
-            let again = || self.pattern.search(&input).map(|all| Span::new(all.start(), all.end()));
-            let Some(all) = (if read == bytes.len() { Some(whole) } else { again() }) else {
-                return (whole, None, false);
+    fn parts(&self, bytes: &[u8], whole: Match, read: usize) -> (Span, Option<Span>, bool) {
+        let input = Input::new(bytes).range(whole.start()..).anchored(Anchored::Yes);
+        let span = |whole: Match| Span::new(whole.start(), whole.end());
+        if !self.margins.is_empty() {
+            let Some(all) = (if read == bytes.len() { Some(whole) } else { self.pattern.search(&input) }) else {
+                return (span(whole), None, false);
             };
-            if let Some(span) = within(all, margins, bytes.len()) {
-                return (all, Some(span), false);
+            let inside =
+                self.margins.get(all.pattern().as_usize()).and_then(|margins| within(span(all), *margins, bytes.len()));
+            if inside.is_some() {
+                return (span(all), inside, false);
             }
         }
         let mut groups = self.pattern.create_captures();
@@ -116,7 +121,7 @@ impl CompiledRule {
         let group = |wanted: usize| groups.get_group(wanted).map(|part| Span::new(part.start, part.end));
         let all = group(0);
         let negated = self.not.and_then(group).is_some();
-        (all.unwrap_or(whole), self.secret.map_or(all, group), negated)
+        (all.unwrap_or(span(whole)), self.secret.map_or(all, group), negated)
     }
 
     fn vetoed(&self, bytes: &[u8], whole: Span, sight: Sight) -> bool {
@@ -172,18 +177,13 @@ fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
     after.map_or(whole.end, |length| whole.start + word + length).max(whole.start + 1)
 }
 
-/// The pattern of a rule, in the engine that can be told where a match begins.
-fn search(source: &str) -> Result<meta::Regex, String> {
+/// The pattern of a rule, in the engine that can be told where a match begins, and the margins of its parts.
+fn search(source: &str) -> Result<(meta::Regex, Vec<(usize, usize)>), String> {
+    let (patterns, margins) = reach::margins(source).map_err(|error| error.to_string())?;
     let config =
         meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES)).hybrid_cache_capacity(DFA_BYTES);
-    meta::Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .configure(config)
-        .build(source)
-        .map_err(|error| match error.syntax_error() {
-            Some(error) => error.to_string(),
-            None => error.to_string(),
-        })
+    let pattern = meta::Regex::builder().configure(config).build_many_from_hir(&patterns);
+    Ok((pattern.map_err(|error| error.to_string())?, margins))
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.

@@ -73,11 +73,35 @@ fn spelled(parts: &[Hir], keywords: &[Vec<u8>]) -> Option<usize> {
     None
 }
 
-/// How many bytes of every match stand before the group `secret` and behind it, if that is the same for all of them but
-/// those at the edges of the text.
-pub(super) fn margins(pattern: &str) -> Option<(usize, usize)> {
-    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
-    let HirKind::Concat(parts) = hir.kind() else { return is_secret(&hir).then_some((0, 0)) };
+/// Bytes before the secret and behind it, for each pattern.
+pub type Margins = Vec<(usize, usize)>;
+
+/// A pattern as one or a few that together match the same, and for each how many bytes of every match stand before the group
+/// `secret` and behind it. None of those if that is not the same for all matches but those at the edges of the text. What may
+/// stand in front of a secret often differs in length: `(?:^|[^#]|[a-z]#)` is a pattern each.
+pub fn margins(pattern: &str) -> Result<(Vec<Hir>, Margins), Box<regex_syntax::Error>> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)?;
+    let branches = branches(&hir).unwrap_or_default();
+    let margins: Vec<_> = branches.iter().map_while(around_secret).collect();
+    if let Some(margins) = around_secret(&hir) {
+        return Ok((vec![hir], vec![margins]));
+    }
+    let all = !branches.is_empty() && margins.len() == branches.len();
+    Ok(if all { (branches, margins) } else { (vec![hir], Vec::new()) })
+}
+
+/// The pattern once for each way it may begin, in the order in which they are preferred.
+fn branches(hir: &Hir) -> Option<Vec<Hir>> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let (first, rest) = parts.split_first()?;
+    let HirKind::Alternation(branches) = first.kind() else { return None };
+    let few = branches.len() <= MOST_BRANCHES && first.properties().explicit_captures_len() == 0;
+    let whole = |branch: &Hir| Hir::concat([std::slice::from_ref(branch), rest].concat());
+    few.then(|| branches.iter().map(whole).collect())
+}
+
+fn around_secret(hir: &Hir) -> Option<(usize, usize)> {
+    let HirKind::Concat(parts) = hir.kind() else { return is_secret(hir).then_some((0, 0)) };
     let at = parts.iter().position(is_secret)?;
     let length = |parts: &[Hir]| parts.iter().try_fold(0, |sum, part| Some(sum + inside(part)?.0));
     Some((length(&parts[..at])?, length(&parts[at + 1..])?))
@@ -112,6 +136,7 @@ fn inside(hir: &Hir) -> Option<(usize, bool)> {
 }
 
 const LONGEST: usize = 2048;
+const MOST_BRANCHES: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -146,16 +171,17 @@ mod tests {
 
     #[test]
     fn a_secret_stands_at_the_same_place_in_every_match() {
-        for (pattern, place) in [
-            (r"\b(?P<secret>[a-z]{20,})\b", Some((0, 0))),
-            (r"(?:^|[^a-z])(?P<secret>[a-z]+)(?:\.|$|,)", Some((1, 1))),
-            (r"(?:^|x|yz)(?P<secret>[a-z]+)", None),
-            (r"key(?P<secret>[a-z]+)", Some((3, 0))),
-            (r"key ?(?P<secret>[a-z]+)", None),
-            (r"(?:a(?P<secret>[a-z]+)|b)", None),
-            (r"[a-z]+", None),
+        for (pattern, places) in [
+            (r"\b(?P<secret>[a-z]{20,})\b", vec![(0, 0)]),
+            (r"(?:^|[^a-z])(?P<secret>[a-z]+)(?:\.|$|,)", vec![(1, 1)]),
+            (r"(?:^|x|yz)(?P<secret>[a-z]+)", vec![(0, 0), (1, 0), (2, 0)]),
+            (r"(?:^|x+)(?P<secret>[a-z]+)", vec![]),
+            (r"key(?P<secret>[a-z]+)", vec![(3, 0)]),
+            (r"key ?(?P<secret>[a-z]+)", vec![]),
+            (r"(?:a(?P<secret>[a-z]+)|b)", vec![]),
+            (r"[a-z]+", vec![]),
         ] {
-            assert_eq!(margins(pattern), place, "{pattern}");
+            assert_eq!(margins(pattern).expect("a pattern").1, places, "{pattern}");
         }
     }
 }
