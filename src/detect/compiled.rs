@@ -66,12 +66,12 @@ impl CompiledRule {
     }
 
     /// Calls `found` with the span of every match that starts in `region`. Where it ends, the text
-    /// behind the region says. `seen` is of this text.
-    pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) {
+    /// behind the region says, and where to look for the next one is returned. `seen` is of this text.
+    pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) -> usize {
         let bytes = &text.as_bytes()[..region.end];
         let mut at = region.start;
         while at <= bytes.len() {
-            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return };
+            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return at };
             let (whole, span) = self.judge(text, whole, region.end, seen);
             if let Judged::Finding(span) = span {
                 found(span);
@@ -82,6 +82,7 @@ impl CompiledRule {
                 Judged::Refused => resume(text.as_bytes(), whole, false),
             };
         }
+        at
     }
 
     /// The match at `whole.start` in all of the text, and what it is. `whole` is the one in the text up to `read`.

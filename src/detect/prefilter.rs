@@ -13,6 +13,7 @@ use super::marks::{self, Marks};
 use super::near::{self, Seen, Sight};
 use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
+use super::scanner::CONTEXT;
 use crate::text::Span;
 
 /// Rules of one view and the automaton over all their keywords.
@@ -99,17 +100,18 @@ impl Prefilter {
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
-        let mut seen = Seen::new(sight);
-        for (index, region) in self.regions(text, applies) {
-            let rule = &self.rules[index];
-            if region.end > from {
-                rule.matches(text, Span::new(region.start.max(from), region.end), &mut seen, |span| found(rule, span));
+        let (mut seen, mut reached) = (Seen::new(sight), vec![0; self.rules.len()]);
+        for Region { rule: index, span, goes_on } in self.regions(text, applies) {
+            let (rule, reached) = (&self.rules[index], &mut reached[index]);
+            let start = span.start.max(if goes_on { from.max(*reached) } else { from });
+            if span.end > start.max(from) {
+                *reached = rule.matches(text, Span::new(start, span.end), &mut seen, |span| found(rule, span));
             }
         }
     }
 
     /// Where each rule has to look: disjoint for one rule, so that a rule reads no byte twice.
-    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<(usize, Span)> {
+    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<Region> {
         let mut regions = Regions { found: Vec::new(), latest: vec![None; self.rules.len()] };
         let mut marks = Marks::new(self.marks, text.len());
         let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
@@ -119,7 +121,8 @@ impl Prefilter {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
                 let row = if needs.near { marks.near(keyword.start) } else { marks.anywhere() };
                 if marks::has(row, &needs.marks) && applies(&self.rules[rule]) {
-                    regions.add(rule, self.rules[rule].region(text, keyword));
+                    let since = keyword.start.saturating_sub(self.rules[rule].context());
+                    regions.add(rule, self.rules[rule].region(text, keyword), since);
                 }
             }
         }
@@ -149,12 +152,12 @@ impl Prefilter {
                 }
                 let holding = gated.rules.iter().filter(|rule| holds(rule));
                 if holding.clone().count() * (region.len() + EACH) <= ALL * region.len() {
-                    holding.for_each(|rule| regions.add(*rule, region));
+                    holding.for_each(|rule| regions.add(*rule, region, region.start));
                     continue;
                 }
                 gated.matching(text, region, &mut matching);
                 let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
-                members.filter(holds).for_each(|rule| regions.add(rule, region));
+                members.filter(holds).for_each(|rule| regions.add(rule, region, region.start));
             }
         }
     }
@@ -179,19 +182,30 @@ impl Prefilter {
     }
 }
 
+/// Where a rule looks.
+struct Region {
+    rule: usize,
+    span: Span,
+    /// It is looked at as if it were one with the rule's region before: not inside a match that began there.
+    goes_on: bool,
+}
+
 struct Regions {
-    found: Vec<(usize, Span)>,
+    found: Vec<Region>,
     /// Index of the last region of each rule.
     latest: Vec<Option<usize>>,
 }
 
 impl Regions {
-    fn add(&mut self, rule: usize, region: Span) {
-        match self.latest[rule].map(|at| &mut self.found[at].1) {
-            Some(last) if last.end >= region.start => last.end = last.end.max(region.end),
-            _ => {
+    /// Adds where a rule looks, which is one with all that reaches to `since`.
+    fn add(&mut self, rule: usize, span: Span, since: usize) {
+        let last = self.latest[rule].and_then(|at| self.found.get_mut(at)).map(|region| &mut region.span);
+        let goes_on = last.as_ref().is_some_and(|last| last.end >= since.min(span.start));
+        match last.filter(|last| last.end >= span.start) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => {
                 self.latest[rule] = Some(self.found.len());
-                self.found.push((rule, region));
+                self.found.push(Region { rule, span, goes_on });
             }
         }
     }
@@ -339,6 +353,11 @@ impl CompiledRule {
         Span::new(text.floor_char_boundary(keyword.start.saturating_sub(before)), end)
     }
 
+    /// How far before the keyword a match of any pattern may begin.
+    fn context(&self) -> usize {
+        if self.rule.category.is_sensitive() { CONTEXT } else { BEFORE }
+    }
+
     /// How far before and behind the keyword.
     fn reach(&self) -> Option<(usize, usize)> {
         let sensitive = self.rule.category.is_sensitive();
@@ -358,6 +377,17 @@ mod tests {
     use crate::detect::RuleSet;
 
     #[test]
+    fn a_region_close_behind_another_goes_on_from_it() {
+        let mut regions = Regions { found: Vec::new(), latest: vec![None] };
+        for (span, since) in [((0, 100), 0), ((90, 150), 0), ((200, 300), 140), ((400, 500), 390)] {
+            regions.add(0, Span::new(span.0, span.1), since);
+        }
+        let found: Vec<_> =
+            regions.found.iter().map(|region| (region.span.start, region.span.end, region.goes_on)).collect();
+        assert_eq!(found, [(0, 150, false), (200, 300, true), (400, 500, false)]);
+    }
+
+    #[test]
     fn each_rule_reads_a_text_of_nothing_but_keywords_once() {
         let rules = RuleSet::builtin().expect("the shipped rules parse");
         let compiled = rules.rules().iter().map(|rule| CompiledRule::new(rule).expect("compiles")).collect();
@@ -365,8 +395,8 @@ mod tests {
         for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
             let text = keyword.repeat(4096);
             let mut read = vec![0; prefilter.rules.len()];
-            for (rule, region) in prefilter.regions(&text, |_| true) {
-                read[rule] += region.len();
+            for region in prefilter.regions(&text, |_| true) {
+                read[region.rule] += region.span.len();
             }
             assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");
         }
