@@ -25,12 +25,12 @@ use shutdown::Drain;
 
 use crate::admin::App;
 use crate::auth;
-use crate::config::{AuthMode, Config, Problems, Tls};
+use crate::config::{AuthMode, Config, Problem, Problems, Tls};
 use crate::load;
 use crate::proxy::Gateway;
 use crate::snapshot::Snapshot;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
-use crate::state::{Live, VerdictCache};
+use crate::state::{Live, Vault, VaultError, VerdictCache};
 use crate::telemetry::{Audit, Metrics};
 
 /// What kept the gateway from starting.
@@ -85,6 +85,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;
     let live = Arc::new(Live::new(snapshot, jwks));
+    live.set_vault(vault(&config)?);
     metrics.security_level(live.level());
 
     let admin = listen("admin.listen", config.admin.listen)?;
@@ -127,6 +128,14 @@ fn snapshot(config: Config, before: Option<&Snapshot>, metrics: &Metrics) -> Res
             snapshot.remembering(Arc::new(VerdictCache::new(bytes, hits, misses)))
         }
     })
+}
+
+/// The vault the configuration names. It connects when it is first asked.
+fn vault(config: &Config) -> Result<Option<Arc<Vault>>, Problems> {
+    let Some(vault) = &config.tokens.vault else { return Ok(None) };
+    let made = Vault::new(&vault.url, vault.secret.expose().as_bytes(), vault.lifetime);
+    let problem = |error: VaultError| Problems(vec![Problem::new("redis.url", error.to_string())]);
+    made.map(|vault| Some(Arc::new(vault))).map_err(problem)
 }
 
 /// How long the audit log may take to write its last records.

@@ -1,6 +1,23 @@
-//! The vault against a real Redis, which each case starts for itself. Knows nothing of the gateway.
+//! The vault against a real Redis, which each case starts for itself; and behind a gateway, for conversations that the
+//! upstream keeps.
 //!
 //! A harness of its own: where no `redis-server` is on the `PATH` the cases are listed as ignored, not as passed.
+
+#[path = "gateway/client.rs"]
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+mod client;
+#[path = "gateway/http1.rs"]
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+mod http1;
+#[path = "gateway/process.rs"]
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+mod process;
+#[path = "gateway/site.rs"]
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+mod site;
+#[path = "gateway/upstream.rs"]
+#[expect(dead_code, reason = "the gateway's own tests use the rest")]
+mod upstream;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,10 +26,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use client::{ADMIN_TOKEN, Ask, TOKEN};
+use http1::Wire;
 use promptgate::config::Secret;
-use promptgate::policy::token::Original;
+use promptgate::policy::token::{Original, is_token};
 use promptgate::policy::{Mint, SealError, TokenKey, Tokens, seal};
 use promptgate::state::{Vault, VaultError, vault};
+use site::Site;
 
 /// Names and functions, from the functions.
 macro_rules! cases {
@@ -33,6 +53,8 @@ const CASES: &[(&str, fn())] = cases![
     a_connection_that_the_server_closed_costs_nobody_an_answer,
     a_password_is_shown_and_a_wrong_one_told_without_it,
     over_tls_the_server_is_checked,
+    a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone,
+    without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says,
 ];
 
 fn main() -> ExitCode {
@@ -71,6 +93,68 @@ fn passes(name: &str, case: fn()) -> bool {
 fn block_on(case: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     runtime.expect("a runtime").block_on(case);
+}
+
+// ── behind a gateway ──
+
+/// A gateway with a vault in this Redis.
+fn gateway(redis: &Redis, more: &str) -> Site {
+    let config = format!("[tokens]\nvault = true\n{more}[redis]\nurl = \"{}\"\n", redis.url());
+    Site::start_with(&config, &[("PROMPTGATE_TOKEN_KEY", "0123456789abcdef0123456789abcdef")])
+}
+
+/// One turn of a conversation that the upstream keeps: the caller's input, the answer's text, and what of it came back.
+async fn turn(site: &Site, token: &str, body: &serde_json::Value, id: &str, answer: impl Fn(&str) -> String) -> String {
+    let ask = Ask::post("/v1/responses", body.to_string()).with("authorization", &format!("Bearer {token}"));
+    let expected = site.upstream.expect(&ask.id());
+    let mut client = Wire::connect(site.address()).await;
+    assert!(client.write(&ask.bytes()).await);
+    let mut call = expected.call().await;
+    let sent = String::from_utf8(call.body().await.bytes).expect("text");
+    let text = answer(&sent);
+    let content = serde_json::json!([{"type": "output_text", "text": text}]);
+    let output = serde_json::json!([{"type": "message", "role": "assistant", "content": content}]);
+    call.begin("application/json").await;
+    call.chunk(serde_json::json!({"id": id, "object": "response", "output": output}).to_string().as_bytes()).await;
+    call.end().await;
+    let (_, body) = client.response().await.expect("an answer");
+    let body: serde_json::Value = serde_json::from_slice(&body.bytes).expect("JSON");
+    // The record is written after the answer; its line in the audit log follows.
+    site.gateway.record(&ask.id()).await;
+    body["output"][0]["content"][0]["text"].as_str().expect("text").to_owned()
+}
+
+async fn a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone() {
+    let redis = Redis::start(&[]);
+    let (site, replica) = (gateway(&redis, ""), gateway(&redis, ""));
+    let placeholder = std::sync::Mutex::new(String::new());
+    let first = serde_json::json!({"model": "m", "input": "write to jane@corp.io"});
+    let read = turn(&site, TOKEN, &first, "resp_1", |sent| {
+        let mut words = sent.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let token = words.find(|word| is_token(word)).expect("a placeholder");
+        *placeholder.lock().unwrap() = token.to_owned();
+        format!("to {token}")
+    });
+    assert_eq!(read.await, "to jane@corp.io");
+    let token = placeholder.lock().unwrap().clone();
+    let next = |id: &str| serde_json::json!({"model": "m", "input": "go on", "previous_response_id": id});
+    let again = |_: &str| format!("again to {token}");
+    assert_eq!(turn(&replica, TOKEN, &next("resp_1"), "resp_2", again).await, "again to jane@corp.io");
+    assert_eq!(turn(&site, TOKEN, &next("resp_2"), "resp_3", again).await, "again to jane@corp.io");
+    assert_eq!(turn(&site, ADMIN_TOKEN, &next("resp_2"), "resp_4", again).await, format!("again to {token}"));
+    assert_eq!(turn(&site, TOKEN, &next("resp_9"), "resp_5", again).await, format!("again to {token}"));
+}
+
+async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says() {
+    let mut redis = Redis::start(&[]);
+    let (open, closed) = (gateway(&redis, ""), gateway(&redis, "vault_failure = \"closed\"\n"));
+    redis.stop();
+    let body = serde_json::json!({"model": "m", "input": "go on", "previous_response_id": "resp_1"});
+    assert_eq!(turn(&open, TOKEN, &body, "resp_2", |_| "on".to_owned()).await, "on");
+    let refused = Ask::post("/v1/responses", body.to_string()).send(closed.address()).await;
+    assert_eq!(refused.head.status(), 503);
+    let fresh = serde_json::json!({"model": "m", "input": "hello"});
+    assert_eq!(turn(&closed, TOKEN, &fresh, "resp_3", |_| "hi".to_owned()).await, "hi");
 }
 
 // ── the cases ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,8 @@ pub enum Treatment {
     /// An identifier the API resolves (`id`, `model`, `role`, tool names): passed as it is up to `limits.name` bytes,
     /// beyond that inspected as a label.
     Name,
+    /// As `Name`, and it names what the API remembers itself: earlier messages are part of this one.
+    State,
     /// Base64 media, or a `data:` URL of it: passed as it is while it is base64, inspected as text otherwise.
     Media,
     /// As `Media`, but plain text when the sibling `type` says `text` (Anthropic and Bedrock `source.data`).
@@ -46,6 +48,8 @@ pub enum AnswerPart {
     Tool,
     /// Says once more what the answer says, token by token; useless once that is changed.
     Echo,
+    /// Names what the API will remember of this answer.
+    State,
     /// When it is a string or true, what stands in the same object and below goes on no more.
     End,
 }

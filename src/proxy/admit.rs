@@ -149,6 +149,7 @@ impl Gateway {
         let read = tokio::time::timeout(limit, self.read_body(session, context, length)).await;
         read.map_err(|_| Failure::body_too_slow(limit))??;
         let output = context.conclude().await?;
+        self.recall(context).await?;
         context.body = Body::Judged(output);
         Ok(())
     }

@@ -160,6 +160,11 @@ impl Filter {
         self.response.waited()
     }
 
+    /// Names of what the API remembers of the answer.
+    pub fn states(&self) -> &[String] {
+        self.response.states()
+    }
+
     pub fn report(&self) -> &AnswerReport {
         self.response.report()
     }

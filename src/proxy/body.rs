@@ -84,6 +84,11 @@ impl Inspection {
         self.reading.request.sent()
     }
 
+    /// Names of what the API remembers and the request goes on with.
+    pub fn states(&self) -> &[String] {
+        self.reading.request.states()
+    }
+
     pub fn report(&self) -> &Report {
         self.reading.request.report()
     }

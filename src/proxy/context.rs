@@ -38,6 +38,9 @@ pub struct Context {
     pub scrub: Option<Scrub>,
     /// What the placeholders of the request stand for.
     pub tokens: Tokens,
+    /// Names of what the API remembers and the request goes on with, and whether the vault could be asked about them.
+    pub states: Vec<String>,
+    pub vault_away: bool,
     /// What of the caller's own data it held.
     pub sent: Sent,
     pub answer: Option<Box<Filter>>,
@@ -94,6 +97,8 @@ impl Context {
             clock: Clock::default(),
             scrub: None,
             tokens: Tokens::default(),
+            states: Vec::new(),
+            vault_away: false,
             sent: Sent::default(),
             answer: None,
             dropped_headers: 0,
@@ -144,6 +149,7 @@ impl Context {
             self.report = inspection.report().clone();
             self.tokens = inspection.tokens().clone();
             self.sent = inspection.sent().clone();
+            self.states = inspection.states().to_vec();
         }
     }
 

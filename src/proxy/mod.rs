@@ -9,6 +9,7 @@ mod head;
 mod record;
 mod reply;
 mod upstream;
+mod vault;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -102,7 +103,9 @@ impl Gateway {
         context.inspect(chunk)?;
         self.check_memory(context)?;
         if end {
-            return context.conclude().await;
+            let rest = context.conclude().await?;
+            self.recall(context).await?;
+            return Ok(rest);
         }
         let Body::Passing(inspection) = &mut context.body else { return Ok(Bytes::new()) };
         Ok(inspection.take())
@@ -255,6 +258,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        self.remember(context).await;
         let record = record::of(session, error, context, self.live.mode());
         self.metrics.request(&record);
         self.audit.request(&record);

@@ -21,7 +21,7 @@ use super::sent::Sent;
 use super::window::Window;
 use super::{Guard, Limits, Report};
 use crate::codec::json::{self, Container, Sink, Tokenizer};
-use crate::codec::selector::{Place, Plan, Step, Trail};
+use crate::codec::selector::{Place, Plan, Step, Trail, Treatment};
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
 use crate::policy::{Action, Level, Mint, Tokens};
@@ -59,6 +59,11 @@ impl Request {
     /// What of the caller's own data was read so far.
     pub fn sent(&self) -> &Sent {
         &self.pass.sent
+    }
+
+    /// Names of what the API remembers and this request goes on with: an earlier answer, a conversation.
+    pub fn states(&self) -> &[String] {
+        &self.pass.states
     }
 
     /// The same request from its beginning, with answers to questions it had.
@@ -124,6 +129,8 @@ struct Pass {
     consult: Consult,
     placer: Placer,
     sent: Sent,
+    /// Names of what the API remembers and this request goes on with.
+    states: Vec<String>,
     output: Output,
     window: Window,
     junction: Junction,
@@ -157,6 +164,7 @@ impl Pass {
             consult: Consult::default(),
             placer: Placer::default(),
             sent: Sent::default(),
+            states: Vec::new(),
             output: Output::default(),
             window: Window::default(),
             junction: Junction::default(),
@@ -274,6 +282,7 @@ impl Sink for Pass {
             place: Some(place),
             mark,
             signed,
+            is_state: treatment == Treatment::State,
             row,
             whose: self.resolved(whose),
             tallies: Vec::new(),

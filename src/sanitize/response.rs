@@ -234,6 +234,11 @@ impl Response {
         self.clock.waited
     }
 
+    /// Names of what the API remembers of this answer.
+    pub fn states(&self) -> &[String] {
+        &self.answer.states
+    }
+
     pub fn report(&self) -> &AnswerReport {
         &self.answer.report
     }
@@ -403,7 +408,11 @@ impl Response {
                 Treatment::Text | Treatment::Label => true,
                 Treatment::Answer(AnswerPart::Piece | AnswerPart::Row) if document => true,
                 Treatment::Media | Treatment::MediaUnlessText => !is_media(&leaf.text),
-                Treatment::Name | Treatment::Answer(AnswerPart::Tool | AnswerPart::End) => false,
+                Treatment::Answer(AnswerPart::State) => {
+                    self.answer.note_state(&leaf.text);
+                    false
+                }
+                Treatment::Name | Treatment::State | Treatment::Answer(AnswerPart::Tool | AnswerPart::End) => false,
                 Treatment::Answer(AnswerPart::Piece | AnswerPart::Row | AnswerPart::Echo)
                 | Treatment::Sealed
                 | Treatment::Credential

@@ -8,7 +8,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::snapshot;
+use super::{snapshot, vault};
 use crate::config::{AuthMode, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
@@ -42,6 +42,18 @@ impl BackgroundService for Reload {
 }
 
 impl Reload {
+    /// Puts the snapshot in force, with another vault if that is another.
+    fn take(&self, snapshot: Snapshot) -> Vec<Problem> {
+        if snapshot.config.tokens.vault != self.live.snapshot().config.tokens.vault {
+            match vault(&snapshot.config) {
+                Ok(vault) => self.live.set_vault(vault),
+                Err(Problems(problems)) => return problems,
+            }
+        }
+        self.live.replace(Arc::new(snapshot));
+        Vec::new()
+    }
+
     /// Compiling the rules takes a while; other tasks of the thread do not wait for it.
     async fn reload(&self) {
         let (file, running, metrics) = (self.file.clone(), self.live.snapshot(), self.metrics.clone());
@@ -51,8 +63,7 @@ impl Reload {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                self.live.replace(Arc::new(snapshot));
-                Vec::new()
+                self.take(snapshot)
             }
             Ok(Err(Problems(problems))) => problems,
             Err(error) => vec![Problem::new("", format!("building ended early: {error}"))],

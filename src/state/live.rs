@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::jwks::Jwks;
+use super::vault::Vault;
 use crate::auth::{AuthError, KeySet, Mode, Principal};
 use crate::policy::Level;
 use crate::snapshot::Snapshot;
@@ -17,6 +18,8 @@ pub struct Live {
     level: AtomicU8,
     /// In the mode `jwt`.
     jwks: Option<Arc<Jwks>>,
+    /// Where placeholders of earlier answers are kept, if anywhere.
+    vault: ArcSwapOption<Vault>,
     draining: AtomicBool,
 }
 
@@ -27,6 +30,7 @@ impl Live {
             level: AtomicU8::new(snapshot.config.security.level as u8),
             snapshot: ArcSwap::from_pointee(snapshot),
             jwks,
+            vault: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
         }
     }
@@ -39,6 +43,15 @@ impl Live {
     /// Puts another snapshot in force for requests to come. The level stays: an admin set it, or nobody did.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.store(snapshot);
+    }
+
+    pub fn vault(&self) -> Option<Arc<Vault>> {
+        self.vault.load_full()
+    }
+
+    /// In use from the next request on.
+    pub fn set_vault(&self, vault: Option<Arc<Vault>>) {
+        self.vault.store(vault);
     }
 
     pub fn level(&self) -> Level {

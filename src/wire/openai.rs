@@ -3,9 +3,9 @@
 //! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface,
 //! video and audio URLs from vLLM's.
 
-use super::rows::{ECHO, END, NAMES, PIECE, TOOL, marks, rows, schema};
+use super::rows::{ECHO, END, NAMES, PIECE, STATE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
+use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, State, Text};
 use crate::codec::{Mark, Selector};
 
 /// The content parts of the Responses API below `$at`.
@@ -137,7 +137,8 @@ pub(super) const RESPONSES_TABLES: &[&[Selector]] = &[
 ];
 
 const RESPONSES_REQUEST: &[Selector] = rows![
-    Name => "previous_response_id", "conversation", "conversation.id", "prompt.id", "prompt.version", "include[]",
+    State => "previous_response_id", "conversation", "conversation.id";
+    Name => "prompt.id", "prompt.version", "include[]",
         "truncation", "reasoning.effort", "reasoning.summary", "reasoning.generate_summary", "text.verbosity",
         "text.format.type", "text.format.name", "tool_choice.**", "context_management[].type",
         "background_options.continuation_id", "prompt_cache_options.comparison_response_id", "moderation.model",
@@ -211,7 +212,8 @@ macro_rules! answer_item {
 macro_rules! answer_object {
     ($at:literal) => {
         rows![at $at;
-            Name => "id", "object", "model", "status", "previous_response_id", "conversation.id", "prompt.id",
+            STATE => "id", "conversation.id";
+            Name => "object", "model", "status", "previous_response_id", "prompt.id",
                 "prompt.version", "service_tier", "truncation", "background", "prompt_cache_retention", "tool_choice",
                 "tool_choice.**", "reasoning.effort", "reasoning.summary", "text.verbosity", "text.format.type",
                 "text.format.name", "tools[].type", "tools[].name", "tools[].server_label", "billing.payer",

@@ -45,6 +45,7 @@ pub(super) const PIECE: Treatment = Treatment::Answer(AnswerPart::Piece);
 pub(super) const ROW: Treatment = Treatment::Answer(AnswerPart::Row);
 pub(super) const TOOL: Treatment = Treatment::Answer(AnswerPart::Tool);
 pub(super) const ECHO: Treatment = Treatment::Answer(AnswerPart::Echo);
+pub(super) const STATE: Treatment = Treatment::Answer(AnswerPart::State);
 pub(super) const END: Treatment = Treatment::Answer(AnswerPart::End);
 
 /// Answers that hold numbers and names: lists of models, counts, vectors.

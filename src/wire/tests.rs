@@ -259,7 +259,7 @@ fn openai_responses() {
         body,
         &[
             "Name model",
-            "Name previous_response_id",
+            "State previous_response_id",
             "Name input[].type",
             "Name input[].role",
             "Name input[].id",

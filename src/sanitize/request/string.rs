@@ -16,6 +16,9 @@ use crate::sanitize::window::{Mask, Quote};
 /// sibling `type` could tell media from text and has not been seen, taken for text.
 const SHORT_MEDIA: u64 = 512;
 
+/// Conversations one request can go on with.
+const MOST_STATES: usize = 4;
+
 impl Pass {
     pub(super) fn mode(&self, treatment: Treatment) -> Mode {
         let kind = self.frames.last().map_or(Kind::Unknown, |frame| frame.kind);
@@ -23,7 +26,7 @@ impl Pass {
         match treatment {
             Treatment::Text | Treatment::Signed { .. } | Treatment::Answer(_) => Mode::Inspect(Class::Text),
             Treatment::Label => Mode::Inspect(Class::Label),
-            Treatment::Name => Mode::Name,
+            Treatment::Name | Treatment::State => Mode::Name,
             Treatment::Media => media(false),
             Treatment::MediaUnlessText => match kind {
                 Kind::Text => Mode::Inspect(Class::Text),
@@ -150,7 +153,12 @@ impl Pass {
     pub(super) fn end_value_string(&mut self) -> Result<(), Refusal> {
         match &self.string.mode {
             Mode::Inspect(_) => self.end_inspected()?,
-            Mode::Name => self.pass_window("name"),
+            Mode::Name => {
+                if self.string.is_state && self.states.len() < MOST_STATES {
+                    self.states.push(self.window.text().to_owned());
+                }
+                self.pass_window("name");
+            }
             Mode::Media { check, strict } => {
                 let (media, short) = (check.is_media(), self.string.len <= SHORT_MEDIA);
                 if media && !short {

@@ -58,6 +58,8 @@ pub(super) struct Current {
     pub place: Option<Place>,
     pub mark: KeyMark,
     pub signed: Option<(usize, u8)>,
+    /// It names what the API remembers.
+    pub is_state: bool,
     pub row: Option<Row>,
     pub whose: Whose,
     /// Attacks that wait to be judged.
@@ -93,6 +95,7 @@ impl Default for Current {
             place: None,
             mark: KeyMark::default(),
             signed: None,
+            is_state: false,
             row: None,
             whose: Whose::Known(Origin::Other),
             tallies: Vec::new(),

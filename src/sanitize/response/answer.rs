@@ -54,6 +54,8 @@ pub(super) struct Answer {
     sent: Sent,
     pub restorer: Arc<Restorer>,
     memory: Memory,
+    /// Names of what the API remembers of it.
+    pub states: Vec<String>,
     pub report: AnswerReport,
 }
 
@@ -67,6 +69,7 @@ impl Answer {
             level,
             sinks: Arc::default(),
             sent: Sent::default(),
+            states: Vec::new(),
             report: AnswerReport::default(),
         }
     }
@@ -93,6 +96,15 @@ impl Answer {
 
     pub fn is_blocked(&self) -> bool {
         !self.report.blocked.is_empty()
+    }
+
+    pub fn note_state(&mut self, name: &str) {
+        /// Of one answer: its own name and that of its conversation.
+        const MOST: usize = 4;
+        let known = self.states.iter().any(|known| known == name);
+        if !known && !name.is_empty() && self.states.len() < MOST {
+            self.states.push(name.to_owned());
+        }
     }
 
     /// Where the end of `text[from..]` begins that could become something else.
