@@ -471,32 +471,42 @@ fn a_finding_that_policy_blocks_ends_the_answer_before_anything_of_it_leaves() {
 }
 
 /// Streams worth cutting: all dialects, placeholders, made-up values, escapes, other bytes of UTF-8, several texts at once.
+/// Short ones, so that many cuts can be tried.
 fn streams() -> Vec<(&'static str, Form, Vec<u8>)> {
     let (_, mail, key) = placeholders();
-    let text = format!(
-        "Ünïcode 🎉 {mail}: \"quoted\" {key}\n card 4111 1111 1111 1111, tel +1 415 555 0132 ok\t{} bob@corp.example AKIAIOSFODNN7EXAMPL2.",
-        &mail[..12]
-    );
-    let arguments = format!("{{\"to\":\"{mail}\",\"k\":\"{key}\",\"n\":4111111111111111,\"u\":\"é\\n\"}}");
+    let texts = [
+        format!("Ünïcode 🎉 {mail}: ok"),
+        format!("a \"quoted\" {key}\nend"),
+        "card 4111 1111 1111 1111, tel +1 415 555 0132 ok\t".to_owned(),
+        format!("{} bob@corp.example AKIAIOSFODNN7EXAMPL2.", &mail[..12]),
+        format!("```\n{SECRET}\n```"),
+        format!("![x](https://e.example/{mail}) {mail}"),
+    ];
+    let arguments = [
+        format!("{{\"to\":\"{mail}\",\"k\":\"{key}\"}}"),
+        "{\"n\":4111111111111111,\"u\":\"é\\n\", \"m\":\"bob@corp.example\"}".to_owned(),
+    ];
     let mut all = Vec::new();
-    for dialect in DIALECTS {
-        for size in [2, 9, 60] {
-            let mut answer = stream(&text, size, |piece| dialect.text.replace("{}", piece));
-            answer.push_str(&stream(&arguments, size, |piece| dialect.tool.replace("{}", piece)));
+    for (number, dialect) in DIALECTS.iter().enumerate() {
+        for (text, size) in texts.iter().zip([5, 7, 3, 4, 40, 6].iter().cycle().skip(number)) {
+            let mut answer = stream(text, *size, |piece| dialect.text.replace("{}", piece));
+            let arguments = &arguments[(number + size) % 2];
+            answer.push_str(&stream(arguments, 9, |piece| dialect.tool.replace("{}", piece)));
             let end = if dialect.form == SSE { "data: [DONE]\n\n" } else { "" };
             all.push((dialect.format, dialect.form, format!("{answer}{end}").into_bytes()));
         }
     }
-    let events = [&text[..], &arguments].map(|text| {
-        let pieces = text.char_indices().map(|(at, c)| &text[at..at + c.len_utf8()]);
-        let delta = |piece| serde_json::json!({"contentBlockIndex": 0, "delta": {"text": piece}}).to_string();
-        pieces
-            .flat_map(|piece| eventstream::message(&[(":event-type", "contentBlockDelta")], delta(piece).as_bytes()))
-            .collect::<Vec<u8>>()
-    });
-    all.push(("bedrock.converse_stream", EVENTS, events.concat()));
-    let part = |text: &str| serde_json::json!({"candidates": [{"content": {"parts": [{"text": text}]}}]}).to_string();
-    all.push(("gemini.stream", ARRAY, format!("[{},\n{}]", part(&text[..40]), part(&text[40..])).into_bytes()));
+    for text in texts.iter().chain(&arguments) {
+        let pieces: Vec<String> =
+            text.chars().collect::<Vec<_>>().chunks(6).map(|piece| piece.iter().collect()).collect();
+        let delta = |piece: &String| serde_json::json!({"contentBlockIndex": 0, "delta": {"text": piece}}).to_string();
+        let message = |piece| eventstream::message(&[(":event-type", "contentBlockDelta")], delta(piece).as_bytes());
+        all.push(("bedrock.converse_stream", EVENTS, pieces.iter().flat_map(message).collect()));
+        let part =
+            |piece: &String| serde_json::json!({"candidates": [{"content": {"parts": [{"text": piece}]}}]}).to_string();
+        let parts: Vec<String> = pieces.iter().map(part).collect();
+        all.push(("gemini.stream", ARRAY, format!("[{}]", parts.join(",\r\n")).into_bytes()));
+    }
     all
 }
 

@@ -44,7 +44,7 @@ const WEIGHTS: &[u8] = include_bytes!("../../models/attack.bin");
 
 impl Classifier {
     pub fn new(mut parameters: Parameters) -> Self {
-        let table = Table::new(std::mem::take(&mut parameters.rows), &parameters.words);
+        let table = Table::new(&std::mem::take(&mut parameters.rows), &parameters.words);
         Classifier { parameters, table }
     }
 
@@ -89,19 +89,33 @@ impl Classifier {
     }
 
     /// The running sums before each word, and behind the last.
+    ///
+    /// Weights are looked up for many words at once. The table is larger than the caches near the processor, and a row that
+    /// is waited for while nothing else can be asked for costs as much as the rest of the word.
     fn places(&self, words: &str) -> Vec<Place> {
-        let mut places = vec![Place { at: 0, sums: [0; 8] }];
-        let (mut chain, mut sums, mut end) = (Chain::default(), [0; 8], 0);
-        features::tokens(words, |at, token| {
-            let position = chain.next(features::word(token));
-            if let Some(last) = places.last_mut() {
-                last.at = at;
+        let mut places = Vec::with_capacity(words.len() / 4 + 2);
+        places.push(Place { at: 0, sums: [0; 8] });
+        let (mut chain, mut batch) = (Chain::default(), Vec::with_capacity(BATCH));
+        features::tokens(words, |at, text| {
+            batch.push(Word { at, text, position: chain.next(features::word(text)) });
+            if batch.len() == BATCH {
+                self.weigh(&batch, &mut places);
+                batch.clear();
             }
-            self.add(token, &position, &mut sums);
-            end = at + token.len();
-            places.push(Place { at: end, sums });
         });
+        self.weigh(&batch, &mut places);
         places
+    }
+
+    fn weigh(&self, words: &[Word], places: &mut Vec<Place>) {
+        let mut sums = places.last().map_or([0; 8], |last| last.sums);
+        for word in words {
+            self.add(word.text, &word.position, &mut sums);
+            if let Some(last) = places.last_mut() {
+                last.at = word.at;
+            }
+            places.push(Place { at: word.at + word.text.len(), sums });
+        }
     }
 
     fn add(&self, token: &str, position: &features::Position, sums: &mut Sums) {
@@ -139,6 +153,15 @@ impl Classifier {
 pub fn norm(words: usize) -> f32 {
     1.0 / (words as f32 + 2.0).sqrt()
 }
+
+struct Word<'t> {
+    at: usize,
+    text: &'t str,
+    position: features::Position,
+}
+
+/// Words whose weights are looked up in one go.
+const BATCH: usize = 64;
 
 #[derive(Clone, Copy, Debug)]
 struct Place {

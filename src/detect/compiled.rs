@@ -2,13 +2,13 @@
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_automata::util::primitives::PatternID;
-use regex_automata::util::syntax;
-use regex_automata::{Anchored, Input, meta};
+use regex_automata::{Anchored, Input, Match, meta};
 
 use super::Category;
 use super::near::{Seen, Sight};
 use super::reach;
-use super::rule::{Rule, RuleProblem, ViewKind};
+use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
+use super::scanner::CONTEXT;
 use crate::text::{Span, entropy, fold};
 
 /// A `Rule` with its patterns compiled.
@@ -17,13 +17,15 @@ pub(super) struct CompiledRule {
     pub rule: Rule,
     pattern: meta::Regex,
     secret: Option<usize>,
-    /// How much of a match stands before and behind its secret, if that is always the same.
-    margins: Option<(usize, usize)>,
+    /// For each pattern how much of a match stands before and behind its secret, if that is always the same.
+    margins: Vec<(usize, usize)>,
     not: Option<usize>,
     allow: Vec<Regex>,
     unless: Vec<Regex>,
     /// How many bytes behind its keyword a match is sure to be recognised, if the pattern has such a limit.
     pub reach: Option<usize>,
+    /// How many bytes before its keyword a match may begin.
+    pub lead: usize,
 }
 
 impl CompiledRule {
@@ -35,14 +37,18 @@ impl CompiledRule {
         let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
             sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
         };
-        let pattern = search(&rule.regex)
+        let (pattern, margins) = search(&rule.regex)
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
-        let margins = if secret.is_none() { Some((0, 0)) } else { reach::margins(&rule.regex) };
-        let (margins, reach) = (margins.filter(|_| not.is_none()), reach::of(&rule.regex));
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach })
+        let margins = match (secret, not) {
+            (_, Some(_)) => Vec::new(),
+            (None, None) => vec![(0, 0)],
+            (Some(_), None) => margins,
+        };
+        let reach = reach::of(&rule.regex);
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead: lead(rule) })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -60,13 +66,13 @@ impl CompiledRule {
     }
 
     /// Calls `found` with the span of every match that starts in `region`. Where it ends, the text
-    /// behind the region says. `seen` is of this text.
-    pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) {
+    /// behind the region says, and where to look for the next one is returned. `seen` is of this text.
+    pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) -> usize {
         let bytes = &text.as_bytes()[..region.end];
         let mut at = region.start;
         while at <= bytes.len() {
-            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return };
-            let (whole, span) = self.judge(text, Span::new(whole.start(), whole.end()), region.end, seen);
+            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return at };
+            let (whole, span) = self.judge(text, whole, region.end, seen);
             if let Judged::Finding(span) = span {
                 found(span);
             }
@@ -76,10 +82,11 @@ impl CompiledRule {
                 Judged::Refused => resume(text.as_bytes(), whole, false),
             };
         }
+        at
     }
 
     /// The match at `whole.start` in all of the text, and what it is. `whole` is the one in the text up to `read`.
-    fn judge(&self, text: &str, whole: Span, read: usize, seen: &mut Seen) -> (Span, Judged) {
+    fn judge(&self, text: &str, whole: Match, read: usize, seen: &mut Seen) -> (Span, Judged) {
         let bytes = text.as_bytes();
         let (whole, span, negated) = self.parts(bytes, whole, read);
         if negated {
@@ -88,22 +95,26 @@ impl CompiledRule {
         let span = span.map(|span| Span::new(text.floor_char_boundary(span.start), text.ceil_char_boundary(span.end)));
         let span =
             span.map(|span| if self.rule.category == Category::Secret { without_stop(text, span) } else { span });
-        let span = span.filter(|span| !span.is_empty() && self.accepts(&text[span.start..span.end]));
-        let span = span.filter(|span| self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
+        // What stands before a token is read once for all rules that ask, so that is the cheaper question.
+        let span =
+            span.filter(|span| !span.is_empty() && self.rule.near.is_none_or(|near| near.accepts(text, *span, seen)));
+        let span = span.filter(|span| self.accepts(&text[span.start..span.end]));
         (whole, span.filter(|_| !self.vetoed(bytes, whole, seen.sight)).map_or(Judged::Refused, Judged::Finding))
     }
 
     /// The match that begins where `whole` does, what of it is meant, and whether the group `not` takes part. Groups are
     /// asked for only where they cannot be told from the match: that search is the dearer one.
-    fn parts(&self, bytes: &[u8], whole: Span, read: usize) -> (Span, Option<Span>, bool) {
-        let input = Input::new(bytes).range(whole.start..).anchored(Anchored::Yes);
-        if let Some(margins) = self.margins {
-            let again = || self.pattern.search(&input).map(|all| Span::new(all.start(), all.end()));
-            let Some(all) = (if read == bytes.len() { Some(whole) } else { again() }) else {
-                return (whole, None, false);
+    fn parts(&self, bytes: &[u8], whole: Match, read: usize) -> (Span, Option<Span>, bool) {
+        let input = Input::new(bytes).range(whole.start()..).anchored(Anchored::Yes);
+        let span = |whole: Match| Span::new(whole.start(), whole.end());
+        if !self.margins.is_empty() {
+            let Some(all) = (if read == bytes.len() { Some(whole) } else { self.pattern.search(&input) }) else {
+                return (span(whole), None, false);
             };
-            if let Some(span) = within(all, margins, bytes.len()) {
-                return (all, Some(span), false);
+            let inside =
+                self.margins.get(all.pattern().as_usize()).and_then(|margins| within(span(all), *margins, bytes.len()));
+            if inside.is_some() {
+                return (span(all), inside, false);
             }
         }
         let mut groups = self.pattern.create_captures();
@@ -111,7 +122,7 @@ impl CompiledRule {
         let group = |wanted: usize| groups.get_group(wanted).map(|part| Span::new(part.start, part.end));
         let all = group(0);
         let negated = self.not.and_then(group).is_some();
-        (all.unwrap_or(whole), self.secret.map_or(all, group), negated)
+        (all.unwrap_or(span(whole)), self.secret.map_or(all, group), negated)
     }
 
     fn vetoed(&self, bytes: &[u8], whole: Span, sight: Sight) -> bool {
@@ -125,6 +136,13 @@ impl CompiledRule {
             && (self.rule.entropy <= 0.0 || entropy::shannon(span) >= self.rule.entropy)
             && !self.allow.iter().any(|pattern| pattern.is_match(span.as_bytes()))
     }
+}
+
+fn lead(rule: &Rule) -> usize {
+    let Trigger::Keywords(keywords) = &rule.trigger else { return CONTEXT };
+    let keywords: Vec<Vec<u8>> = keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes()).collect();
+    let lead = if rule.view == ViewKind::Text { reach::lead(&rule.regex, &keywords) } else { None };
+    lead.map_or(CONTEXT, |bytes| bytes.min(CONTEXT))
 }
 
 /// A match without its margins. At the edges of the text those may be others.
@@ -160,18 +178,13 @@ fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
     after.map_or(whole.end, |length| whole.start + word + length).max(whole.start + 1)
 }
 
-/// The pattern of a rule, in the engine that can be told where a match begins.
-fn search(source: &str) -> Result<meta::Regex, String> {
+/// The pattern of a rule, in the engine that can be told where a match begins, and the margins of its parts.
+fn search(source: &str) -> Result<(meta::Regex, Vec<(usize, usize)>), String> {
+    let (patterns, margins) = reach::margins(source).map_err(|error| error.to_string())?;
     let config =
         meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES)).hybrid_cache_capacity(DFA_BYTES);
-    meta::Regex::builder()
-        .syntax(syntax::Config::new().unicode(false).utf8(false))
-        .configure(config)
-        .build(source)
-        .map_err(|error| match error.syntax_error() {
-            Some(error) => error.to_string(),
-            None => error.to_string(),
-        })
+    let pattern = meta::Regex::builder().configure(config).build_many_from_hir(&patterns);
+    Ok((pattern.map_err(|error| error.to_string())?, margins))
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.

@@ -4,8 +4,13 @@
 //! run as automata, from every place where one of them could begin: while one is alive behind what leads to its finding,
 //! that finding may have begun.
 
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::sync::Arc;
+
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
+use regex_automata::util::pool::Pool;
 use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::ParserBuilder;
@@ -15,17 +20,27 @@ use super::rule::{Rule, RuleProblem, ViewKind};
 use super::scanner::CONTEXT;
 
 /// The patterns whose findings may hold spaces, each in two parts: what leads to the finding, and from there on.
-#[derive(Clone, Debug)]
-pub struct Growing {
+#[derive(Clone)]
+pub struct Growing(Arc<Automata>);
+
+struct Automata {
     leads: DFA,
     rests: DFA,
+    /// What a search needs beside them: one for each that runs at the same time, not for each text that waits.
+    memories: Pool<Memory, Make>,
 }
 
-/// What a search needs beside the automata. One for each text that is read at the same time.
-#[derive(Clone, Debug)]
-pub struct Memory {
+type Make = Box<dyn Fn() -> Memory + Send + Sync + UnwindSafe + RefUnwindSafe>;
+
+struct Memory {
     leads: Cache,
     rests: Cache,
+}
+
+impl fmt::Debug for Growing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Growing({} patterns)", self.0.rests.pattern_len())
+    }
 }
 
 /// How much of the end of a text may wait, in bytes: no rule's finding is longer.
@@ -40,26 +55,28 @@ impl Growing {
             problem: format!("their patterns are too large together: {error}"),
         };
         let automaton = |patterns: &[Hir]| automaton(patterns).map_err(problem);
-        Ok(Growing { leads: automaton(&leads)?, rests: automaton(&rests)? })
-    }
-
-    pub fn memory(&self) -> Memory {
-        Memory { leads: self.leads.create_cache(), rests: self.rests.create_cache() }
+        let (leads, rests) = (automaton(&leads)?, automaton(&rests)?);
+        let (of_leads, of_rests) = (leads.clone(), rests.clone());
+        let make = move || Memory { leads: of_leads.create_cache(), rests: of_rests.create_cache() };
+        Ok(Growing(Arc::new(Automata { leads, rests, memories: Pool::new(Box::new(make)) })))
     }
 
     /// From where on `text[from..]` could still become a finding; its length if nothing could. What leads to a finding may
     /// stand before `from`.
-    pub fn start(&self, text: &str, from: usize, memory: &mut Memory) -> usize {
+    pub fn start(&self, text: &str, from: usize) -> usize {
+        let mut memory = self.0.memories.get();
         let mut earliest = last_word(text).max(from);
         for at in from.saturating_sub(CONTEXT)..text.len() {
             if at >= earliest {
                 break;
             }
-            earliest = self.grows(text, at, from, earliest, memory);
+            earliest = self.0.grows(text, at, from, earliest, &mut memory);
         }
         text.floor_char_boundary(earliest).max(from)
     }
+}
 
+impl Automata {
     /// The earliest place before `earliest`, not before `from`, where the finding of a pattern that begins at `at` may have
     /// begun, if it has not ended before the end of the text.
     fn grows(&self, text: &str, at: usize, from: usize, mut earliest: usize, memory: &mut Memory) -> usize {
@@ -187,13 +204,13 @@ mod tests {
     #[test]
     fn whatever_a_rule_finds_is_waited_for_from_its_beginning_on() {
         let (scanner, rules) = (scanner(), RuleSet::builtin().expect("the shipped rules"));
-        let mut memory = scanner.growing.memory();
+
         let examples = examples(&rules);
         let mut lost = Vec::new();
         for (rule, example) in examples {
             for finding in found(&scanner, example) {
                 let cuts = (finding.span.start + 1..finding.span.end).filter(|cut| example.is_char_boundary(*cut));
-                let early = |cut: &usize| scanner.growing.start(&example[..*cut], 0, &mut memory) > finding.span.start;
+                let early = |cut: &usize| scanner.growing.start(&example[..*cut], 0) > finding.span.start;
                 if let Some(cut) = cuts.into_iter().find(early) {
                     lost.push(format!("{rule} as {}: {}|{}", finding.rule, &example[..cut], &example[cut..]));
                 }
@@ -205,7 +222,7 @@ mod tests {
     #[test]
     fn what_is_found_in_complete_words_stays_whatever_follows() {
         let (scanner, rules) = (scanner(), RuleSet::builtin().expect("the shipped rules"));
-        let mut memory = scanner.growing.memory();
+
         let examples = examples(&rules);
         let mut changed = Vec::new();
         for (rule, example) in examples {
@@ -214,7 +231,7 @@ mod tests {
             // Behind every space, and one byte into what follows: in between only the last word differs.
             let is_cut = |cut: &usize| text.is_char_boundary(*cut) && text[..*cut].trim_end().len() + 2 > *cut;
             for cut in (1..=example.len() + 8).filter(is_cut) {
-                let start = scanner.growing.start(&text[..cut], 0, &mut memory);
+                let start = scanner.growing.start(&text[..cut], 0);
                 let decided = |findings: Vec<Finding>| -> Vec<_> {
                     findings.into_iter().filter(|f| f.span.start < start).map(|f| f.span).collect()
                 };
@@ -231,7 +248,7 @@ mod tests {
     #[test]
     fn prose_is_not_waited_for_between_words() {
         let scanner = scanner();
-        let mut memory = scanner.growing.memory();
+
         let text = "The quick brown fox, who had slept until 9 in the morning, jumped over 12 lazy dogs. In 2024 they moved to \
                     London and told nobody. Here is a list:\n1. Open the file.\n2. Read it. \"Why?\" she said - it's (quite) \
                     simple; call `main()` twice, then return 42.\n";
@@ -239,7 +256,7 @@ mod tests {
         let (mut words, mut waited) = (0, Vec::new());
         for end in ends {
             words += 1;
-            let start = scanner.growing.start(&text[..end], 0, &mut memory);
+            let start = scanner.growing.start(&text[..end], 0);
             if start < end {
                 waited.push(&text[start..end]);
             }

@@ -11,19 +11,13 @@ use crate::text::Span;
 /// The literals, by their windows.
 #[derive(Clone, Debug)]
 pub(super) struct Finder {
-    literals: Vec<Literal>,
+    /// One behind the other, and where each ends.
+    texts: Vec<u8>,
+    ends: Vec<usize>,
+    /// By windows of so many bytes as `SIZES` has.
+    tables: [Table; SIZES.len()],
     /// The windows of three bytes, and those of two with every third byte.
     short: Bits,
-    /// Windows of four, three and two bytes.
-    tables: [Table; 3],
-}
-
-#[derive(Clone, Debug)]
-struct Literal {
-    text: Box<[u8]>,
-    /// Its first bytes, of which `mask` counts.
-    head: u32,
-    mask: u32,
 }
 
 /// Windows of one length.
@@ -35,101 +29,116 @@ struct Table {
     entries: Vec<Entry>,
 }
 
+/// A literal. Small, for what is looked at here and there is paid for by the cache line.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    window: u32,
     literal: u32,
     /// Of the window in the literal.
-    offset: u32,
+    offset: u16,
+    /// What the hash of the window has beside its bucket.
+    print: u16,
 }
 
-/// A set of hashes.
+/// A set of windows, with next to none that was not put in: two bits of one number say that one is.
 #[derive(Clone, Debug)]
 struct Bits(Box<[u64; BITS / 64]>);
 
 impl Finder {
     /// `literals` are of two bytes or more and in lower case.
     pub fn new(literals: &[Vec<u8>]) -> Self {
-        let mut entries: [Vec<Entry>; 3] = Default::default();
+        let mut windows: [Vec<(u64, u32, u16)>; SIZES.len()] = Default::default();
         let (mut short, shared) = (Bits::new(), shared(literals));
         for (literal, text) in (0..).zip(literals) {
-            let size = text.len().clamp(2, 4);
+            let table = table(text);
+            let size = SIZES[table];
             let offset = rarest(text, size, &shared);
-            let window = read(text, offset) & MASKS[4 - size];
-            entries[4 - size].push(Entry { window, literal, offset: offset as u32 });
+            let window = read(text, usize::from(offset)) & mask(size);
+            windows[table].push((window, literal, offset));
             match size {
-                2 => (0..=u8::MAX).for_each(|third| short.insert(window | fold(u32::from(third) << 16) & 0xFF_0000)),
+                2 => (0..=u8::MAX).for_each(|third| short.insert(window | fold(u64::from(third) << 16) & mask(3))),
                 3 => short.insert(window),
                 _ => {}
             }
         }
-        let literals = literals.iter().map(|text| Literal {
-            text: text.as_slice().into(),
-            head: read(text, 0) & MASKS[4 - text.len().clamp(2, 4)],
-            mask: MASKS[4 - text.len().clamp(2, 4)],
+        let ends = literals.iter().scan(0, |end, text| {
+            *end += text.len();
+            Some(*end)
         });
-        Finder { literals: literals.collect(), short, tables: entries.map(Table::new) }
+        Finder { texts: literals.concat(), ends: ends.collect(), tables: windows.map(Table::new), short }
     }
 
     /// Calls `found` with the number and the place of each literal, roughly in order.
     pub fn find(&self, text: &str, mut found: impl FnMut(usize, Span)) {
-        let (bytes, [four, ..]) = (text.as_bytes(), &self.tables);
-        for (at, window) in bytes.array_windows::<4>().enumerate() {
-            let window = fold(u32::from_le_bytes(*window));
-            if four.bits.may_hold(window) | self.short.may_hold(window & MASKS[1]) {
+        let (bytes, [six, four, ..]) = (text.as_bytes(), &self.tables);
+        for (at, window) in bytes.array_windows::<8>().enumerate() {
+            let window = fold(u64::from_le_bytes(*window));
+            // No branch but one, which is hardly ever taken.
+            if six.bits.may_hold(window & mask(6))
+                | four.bits.may_hold(window & mask(4))
+                | self.short.may_hold(window & mask(3))
+            {
                 self.look(window, bytes, at, &mut found);
             }
         }
-        for at in bytes.len().saturating_sub(3)..bytes.len() {
+        for at in bytes.len().saturating_sub(7)..bytes.len() {
             self.look(read(bytes, at), bytes, at, &mut found);
         }
     }
 
     /// Which literals have the window at `at`.
     #[inline(never)]
-    fn look(&self, window: u32, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
-        for (table, mask) in self.tables.iter().zip(MASKS) {
-            if !table.bits.may_hold(window & mask) {
+    fn look(&self, window: u64, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        for (table, size) in self.tables.iter().zip(SIZES) {
+            let window = window & mask(size);
+            if !table.bits.may_hold(window) {
                 continue;
             }
-            for entry in table.bucket(window & mask).iter().filter(|entry| entry.window == window & mask) {
-                let Some(start) = at.checked_sub(entry.offset as usize) else { continue };
-                let literal = &self.literals[entry.literal as usize];
-                if literal.is_at(bytes, start) {
-                    found(entry.literal as usize, Span::new(start, start + literal.text.len()));
+            let (bucket, print) = Table::place(window);
+            for entry in table.bucket(bucket).iter().filter(|entry| entry.print == print) {
+                let (number, start) = (entry.literal as usize, at.checked_sub(usize::from(entry.offset)));
+                let literal = self.literal(number);
+                let place = start.map(|start| Span::new(start, start + literal.len()));
+                let there = |place: &Span| {
+                    bytes.get(place.start..place.end).is_some_and(|there| there.eq_ignore_ascii_case(literal))
+                };
+                if let Some(place) = place.filter(there) {
+                    found(number, place);
                 }
             }
         }
     }
+
+    fn literal(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.texts[start..self.ends[number]]
+    }
+}
+
+/// The table of a literal: that of the longest windows it has.
+fn table(literal: &[u8]) -> usize {
+    SIZES.iter().position(|size| *size <= literal.len()).unwrap_or(SIZES.len() - 1)
 }
 
 /// Where the window of a literal is that ordinary text has least often, as far as letters and the other literals tell.
-fn rarest(literal: &[u8], size: usize, shared: &HashMap<u32, u32>) -> usize {
-    let rate = |at: &usize| {
-        let letters = literal.iter().skip(*at).take(size).map(|byte| frequency(*byte)).product::<f64>();
-        let literals = shared.get(&(read(literal, *at) & MASKS[4 - size])).copied().unwrap_or(1);
+fn rarest(literal: &[u8], size: usize, shared: &HashMap<u64, u32>) -> u16 {
+    let rate = |at: usize| {
+        let letters = literal.iter().skip(at).take(size).map(|byte| frequency(*byte)).product::<f64>();
+        let literals = shared.get(&(read(literal, at) & mask(size))).copied().unwrap_or(1);
         letters.sqrt() * f64::from(literals)
     };
-    (0..=literal.len().saturating_sub(size)).min_by(|a, b| rate(a).total_cmp(&rate(b))).unwrap_or(0)
+    let places = (0..=u16::MAX).take_while(|at| usize::from(*at) + size <= literal.len());
+    places.min_by(|a, b| rate(usize::from(*a)).total_cmp(&rate(usize::from(*b)))).unwrap_or(0)
 }
 
 /// How many literals have each window.
-fn shared(literals: &[Vec<u8>]) -> HashMap<u32, u32> {
+fn shared(literals: &[Vec<u8>]) -> HashMap<u64, u32> {
     let mut counts = HashMap::new();
     for literal in literals {
-        let size = literal.len().clamp(2, 4);
-        let windows = (0..=literal.len().saturating_sub(size)).map(|at| read(literal, at) & MASKS[4 - size]);
+        let size = SIZES[table(literal)];
+        let windows = (0..=literal.len().saturating_sub(size)).map(|at| read(literal, at) & mask(size));
         windows.for_each(|window| *counts.entry(window).or_default() += 1);
     }
     counts
-}
-
-impl Literal {
-    fn is_at(&self, bytes: &[u8], start: usize) -> bool {
-        let Some(there) = bytes.get(start..start + self.text.len()) else { return false };
-        let head = bytes.get(start..start + 4).and_then(|head| head.try_into().ok()).map(u32::from_le_bytes);
-        head.is_none_or(|head| (fold(head) ^ self.head) & self.mask == 0) && there.eq_ignore_ascii_case(&self.text)
-    }
 }
 
 impl Bits {
@@ -137,61 +146,84 @@ impl Bits {
         Bits(Box::new([0; BITS / 64]))
     }
 
-    fn insert(&mut self, window: u32) {
-        self.0[slot(window) / 64] |= 1 << (slot(window) % 64);
+    fn insert(&mut self, window: u64) {
+        let (word, bits) = Self::place(window);
+        self.0[word] |= bits;
     }
 
     #[inline(always)]
-    fn may_hold(&self, window: u32) -> bool {
-        let slot = slot(window);
+    fn may_hold(&self, window: u64) -> bool {
+        let slot = (hash(window) >> (64 - BITS.ilog2())) as usize;
         self.0[slot / 64 % (BITS / 64)] >> (slot % 64) & 1 == 1
+    }
+
+    #[inline(always)]
+    fn place(window: u64) -> (usize, u64) {
+        let slot = hash(window) >> (64 - BITS.ilog2());
+        (slot as usize / 64, 1 << (slot % 64))
     }
 }
 
 impl Table {
-    fn new(mut entries: Vec<Entry>) -> Self {
-        entries.sort_by_key(|entry| slot(entry.window));
-        let mut bits = Bits::new();
-        let mut ends = vec![0; BITS >> BUCKET_BITS];
-        for (entry, count) in entries.iter().zip(1..) {
-            bits.insert(entry.window);
-            ends[slot(entry.window) >> BUCKET_BITS] = count;
-        }
+    fn new(mut windows: Vec<(u64, u32, u16)>) -> Self {
+        windows.sort_by_key(|(window, ..)| Self::place(*window));
+        let (mut bits, mut ends) = (Bits::new(), vec![0; BUCKETS]);
+        let entries = windows.into_iter().zip(1..).map(|((window, literal, offset), count)| {
+            let (bucket, print) = Self::place(window);
+            bits.insert(window);
+            ends[bucket] = count;
+            Entry { literal, offset, print }
+        });
+        let entries = entries.collect();
         for bucket in 1..ends.len() {
             ends[bucket] = ends[bucket].max(ends[bucket - 1]);
         }
         Table { bits, ends, entries }
     }
 
-    fn bucket(&self, window: u32) -> &[Entry] {
-        let bucket = slot(window) >> BUCKET_BITS;
+    fn bucket(&self, bucket: usize) -> &[Entry] {
         let start = bucket.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.entries[start as usize..self.ends[bucket] as usize]
     }
+
+    fn place(window: u64) -> (usize, u16) {
+        let hash = hash(window);
+        ((hash >> 52) as usize % BUCKETS, (hash >> 32) as u16)
+    }
 }
 
-/// Up to four bytes at `at`, in lower case.
-fn read(bytes: &[u8], at: usize) -> u32 {
-    let window = bytes.iter().skip(at).take(4).zip([0, 8, 16, 24]);
-    fold(window.fold(0, |window, (byte, shift)| window | u32::from(*byte) << shift))
+/// Up to eight bytes at `at`, in lower case.
+#[inline]
+fn read(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    fold(match rest.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => rest.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    })
 }
 
 /// Lower case, at the price of taking a few other signs for each other.
 #[inline(always)]
-fn fold(window: u32) -> u32 {
-    window | 0x2020_2020
+fn fold(window: u64) -> u64 {
+    window | 0x2020_2020_2020_2020
+}
+
+/// The lowest `bytes` bytes.
+#[inline(always)]
+const fn mask(bytes: usize) -> u64 {
+    if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
 }
 
 #[inline(always)]
-fn slot(window: u32) -> usize {
-    (window.wrapping_mul(0x9E37_79B1) >> (32 - BITS.ilog2())) as usize
+fn hash(window: u64) -> u64 {
+    window.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-const MASKS: [u32; 3] = [u32::MAX, 0xFF_FFFF, 0xFFFF];
+/// Lengths of windows. Of four bytes or fewer ordinary words have too many.
+const SIZES: [usize; 4] = [6, 4, 3, 2];
 /// Of a bitmap: 8 KB.
 const BITS: usize = 1 << 16;
-/// A bucket of entries for this many bits of the hash.
-const BUCKET_BITS: usize = 4;
+const BUCKETS: usize = 1 << 11;
 
 #[cfg(test)]
 mod tests {

@@ -32,9 +32,20 @@ impl Marks {
         both.for_each(|marks| *marks |= bit);
     }
 
-    /// Something marked `mark` covers `place`.
-    pub fn set_all(&mut self, mark: u16, place: Span) {
-        (place.start / BLOCK..=place.end.saturating_sub(1) / BLOCK).for_each(|block| self.set(mark, block * BLOCK + 1));
+    /// Each of `runs` has the marks of the lengths it reaches, in all blocks it covers.
+    pub fn set_long(&mut self, runs: &[Span], lengths: &[(usize, u16)]) {
+        // A block full of short runs is marked once.
+        let (mut marked, mut longest) = (None, 0);
+        for run in runs {
+            let (first, last) = (run.start / BLOCK, run.end.saturating_sub(1) / BLOCK);
+            if marked == Some((first, last)) && run.len() <= longest {
+                continue;
+            }
+            for (_, mark) in lengths.iter().filter(|(length, _)| run.len() >= *length) {
+                (first..=last).for_each(|block| self.set(*mark, block * BLOCK + 1));
+            }
+            (marked, longest) = (Some((first, last)), run.len());
+        }
     }
 
     pub fn anywhere(&self) -> &[u64] {

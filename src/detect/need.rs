@@ -1,4 +1,4 @@
-//! What every match of a pattern must hold: one of some literals, a long token. Looks at patterns, never at text.
+//! What every match of a pattern must hold: one of some literals, a long token, digits. Looks at patterns, never at text.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
@@ -13,6 +13,8 @@ pub(super) struct Needs {
     pub literals: Vec<Literals>,
     /// Length of a run of `is_token` bytes; 0 if none of some length is needed.
     pub token: usize,
+    /// Length of a run of digits.
+    pub digits: usize,
 }
 
 /// What a match of `pattern` needs. Nothing, if that cannot be told.
@@ -24,8 +26,9 @@ pub(super) fn of(pattern: &str) -> Needs {
     literals.sort_by(|a, b| rate(a).total_cmp(&rate(b)));
     literals.dedup();
     literals.truncate(MOST_SETS);
-    let (_, token) = token(&hir);
-    Needs { literals, token: if token >= SHORTEST_TOKEN { token } else { 0 } }
+    let (_, token) = run(&hir, is_token);
+    let (_, digits) = run(&hir, |byte| byte.is_ascii_digit());
+    Needs { literals, token: if token >= SHORTEST_TOKEN { token } else { 0 }, digits }
 }
 
 /// Bytes that keys, hashes and encoded data are made of.
@@ -104,30 +107,45 @@ fn repetition(repeated: &Repetition) -> Known {
     }
 }
 
+/// All there is to match of a part, in lower case, if that is little.
+pub(super) fn exact(hir: &Hir) -> Option<Literals> {
+    match walk(hir) {
+        Known::Exact(literals) => Some(literals),
+        Known::Sets(_) => None,
+    }
+}
+
+/// Each of the literals with each of those that follow, if they stay few.
+pub(super) fn joined(literals: &[Vec<u8>], next: &[Vec<u8>]) -> Option<Literals> {
+    (literals.len() * next.len() <= MOST_LITERALS)
+        .then(|| literals.iter().flat_map(|a| next.iter().map(move |b| [&**a, b].concat())).collect())
+}
+
 /// Neighbouring exact parts are joined as long as that stays small.
 fn concat(parts: &[Hir]) -> Known {
     let mut sets = Vec::new();
-    let mut joined: Literals = vec![Vec::new()];
+    let mut run: Literals = vec![Vec::new()];
     let mut whole = true;
     for part in parts {
-        match walk(part) {
-            Known::Exact(literals) if joined.len() * literals.len() <= MOST_LITERALS && short(&joined) => {
-                joined = joined.iter().flat_map(|a| literals.iter().map(move |b| [&**a, b].concat())).collect();
-            }
-            other => {
-                whole = false;
-                sets.extend(useful(std::mem::replace(&mut joined, vec![Vec::new()])));
-                match other {
-                    Known::Exact(literals) => joined = literals,
-                    Known::Sets(more) => sets.extend(more),
-                }
-            }
+        let known = walk(part);
+        if let Known::Exact(literals) = &known
+            && short(&run)
+            && let Some(longer) = joined(&run, literals)
+        {
+            run = longer;
+            continue;
+        }
+        whole = false;
+        sets.extend(useful(std::mem::replace(&mut run, vec![Vec::new()])));
+        match known {
+            Known::Exact(literals) => run = literals,
+            Known::Sets(more) => sets.extend(more),
         }
     }
     if whole {
-        return Known::Exact(joined);
+        return Known::Exact(run);
     }
-    sets.extend(useful(joined));
+    sets.extend(useful(run));
     Known::Sets(sets)
 }
 
@@ -178,37 +196,37 @@ fn holds(literal: &[u8], part: &[u8]) -> bool {
     part.is_empty() || literal.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether all bytes of every match are of a token, and the longest run of such bytes that every match has.
-fn token(hir: &Hir) -> (bool, usize) {
+/// Whether all bytes of every match are `wanted`, and the longest run of such bytes that every match has.
+fn run(hir: &Hir, wanted: fn(u8) -> bool) -> (bool, usize) {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => (true, 0),
         HirKind::Literal(literal) => {
-            let runs = literal.0.split(|byte| !is_token(*byte));
-            (literal.0.iter().all(|byte| is_token(*byte)), runs.map(<[u8]>::len).max().unwrap_or(0))
+            let runs = literal.0.split(|byte| !wanted(*byte));
+            (literal.0.iter().all(|byte| wanted(*byte)), runs.map(<[u8]>::len).max().unwrap_or(0))
         }
         HirKind::Class(Class::Bytes(class)) => {
-            let all = class.iter().all(|range| (range.start()..=range.end()).all(is_token));
+            let all = class.iter().all(|range| (range.start()..=range.end()).all(wanted));
             (all, usize::from(all))
         }
         HirKind::Class(_) => (false, 0),
-        HirKind::Capture(group) => token(&group.sub),
-        HirKind::Repetition(repeated) => match token(&repeated.sub) {
+        HirKind::Capture(group) => run(&group.sub, wanted),
+        HirKind::Repetition(repeated) => match run(&repeated.sub, wanted) {
             (all, _) if repeated.min == 0 => (all, 0),
-            (true, run) => (true, run.saturating_mul(repeated.min as usize)),
+            (true, length) => (true, length.saturating_mul(repeated.min as usize)),
             part => part,
         },
         HirKind::Concat(parts) => {
-            let (mut all, mut longest, mut run) = (true, 0, 0);
-            for (whole, length) in parts.iter().map(token) {
-                run = if whole { run + length } else { 0 };
-                (all, longest) = (all && whole, longest.max(run).max(length));
+            let (mut all, mut longest, mut joined) = (true, 0, 0);
+            for (whole, length) in parts.iter().map(|part| run(part, wanted)) {
+                joined = if whole { joined + length } else { 0 };
+                (all, longest) = (all && whole, longest.max(joined).max(length));
             }
             (all, longest)
         }
         HirKind::Alternation(branches) => branches
             .iter()
-            .map(token)
-            .reduce(|(all, run), (whole, length)| (all && whole, run.min(length)))
+            .map(|branch| run(branch, wanted))
+            .reduce(|(all, shortest), (whole, length)| (all && whole, shortest.min(length)))
             .unwrap_or((false, 0)),
     }
 }
@@ -289,6 +307,17 @@ mod tests {
             (r"(?:[a-z]{20})?\d", 0),
         ] {
             assert_eq!(of(pattern).token, length, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn digits_are_needed_where_no_match_goes_without() {
+        for (pattern, length) in [
+            (r"ip (?P<secret>\d{1,3}(?:\.\d{1,3}){3})", 1),
+            (r"tin [^\d]{0,9}(?:\d{4} ?\d{3}|x0\d{5})", 4),
+            (r"pin (?:\d{4}|four)", 0),
+        ] {
+            assert_eq!(of(pattern).digits, length, "{pattern}");
         }
     }
 }

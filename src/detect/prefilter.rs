@@ -25,8 +25,9 @@ pub(super) struct Prefilter {
     literals: Finder,
     /// What literal `i` is good for.
     uses: Vec<Use>,
-    /// Marks of long tokens, and how long those are.
+    /// Marks of long tokens and of runs of digits, and how long those are.
     tokens: Vec<(usize, u16)>,
+    digits: Vec<(usize, u16)>,
     marks: usize,
     gated: Vec<Gated>,
 }
@@ -44,6 +45,14 @@ struct Use {
     marks: Vec<u16>,
 }
 
+/// Behind which gate a rule stands, and whether the words around a match have to say that it is one. A pattern that leaves
+/// it to them matches most of what opens the gate: together with it no pass could say that nothing does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Behind {
+    gate: Gate,
+    near: bool,
+}
+
 /// The rules behind one gate, which no keyword tells apart: one pass says which of them match at all.
 #[derive(Clone, Debug)]
 struct Gated {
@@ -54,26 +63,32 @@ struct Gated {
 
 impl Prefilter {
     pub fn new(rules: Vec<CompiledRule>) -> Result<Self, RuleProblem> {
-        let mut gated: Vec<(Gate, Vec<usize>)> = Vec::new();
+        let mut gated: Vec<(Behind, Vec<usize>)> = Vec::new();
         let mut table = Table::default();
         let mut needs = Vec::new();
         for (index, rule) in rules.iter().enumerate() {
             needs.push(match &rule.rule.trigger {
                 Trigger::Keywords(keywords) => table.keywords(index, rule, keywords),
                 Trigger::Gate(gate) => {
-                    match gated.iter_mut().find(|(known, _)| known == gate) {
+                    let behind = Behind { gate: *gate, near: rule.rule.near.is_some() };
+                    match gated.iter_mut().find(|(known, _)| *known == behind) {
                         Some((_, rules)) => rules.push(index),
-                        None => gated.push((*gate, vec![index])),
+                        None => gated.push((behind, vec![index])),
                     }
                     Needs { marks: table.words_around(rule).into_iter().collect(), near: true }
                 }
             });
         }
-        let gated =
-            gated.into_iter().map(|(gate, members)| Gated::new(gate, members, &rules)).collect::<Result<_, _>>()?;
-        let marks = table.sets.len() + table.tokens.len();
+        gated.sort_by_key(|(behind, _)| behind.gate as u8);
+        let gated = gated
+            .into_iter()
+            .map(|(behind, members)| Gated::new(behind.gate, members, &rules))
+            .collect::<Result<_, _>>()?;
+        let marks = usize::from(table.marks);
         let literals = Finder::new(&table.literals);
-        Ok(Prefilter { rules, needs, literals, uses: table.uses, tokens: table.tokens, marks, gated })
+
+        let Table { uses, tokens, digits, .. } = table;
+        Ok(Prefilter { rules, needs, literals, uses, tokens, digits, marks, gated })
     }
 
     /// Calls `found` for every match that starts at or after `from`, of the rules that apply.
@@ -85,33 +100,51 @@ impl Prefilter {
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
-        let mut seen = Seen::new(sight);
-        for (index, region) in self.regions(text, applies) {
-            let rule = &self.rules[index];
-            if region.end > from {
-                rule.matches(text, Span::new(region.start.max(from), region.end), &mut seen, |span| found(rule, span));
+        let (mut seen, mut reached) = (Seen::new(sight), vec![0; self.rules.len()]);
+        for Region { rule: index, span, goes_on } in self.regions(text, applies) {
+            let (rule, reached) = (&self.rules[index], &mut reached[index]);
+            let start = span.start.max(if goes_on { from.max(*reached) } else { from });
+            if span.end > start.max(from) {
+                *reached = rule.matches(text, Span::new(start, span.end), &mut seen, |span| found(rule, span));
             }
         }
     }
 
     /// Where each rule has to look: disjoint for one rule, so that a rule reads no byte twice.
-    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<(usize, Span)> {
+    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<Region> {
         let mut regions = Regions { found: Vec::new(), latest: vec![None; self.rules.len()] };
         let mut marks = Marks::new(self.marks, text.len());
-        let keywords = self.mark(text, &mut marks);
+        let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
+        let keywords = self.mark(text, &digits, &mut marks);
         for (literal, keyword) in keywords {
             for &rule in &self.uses[literal].wanted {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
                 let row = if needs.near { marks.near(keyword.start) } else { marks.anywhere() };
                 if marks::has(row, &needs.marks) && applies(&self.rules[rule]) {
-                    regions.add(rule, self.rules[rule].region(text, keyword));
+                    let since = keyword.start.saturating_sub(self.rules[rule].context());
+                    regions.add(rule, self.rules[rule].region(text, keyword), since);
                 }
             }
         }
-        let digits = if self.gated.is_empty() { Vec::new() } else { gate::digits(text) };
+        self.behind_gates(text, &digits, &mut marks, applies, &mut regions);
+        regions.found
+    }
+
+    fn behind_gates(
+        &self,
+        text: &str,
+        digits: &[Span],
+        marks: &mut Marks,
+        applies: impl Fn(&CompiledRule) -> bool,
+        regions: &mut Regions,
+    ) {
+        let mut open: Option<(Gate, Vec<Span>)> = None;
         for gated in &self.gated {
             let mut matching = PatternSet::new(gated.rules.len());
-            for region in gate::regions(gated.gate, text, &digits) {
+            let known = open.take().filter(|(gate, _)| *gate == gated.gate);
+            let (_, places) =
+                open.insert(known.unwrap_or_else(|| (gated.gate, gate::regions(gated.gate, text, digits))));
+            for region in places.iter().copied() {
                 let row = if region.len() <= marks::BEHIND / 2 { marks.near(region.start) } else { marks.anywhere() };
                 let holds = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
                 if !gated.rules.iter().any(holds) || !gated.matches(text, region) {
@@ -119,19 +152,18 @@ impl Prefilter {
                 }
                 let holding = gated.rules.iter().filter(|rule| holds(rule));
                 if holding.clone().count() * (region.len() + EACH) <= ALL * region.len() {
-                    holding.for_each(|rule| regions.add(*rule, region));
+                    holding.for_each(|rule| regions.add(*rule, region, region.start));
                     continue;
                 }
                 gated.matching(text, region, &mut matching);
                 let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
-                members.filter(holds).for_each(|rule| regions.add(rule, region));
+                members.filter(holds).for_each(|rule| regions.add(rule, region, region.start));
             }
         }
-        regions.found
     }
 
     /// Marks what rules need where it stands, and returns the keywords.
-    fn mark(&self, text: &str, marks: &mut Marks) -> Vec<(usize, Span)> {
+    fn mark(&self, text: &str, digits: &[Span], marks: &mut Marks) -> Vec<(usize, Span)> {
         let mut keywords = Vec::new();
         self.literals.find(text, |literal, place| {
             let used = &self.uses[literal];
@@ -141,29 +173,39 @@ impl Prefilter {
             }
         });
         keywords.sort_unstable_by_key(|(_, place)| place.start);
-        if let Some(shortest) = self.tokens.iter().map(|(length, _)| *length).min().filter(|_| !keywords.is_empty()) {
-            for token in marks::tokens(text, shortest) {
-                let reached = self.tokens.iter().filter(|(length, _)| token.len() >= *length);
-                reached.for_each(|(_, mark)| marks.set_all(*mark, token));
-            }
+        let shortest = self.tokens.iter().map(|(length, _)| *length).min();
+        if let Some(shortest) = shortest.filter(|_| !keywords.is_empty()) {
+            marks.set_long(&marks::tokens(text, shortest), &self.tokens);
         }
+        marks.set_long(digits, &self.digits);
         keywords
     }
 }
 
+/// Where a rule looks.
+struct Region {
+    rule: usize,
+    span: Span,
+    /// It is looked at as if it were one with the rule's region before: not inside a match that began there.
+    goes_on: bool,
+}
+
 struct Regions {
-    found: Vec<(usize, Span)>,
+    found: Vec<Region>,
     /// Index of the last region of each rule.
     latest: Vec<Option<usize>>,
 }
 
 impl Regions {
-    fn add(&mut self, rule: usize, region: Span) {
-        match self.latest[rule].map(|at| &mut self.found[at].1) {
-            Some(last) if last.end >= region.start => last.end = last.end.max(region.end),
-            _ => {
+    /// Adds where a rule looks, which is one with all that reaches to `since`.
+    fn add(&mut self, rule: usize, span: Span, since: usize) {
+        let last = self.latest[rule].and_then(|at| self.found.get_mut(at)).map(|region| &mut region.span);
+        let goes_on = last.as_ref().is_some_and(|last| last.end >= since.min(span.start));
+        match last.filter(|last| last.end >= span.start) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => {
                 self.latest[rule] = Some(self.found.len());
-                self.found.push((rule, region));
+                self.found.push(Region { rule, span, goes_on });
             }
         }
     }
@@ -177,6 +219,9 @@ struct Table {
     known: HashMap<Vec<u8>, usize>,
     sets: HashMap<Literals, u16>,
     tokens: Vec<(usize, u16)>,
+    digits: Vec<(usize, u16)>,
+    /// How many there are.
+    marks: u16,
 }
 
 impl Table {
@@ -195,7 +240,8 @@ impl Table {
                 marks.extend(self.set(set));
             }
         }
-        marks.extend(TOKENS.iter().rev().find(|length| **length <= needs.token).and_then(|length| self.token(*length)));
+        marks.extend(self.run(needs.token, TOKENS, |table| &mut table.tokens));
+        marks.extend(self.run(needs.digits, DIGITS, |table| &mut table.digits));
         marks.extend(self.words_around(rule));
         let around = if rule.rule.near.is_some() { near::AROUND } else { 0 };
         let longest = keywords.iter().map(Vec::len).max().unwrap_or(0) + around + SLACK;
@@ -236,17 +282,21 @@ impl Table {
         Some(mark)
     }
 
-    fn token(&mut self, length: usize) -> Option<u16> {
-        if let Some((_, mark)) = self.tokens.iter().find(|(known, _)| *known == length) {
+    /// The mark of the runs that are as long as needed, or as the next shorter of `lengths`.
+    fn run(&mut self, needed: usize, lengths: &[usize], runs: fn(&mut Self) -> &mut Vec<(usize, u16)>) -> Option<u16> {
+        let length = *lengths.iter().rev().find(|length| **length <= needed)?;
+        if let Some((_, mark)) = runs(self).iter().find(|(known, _)| *known == length) {
             return Some(*mark);
         }
         let mark = self.next()?;
-        self.tokens.push((length, mark));
+        runs(self).push((length, mark));
         Some(mark)
     }
 
-    fn next(&self) -> Option<u16> {
-        u16::try_from(self.sets.len() + self.tokens.len()).ok()
+    fn next(&mut self) -> Option<u16> {
+        let mark = self.marks;
+        self.marks = mark.checked_add(1)?;
+        Some(mark)
     }
 }
 
@@ -258,6 +308,8 @@ fn implied(literal: &[u8], keywords: &[Vec<u8>]) -> bool {
 const WORTH: f64 = 0.3;
 /// Lengths of tokens that are told apart.
 const TOKENS: &[usize] = &[14, 16, 20, 24, 32, 40];
+/// Lengths of runs of digits that are.
+const DIGITS: &[usize] = &[1, 2, 3, 4, 6, 8];
 
 impl Gated {
     fn new(gate: Gate, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
@@ -296,14 +348,20 @@ impl CompiledRule {
     fn region(&self, text: &str, keyword: Span) -> Span {
         let (before, end) = match self.reach() {
             Some((before, behind)) => (before, text.ceil_char_boundary(keyword.end + behind + SLACK)),
-            None => (CONTEXT, text.len()),
+            None => (self.lead, text.len()),
         };
         Span::new(text.floor_char_boundary(keyword.start.saturating_sub(before)), end)
     }
 
+    /// How far before the keyword a match of any pattern may begin.
+    fn context(&self) -> usize {
+        if self.rule.category.is_sensitive() { CONTEXT } else { BEFORE }
+    }
+
     /// How far before and behind the keyword.
     fn reach(&self) -> Option<(usize, usize)> {
-        if self.rule.category.is_sensitive() { Some((CONTEXT, self.reach?)) } else { Some((BEFORE, REACH)) }
+        let sensitive = self.rule.category.is_sensitive();
+        if sensitive { Some((self.lead, self.reach?)) } else { Some((BEFORE, REACH)) }
     }
 }
 
@@ -319,6 +377,17 @@ mod tests {
     use crate::detect::RuleSet;
 
     #[test]
+    fn a_region_close_behind_another_goes_on_from_it() {
+        let mut regions = Regions { found: Vec::new(), latest: vec![None] };
+        for (span, since) in [((0, 100), 0), ((90, 150), 0), ((200, 300), 140), ((400, 500), 390)] {
+            regions.add(0, Span::new(span.0, span.1), since);
+        }
+        let found: Vec<_> =
+            regions.found.iter().map(|region| (region.span.start, region.span.end, region.goes_on)).collect();
+        assert_eq!(found, [(0, 150, false), (200, 300, true), (400, 500, false)]);
+    }
+
+    #[test]
     fn each_rule_reads_a_text_of_nothing_but_keywords_once() {
         let rules = RuleSet::builtin().expect("the shipped rules parse");
         let compiled = rules.rules().iter().map(|rule| CompiledRule::new(rule).expect("compiles")).collect();
@@ -326,8 +395,8 @@ mod tests {
         for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
             let text = keyword.repeat(4096);
             let mut read = vec![0; prefilter.rules.len()];
-            for (rule, region) in prefilter.regions(&text, |_| true) {
-                read[rule] += region.len();
+            for region in prefilter.regions(&text, |_| true) {
+                read[region.rule] += region.span.len();
             }
             assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");
         }

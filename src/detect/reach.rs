@@ -3,6 +3,8 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Hir, HirKind, Look};
 
+use super::need::{self, Literals};
+
 /// Bytes from the start of a match after which the rest can only lengthen it: `sk-[a-z]{20,}` needs 23. `None` if a part
 /// without limit has to be followed by something, or the limit is of no use.
 pub(super) fn of(pattern: &str) -> Option<usize> {
@@ -27,11 +29,79 @@ fn needed(hir: &Hir) -> Option<usize> {
     }
 }
 
-/// How many bytes of every match stand before the group `secret` and behind it, if that is the same for all of them but
-/// those at the edges of the text.
-pub(super) fn margins(pattern: &str) -> Option<(usize, usize)> {
+/// At most how many bytes behind the start of a match the first of its `keywords` begins. `None` if that has no limit, or a
+/// match need not have one: `(?:my )?(?:ip|host) is` has `ip` or `host` after at most three bytes.
+pub fn lead(pattern: &str, keywords: &[Vec<u8>]) -> Option<usize> {
     let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
-    let HirKind::Concat(parts) = hir.kind() else { return is_secret(&hir).then_some((0, 0)) };
+    first(&hir, keywords)
+}
+
+fn first(hir: &Hir, keywords: &[Vec<u8>]) -> Option<usize> {
+    match hir.kind() {
+        HirKind::Capture(group) => first(&group.sub, keywords),
+        HirKind::Repetition(repeated) if repeated.min > 0 => first(&repeated.sub, keywords),
+        HirKind::Alternation(branches) => {
+            branches.iter().map(|branch| first(branch, keywords)).try_fold(0, |most, bytes| Some(most.max(bytes?)))
+        }
+        HirKind::Concat(parts) => {
+            let mut before = 0;
+            for (at, part) in parts.iter().enumerate() {
+                if let Some(inside) = first(part, keywords).or_else(|| spelled(&parts[at..], keywords)) {
+                    return Some(before + inside);
+                }
+                before += part.properties().maximum_len()?;
+            }
+            None
+        }
+        _ => spelled(std::slice::from_ref(hir), keywords),
+    }
+}
+
+/// The same where the parts begin with literals of which each holds a keyword.
+fn spelled(parts: &[Hir], keywords: &[Vec<u8>]) -> Option<usize> {
+    let mut all: Literals = vec![Vec::new()];
+    for part in parts {
+        all = need::joined(&all, &need::exact(part)?)?;
+        let mut places = all.iter().map(|literal| {
+            let starts = |at: &usize| keywords.iter().any(|keyword| literal[*at..].starts_with(keyword));
+            (0..literal.len()).find(starts)
+        });
+        if let Some(most) = places.try_fold(0, |most, place| Some(most.max(place?))) {
+            return Some(most);
+        }
+    }
+    None
+}
+
+/// Bytes before the secret and behind it, for each pattern.
+pub type Margins = Vec<(usize, usize)>;
+
+/// A pattern as one or a few that together match the same, and for each how many bytes of every match stand before the group
+/// `secret` and behind it. None of those if that is not the same for all matches but those at the edges of the text. What may
+/// stand in front of a secret often differs in length: `(?:^|[^#]|[a-z]#)` is a pattern each.
+pub fn margins(pattern: &str) -> Result<(Vec<Hir>, Margins), Box<regex_syntax::Error>> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern)?;
+    let branches = branches(&hir).unwrap_or_default();
+    let margins: Vec<_> = branches.iter().map_while(around_secret).collect();
+    if let Some(margins) = around_secret(&hir) {
+        return Ok((vec![hir], vec![margins]));
+    }
+    let all = !branches.is_empty() && margins.len() == branches.len();
+    Ok(if all { (branches, margins) } else { (vec![hir], Vec::new()) })
+}
+
+/// The pattern once for each way it may begin, in the order in which they are preferred.
+fn branches(hir: &Hir) -> Option<Vec<Hir>> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let (first, rest) = parts.split_first()?;
+    let HirKind::Alternation(branches) = first.kind() else { return None };
+    let few = branches.len() <= MOST_BRANCHES && first.properties().explicit_captures_len() == 0;
+    let whole = |branch: &Hir| Hir::concat([std::slice::from_ref(branch), rest].concat());
+    few.then(|| branches.iter().map(whole).collect())
+}
+
+fn around_secret(hir: &Hir) -> Option<(usize, usize)> {
+    let HirKind::Concat(parts) = hir.kind() else { return is_secret(hir).then_some((0, 0)) };
     let at = parts.iter().position(is_secret)?;
     let length = |parts: &[Hir]| parts.iter().try_fold(0, |sum, part| Some(sum + inside(part)?.0));
     Some((length(&parts[..at])?, length(&parts[at + 1..])?))
@@ -66,6 +136,7 @@ fn inside(hir: &Hir) -> Option<(usize, bool)> {
 }
 
 const LONGEST: usize = 2048;
+const MOST_BRANCHES: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -85,17 +156,32 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_stands_at_the_same_place_in_every_match() {
-        for (pattern, place) in [
-            (r"\b(?P<secret>[a-z]{20,})\b", Some((0, 0))),
-            (r"(?:^|[^a-z])(?P<secret>[a-z]+)(?:\.|$|,)", Some((1, 1))),
-            (r"(?:^|x|yz)(?P<secret>[a-z]+)", None),
-            (r"key(?P<secret>[a-z]+)", Some((3, 0))),
-            (r"key ?(?P<secret>[a-z]+)", None),
-            (r"(?:a(?P<secret>[a-z]+)|b)", None),
-            (r"[a-z]+", None),
+    fn a_keyword_begins_within_so_many_bytes_of_its_match() {
+        for (pattern, bytes) in [
+            (r"(?i)\b(?:ip|host(?:name)?) is", Some(0)),
+            (r"(?i)\b(?:my |our )?(?:the IP|host)", Some(8)),
+            (r"(?:^|[^a-z])x?host", Some(2)),
+            (r"[a-z]*host", None),
+            (r"(?:host|server)", None),
+            (r"(?:host)? ip?", None),
         ] {
-            assert_eq!(margins(pattern), place, "{pattern}");
+            assert_eq!(lead(pattern, &[b"ip".to_vec(), b"host".to_vec()]), bytes, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_secret_stands_at_the_same_place_in_every_match() {
+        for (pattern, places) in [
+            (r"\b(?P<secret>[a-z]{20,})\b", vec![(0, 0)]),
+            (r"(?:^|[^a-z])(?P<secret>[a-z]+)(?:\.|$|,)", vec![(1, 1)]),
+            (r"(?:^|x|yz)(?P<secret>[a-z]+)", vec![(0, 0), (1, 0), (2, 0)]),
+            (r"(?:^|x+)(?P<secret>[a-z]+)", vec![]),
+            (r"key(?P<secret>[a-z]+)", vec![(3, 0)]),
+            (r"key ?(?P<secret>[a-z]+)", vec![]),
+            (r"(?:a(?P<secret>[a-z]+)|b)", vec![]),
+            (r"[a-z]+", vec![]),
+        ] {
+            assert_eq!(margins(pattern).expect("a pattern").1, places, "{pattern}");
         }
     }
 }

@@ -69,21 +69,32 @@ impl Chain {
 /// Calls `each` with every word of `words`, a folded text (see `text::fold::words`), and its place. The stop that ends a
 /// sentence is a word, and so is each character of a script that sets no spaces; a single letter is none.
 pub fn tokens<'t>(words: &'t str, mut each: impl FnMut(usize, &'t str)) {
-    let mut start = 0;
-    for run in words.split(' ') {
+    let mut rest = words;
+    while !rest.is_empty() {
+        let start = words.len() - rest.len();
+        let (length, ascii) = run(rest.as_bytes());
+        let (run, behind) = rest.split_at(length);
         let word = run.strip_suffix('.').unwrap_or(run);
-        if word.is_ascii() {
-            if !word.is_empty() && !is_letter(word) {
-                each(start, word);
-            }
-        } else {
+        if !ascii {
             spaceless(start, word, &mut each);
+        } else if !word.is_empty() && !is_letter(word) {
+            each(start, word);
         }
         if word.len() < run.len() {
             each(start + word.len(), ".");
         }
-        start += run.len() + 1;
+        rest = behind.strip_prefix(' ').unwrap_or_default();
     }
+}
+
+/// How many bytes there are before a space, and whether all are ASCII. Words are too short for `memchr`.
+fn run(bytes: &[u8]) -> (usize, bool) {
+    let mut all = 0;
+    let length = bytes.iter().take_while(|byte| {
+        all |= **byte;
+        **byte != b' '
+    });
+    (length.count(), all < 0x80)
 }
 
 /// A letter by itself: what is spelled is read in another way.
@@ -132,21 +143,21 @@ pub fn parts(text: &str, mut each: impl FnMut(u64)) {
         return;
     }
     letters[count] = EDGE;
-    for length in 3..=5 {
-        for run in letters[..=count].windows(length) {
-            each(run.iter().fold(PART, |hash, letter| mix(hash, *letter)));
+    for start in 0..=count - 2 {
+        let mut hash = PART;
+        for (length, letter) in (1..=5).zip(&letters[start..=count]) {
+            hash = mix(hash, *letter);
+            if length >= 3 {
+                each(hash);
+            }
         }
     }
 }
 
 fn hash(bytes: &[u8]) -> u64 {
-    let mut hash = WORD ^ bytes.len() as u64;
-    for eight in bytes.chunks(8) {
-        let mut last = [0; 8];
-        last[..eight.len()].copy_from_slice(eight);
-        hash = mix(hash, u64::from_le_bytes(last));
-    }
-    hash
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let hash = eights.iter().fold(WORD ^ bytes.len() as u64, |hash, eight| mix(hash, u64::from_le_bytes(*eight)));
+    if rest.is_empty() { hash } else { mix(hash, rest.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))) }
 }
 
 /// Folds a 128-bit product, so that every bit of both numbers reaches the result.

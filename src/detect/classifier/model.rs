@@ -129,14 +129,16 @@ pub type Sums = [i32; ROW];
 /// The weights, ready to be looked up.
 #[derive(Clone, Debug)]
 pub struct Table {
-    rows: Vec<[u8; ROW]>,
+    /// A row as one number, its fingerprint highest.
+    buckets: Vec<[u64; 2]>,
     /// Of words seen often: what the word and its parts add up to.
     known: HashMap<u64, Sums, std::hash::BuildHasherDefault<Passed>>,
 }
 
 impl Table {
-    pub fn new(rows: Vec<[u8; ROW]>, words: &[String]) -> Self {
-        let mut table = Table { rows, known: HashMap::default() };
+    pub fn new(rows: &[[u8; ROW]], words: &[String]) -> Self {
+        let buckets = rows.as_chunks().0.iter().map(|bucket: &[_; 2]| bucket.map(u64::from_le_bytes)).collect();
+        let mut table = Table { buckets, known: HashMap::default() };
         table.known = words.iter().map(|word| (features::word(word), table.spell(word))).collect();
         table
     }
@@ -158,10 +160,10 @@ impl Table {
 
     /// Adds the weights of the feature `hash`, if it has any.
     pub fn add(&self, hash: u64, sums: &mut Sums) {
-        let (bucket, print) = place(hash, self.rows.len());
-        for row in self.rows.get(bucket..bucket + 2).unwrap_or_default().iter().filter(|row| row[ROW - 1] == print) {
-            for (sum, weight) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*weight as i8);
+        let Some(bucket) = self.buckets.get(hash as usize & self.buckets.len().wrapping_sub(1)) else { return };
+        for row in bucket.iter().filter(|row| **row >> 56 == u64::from(print(hash))) {
+            for (sum, weight) in sums.iter_mut().zip(row.to_le_bytes()) {
+                *sum += i32::from(weight as i8);
             }
         }
     }
@@ -169,7 +171,11 @@ impl Table {
 
 /// The first of the two rows a feature may stand in, and its fingerprint, which is never zero.
 pub fn place(hash: u64, rows: usize) -> (usize, u8) {
-    ((hash as usize & (rows / 2).saturating_sub(1)) * 2, ((hash >> 56) as u8).max(1))
+    ((hash as usize & (rows / 2).saturating_sub(1)) * 2, print(hash))
+}
+
+fn print(hash: u64) -> u8 {
+    ((hash >> 56) as u8).max(1)
 }
 
 /// Feature hashes are hashes already.
@@ -223,8 +229,8 @@ mod tests {
         };
         put(features::word("ignore"));
         features::parts("ignore", &mut put);
-        let spelled = Table::new(rows.clone(), &[]).word("ignore", features::word("ignore"));
-        let known = Table::new(rows, &["ignore".to_owned()]).word("ignore", features::word("ignore"));
+        let spelled = Table::new(&rows, &[]).word("ignore", features::word("ignore"));
+        let known = Table::new(&rows, &["ignore".to_owned()]).word("ignore", features::word("ignore"));
         assert_eq!(spelled, known);
         assert!(known[0] > known[2], "the head of whole words leaves the parts out");
     }

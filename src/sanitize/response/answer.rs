@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::restore::Restorer;
-use crate::detect::growing::Memory;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, Tokens};
 use crate::sanitize::{Guard, Sent};
@@ -53,7 +52,6 @@ pub(super) struct Answer {
     sinks: Arc<Sinks>,
     sent: Sent,
     pub restorer: Arc<Restorer>,
-    memory: Memory,
     /// Names of what the API remembers of it.
     pub states: Vec<String>,
     pub report: AnswerReport,
@@ -63,7 +61,6 @@ impl Answer {
     pub fn new(guard: Arc<Guard>, level: Level) -> Self {
         Answer {
             guards: guard.matrix.guards_answers(level),
-            memory: guard.scanner.growing.memory(),
             restorer: Arc::new(Restorer::new(&Tokens::default())),
             guard,
             level,
@@ -108,10 +105,10 @@ impl Answer {
     }
 
     /// Where the end of `text[from..]` begins that could become something else.
-    pub fn growing(&mut self, text: &str, from: usize) -> usize {
+    pub fn growing(&self, text: &str, from: usize) -> usize {
         let token = self.restorer.growing(text, from);
         match self.guards {
-            true => token.min(self.guard.scanner.growing.start(text, from, &mut self.memory)),
+            true => token.min(self.guard.scanner.growing.start(text, from)),
             false => token,
         }
     }

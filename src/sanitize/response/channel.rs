@@ -69,7 +69,7 @@ impl Channel {
     }
 
     /// What can be decided next.
-    fn step(&self, end: bool, answer: &mut Answer) -> Option<Step> {
+    fn step(&self, end: bool, answer: &Answer) -> Option<Step> {
         let (from, length) = (self.decided - self.base, self.text.len());
         let start = if end { length } else { answer.growing(&self.text, from) };
         let window = self.window_end() - self.base;
@@ -95,7 +95,7 @@ impl Channel {
 
     /// How far a scan looks: to the end of a word some way behind what it decides, and further if something that begins there
     /// has not ended by then. A finding that begins before `until` may end behind all that is decided, in a word that waits.
-    fn seen(&self, from: usize, until: usize, answer: &mut Answer) -> usize {
+    fn seen(&self, from: usize, until: usize, answer: &Answer) -> usize {
         let length = self.text.len();
         let ahead = self.text.ceil_char_boundary((until + AHEAD).min(length));
         let near = self.text[ahead..].find(char::is_whitespace).map_or(length, |gap| ahead + gap);
