@@ -267,6 +267,25 @@ fn what_the_caller_sent_is_his_even_if_only_the_answer_says_what_it_is() {
 }
 
 #[test]
+fn what_is_masked_does_not_depend_on_what_follows_at_once_or_on_where_windows_end() {
+    let tokens = Tokens::default();
+    let cases =
+        [("", "\""), ("", "\",\nand more of it"), ("", ")"), ("Well now. ", "\", he said"), ("", "\n"), ("", "")];
+    for dialect in DIALECTS {
+        let case = Case::new(dialect.format, dialect.form, &tokens);
+        for before in (0..700).step_by(97) {
+            let (lead, behind) = cases[before % cases.len()];
+            let text = format!("{lead}{}\"{SECRET}{behind}", "word ".repeat(before / 5));
+            let expected = format!("{lead}{}\"[PRIVATE_KEY_MASKED]{behind}", "word ".repeat(before / 5));
+            for size in [1, 2, 7, 30, text.len()] {
+                let output = case.whole(stream(&text, size, |piece| dialect.text.replace("{}", piece)).as_bytes());
+                assert_eq!(joined(&output, dialect.text_at), expected, "{} by {size}", dialect.format);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_document_is_restored_and_masked_with_the_escapes_each_place_needs() {
     let (tokens, mail, key) = placeholders();
     let arguments = serde_json::json!({"to": mail, "key": key, "pin": "x"}).to_string();

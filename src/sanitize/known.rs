@@ -76,7 +76,7 @@ impl Known {
 /// Where a value could begin next: at a word, or at what is neither letter nor digit.
 fn next_start(bytes: &[u8], at: usize) -> usize {
     let mut next = at + 1;
-    while next < bytes.len() && is_word(bytes[next - 1]) && is_word(bytes[next]) {
+    while next < bytes.len() && is_word(bytes[next - 1]) && is_word(bytes[next]) && !ends_escape(bytes, next) {
         next += 1;
     }
     next
@@ -87,8 +87,13 @@ fn ends_word(bytes: &[u8], start: usize, end: usize) -> bool {
         (Some(left), Some(right)) => is_word(*left) && is_word(*right),
         _ => false,
     };
-    !joined(start.checked_sub(1).and_then(|before| bytes.get(before)), bytes.get(start))
-        && !joined(bytes.get(end - 1), bytes.get(end))
+    let begins = !joined(start.checked_sub(1).and_then(|before| bytes.get(before)), bytes.get(start));
+    (begins || ends_escape(bytes, start)) && !joined(bytes.get(end - 1), bytes.get(end))
+}
+
+/// Whether what ends at `at` may be an escape for white space, as JSON in a string has it: a word may begin behind it.
+fn ends_escape(bytes: &[u8], at: usize) -> bool {
+    at >= 2 && bytes[at - 2] == b'\\' && matches!(bytes[at - 1], b'n' | b't' | b'r' | b'b' | b'f')
 }
 
 fn is_word(byte: u8) -> bool {

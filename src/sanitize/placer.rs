@@ -28,6 +28,7 @@ impl Placer {
         match &self.mint {
             Some(mint) if action == Action::Tokenize => {
                 self.known.learn(finding, value);
+                in_json(value).iter().for_each(|written| self.known.learn(finding, written));
                 self.tokens.mint(mint, &finding.entity, value).to_string()
             }
             _ => placeholder::mask(&finding.entity),
@@ -44,5 +45,61 @@ impl Placer {
             return self.place(finding, action, &plain);
         }
         self.place(finding, action, value)
+    }
+}
+
+/// How a value is written in a string of JSON, where that differs: with its letters as they are, and with escapes for all that
+/// is not ASCII. Arguments of tools, which an answer restored, come back that way with the next turn.
+fn in_json(value: &str) -> Vec<String> {
+    let quoted = serde_json::to_string(value).unwrap_or_default();
+    let plain = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+    let mut ascii = String::with_capacity(plain.len());
+    for character in plain.chars() {
+        match character.is_ascii() {
+            true => ascii.push(character),
+            false => ascii.extend(character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}"))),
+        }
+    }
+    let mut written = vec![plain.to_owned(), ascii];
+    written.dedup();
+    written.retain(|written| written != value);
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::detect::{Category, Severity};
+    use crate::policy::TokenKey;
+    use crate::text::Span;
+
+    #[test]
+    fn a_value_is_known_as_json_writes_it_and_stands_for_the_same() {
+        let (category, severity) = (Category::Secret, Severity::High);
+        let (rule, entity) = ("secret.test".into(), "PASSWORD".into());
+        let finding = Finding { rule, category, entity, severity, confidence: 0.9, span: Span::new(0, 0) };
+        let mint = Mint { key: Arc::new(TokenKey::new(&[7; 32], 1)), tenant: "acme".into() };
+        let mut placer = Placer::new(Some(mint));
+        let value = "say \"hi\"\\ to C:\\new\n\tgrün 😀";
+        let token = placer.place(&finding, Action::Tokenize, value);
+        for (written, is_nested) in [
+            (value, false),
+            (r#"say \"hi\"\\ to C:\\new\n\tgrün 😀"#, true),
+            (r#"say \"hi\"\\ to C:\\new\n\tgr\u00fcn \ud83d\ude00"#, true),
+        ] {
+            for text in [format!("\"{written}\""), format!(r"a\n{written}\n"), format!("a\n{written}")] {
+                let mut findings = Vec::new();
+                placer.known.find(&text, &mut findings);
+                let found: Vec<&str> = findings.iter().map(|f| &text[f.span.start..f.span.end]).collect();
+                assert_eq!(found, [written], "{text}");
+            }
+            let again = match is_nested {
+                true => placer.place_nested(&finding, Action::Tokenize, written),
+                false => placer.place(&finding, Action::Tokenize, written),
+            };
+            assert_eq!(again, token);
+        }
     }
 }

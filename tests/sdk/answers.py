@@ -1,4 +1,5 @@
-"""What the recording upstream says in each dialect: the same every time. Pure: bytes in, bytes out."""
+"""What the recording upstream says in each dialect: the same every time, or what `echoes` makes of the request. Pure: bytes
+in, bytes out."""
 
 import base64
 import json
@@ -6,6 +7,8 @@ import re
 import struct
 import zlib
 from dataclasses import dataclass, field
+
+import echoes
 
 # Text with everything that escaping, chunking and UTF-8 can get wrong, and nothing a detector should mind.
 TEXT = 'Grüße aus München: "quoted", back\\slash, tab\t, 日本語, 😀 and a line\nbreak. The end of a friendly answer.'
@@ -33,7 +36,7 @@ class Answer:
 def answer(method, path, query, body):
     request = parse(body)
     model = model_of(path, request)
-    behaviour = set(re.findall(r"-(error\d{3}|cut|slow|hang|tool|leak)", model))
+    behaviour = set(re.findall(r"-(error\d{3}|cut|slow|hang|tool|leak|echo|made|gzip|br|zstd)\b", model))
     for handler_method, pattern, respond in ROUTES:
         if method == handler_method and re.search(pattern, path):
             break
@@ -42,9 +45,14 @@ def answer(method, path, query, body):
     status = next((int(name[5:]) for name in behaviour if name.startswith("error")), 200)
     if status != 200:
         return Answer(status, body=error_body(path, status), behaviour=behaviour)
-    result = respond(request, query, "tool" in behaviour)
+    result = respond({**request, "model": model}, query, "tool" in behaviour)
     result.behaviour = behaviour
     return result
+
+
+def repeats(request):
+    """Whether the answer is made of the request."""
+    return re.search(r"-(echo|made)\b", request["model"]) is not None
 
 
 def parse(body):
@@ -109,6 +117,9 @@ def openai_chat(request, _query, tool):
     message = {"role": "assistant", "content": None, "tool_calls": calls} if tool else {"role": "assistant", "content": TEXT}
     finish = "tool_calls" if tool else "stop"
     base = {"id": "chatcmpl-1", "created": CREATED, "model": MODEL, "system_fingerprint": "fp_1"}
+    if repeats(request):
+        said = echoes.chat(request, request["model"], base, OPENAI_USAGE)
+        return events(sse(said) + [b"data: [DONE]\n\n"]) if request.get("stream") else whole(said)
     if not request.get("stream"):
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
         return whole({**base, "object": "chat.completion", "choices": [choice], "usage": OPENAI_USAGE})
@@ -164,6 +175,9 @@ def openai_responses(request, _query, tool):
                       "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 33},
         }
 
+    if repeats(request):
+        said = echoes.responses(request, request["model"], response)
+        return events(sse(said, named=True)) if request.get("stream") else whole(said)
     if not request.get("stream"):
         return whole(response("completed", [done]))
     place = {"item_id": done["id"], "output_index": 0}
@@ -218,6 +232,9 @@ def anthropic_messages(request, _query, tool):
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": MODEL, "content": [content],
                "stop_reason": "tool_use" if tool else "end_turn", "stop_sequence": None,
                "usage": {"input_tokens": 11, "output_tokens": 22}}
+    if repeats(request):
+        said = echoes.messages(request, request["model"], message)
+        return events(sse(said, named=True)) if request.get("stream") else whole(said)
     if not request.get("stream"):
         return whole(message)
     empty = {**content, "input": {}} if tool else {**content, "text": ""}
@@ -254,13 +271,17 @@ def gemini_parts(tool):
     return [{"functionCall": {"name": "weather", "args": json.loads(ARGUMENTS)}}] if tool else [{"text": TEXT}]
 
 
-def gemini_generate(_request, _query, tool):
+def gemini_generate(request, _query, tool):
+    if repeats(request):
+        return whole(echoes.gemini(request, request["model"], gemini_chunk, False))
     return whole(gemini_chunk(gemini_parts(tool), "STOP"))
 
 
-def gemini_stream(_request, query, tool):
+def gemini_stream(request, query, tool):
     texts = [gemini_parts(tool)] if tool else [[{"text": piece}] for piece in pieces_of(TEXT)]
     chunks = [gemini_chunk(parts) for parts in texts] + [gemini_chunk([{"text": ""}], "STOP")]
+    if repeats(request):
+        chunks = echoes.gemini(request, request["model"], gemini_chunk, True)
     if "alt=sse" in query:
         return events(sse(chunks, newline="\r\n"))
     array = [b"[" + dump(chunks[0])] + [b"\n,\r\n" + dump(chunk) for chunk in chunks[1:]] + [b"\n]\n"]
@@ -274,12 +295,19 @@ def ollama(texts_of, streamed):
         base = {"model": MODEL, "created_at": "2026-01-01T00:00:00Z"}
         end = {"done": True, "done_reason": "stop", "total_duration": 5, "load_duration": 1, "prompt_eval_count": 11,
                "prompt_eval_duration": 1, "eval_count": 22, "eval_duration": 3}
+        if repeats(request):
+            said = echoes.ollama_chat(request, request["model"], base, end)
+            return ndjson(said) if isinstance(said, list) else whole(said)
         if request.get("stream", True) is False:
             return whole({**base, **texts_of(TEXT, tool), **end})
         lines = [streamed(piece, False) for piece in pieces_of(TEXT)] if not tool else [texts_of("", True)]
         lines = [{**base, **line, "done": False} for line in lines] + [{**base, **streamed("", False), **end}]
-        return Answer(content_type="application/x-ndjson", pieces=[dump(line) + b"\n" for line in lines])
+        return ndjson(lines)
     return respond
+
+
+def ndjson(lines):
+    return Answer(content_type="application/x-ndjson", pieces=[dump(line) + b"\n" for line in lines])
 
 
 def ollama_message(text, tool):
@@ -300,6 +328,9 @@ def ollama_embed(request, _query, _tool):
 
 def cohere_chat(request, _query, _tool):
     usage = {"tokens": {"input_tokens": 11, "output_tokens": 22}}
+    if repeats(request):
+        said = echoes.cohere_chat(request, request["model"], usage)
+        return events(sse(said, named=True)) if request.get("stream") else whole(said)
     if not request.get("stream"):
         return whole({"id": "c1", "finish_reason": "COMPLETE", "usage": usage,
                       "message": {"role": "assistant", "content": [{"type": "text", "text": TEXT}]}})

@@ -6,7 +6,7 @@ import sys
 
 import harness
 
-MODULES = ["cases_openai", "cases_anthropic", "cases_gemini", "cases_ollama"]
+MODULES = ["cases_openai", "cases_anthropic", "cases_gemini", "cases_ollama", "cases_both"]
 
 
 def main():

@@ -36,6 +36,7 @@ class Settings:
     """Written by run.py."""
 
     gateway: str
+    blocking: str  # one more, whose policy blocks secrets in answers
     upstream: str
     seed: int
     generation: str

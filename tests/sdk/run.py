@@ -36,6 +36,7 @@ INSTALL_SECONDS = 600
 READY_SECONDS = 20
 STOP_SECONDS = 15
 RUN_SECONDS = 600
+BLOCKING = {"PROMPTGATE__SECURITY__ANSWERS__SECRET__ACTION": "block"}
 
 
 def main():
@@ -48,12 +49,13 @@ def main():
         prepare(generation)
     server = upstream.start()
     origin = f"http://127.0.0.1:{server.server_address[1]}"
-    with Gateway(origin, options) as gateway:
-        runs = [run(generation, origin, gateway, seed, options) for generation in generations]
+    key = f"{random.randrange(16**64):064x}"
+    with Gateway("gateway", origin, options, key) as gateway, Gateway("blocking", origin, options, key, BLOCKING) as blocking:
+        runs = [run(generation, origin, gateway, blocking, seed, options) for generation in generations]
         metrics = "" if options.direct else gateway.metrics()
     rows = [row for rows in runs for row in rows]
     if not options.direct:
-        rows.append(kept_quiet(gateway, metrics, rows, generations[0]))
+        rows.append(kept_quiet(gateway, gateway.written() + blocking.written(), metrics, rows, generations[0]))
     return summary(rows, generations, seed)
 
 
@@ -95,10 +97,14 @@ def install_node(home, package):
 
 
 class Gateway:
-    """The gateway as a child process, on free ports, with the shipped configuration pointed at the recording upstream."""
+    """The gateway as a child process, on free ports, with the shipped configuration pointed at the recording upstream.
 
-    def __init__(self, origin, options):
-        self.origin, self.options = origin, options
+    `key` is that of its placeholders, `more` are settings of its own.
+    """
+
+    def __init__(self, name, origin, options, key, more=None):
+        self.name, self.origin, self.options, self.more = name, origin, options, more or {}
+        self.key = key
         self.keys, self.process = {}, None
         self.narrow_token = f"sdk-stats-only-{random.randrange(16**16):016x}"
         self.base, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
@@ -107,12 +113,12 @@ class Gateway:
         if self.options.direct:
             return self
         binary = self.options.binary or build()
-        config = WORK / "promptgate.toml"
+        config = WORK / f"{self.name}.toml"
         config.write_text(self.configuration((ROOT / "conf" / "promptgate.toml").read_text()))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE__")}
         environment.update(self.keys, PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin,
-                           PROMPTGATE__TIMEOUTS__DRAIN="5s")
-        self.log = open(WORK / "gateway.log", "wb")
+                           PROMPTGATE__TIMEOUTS__DRAIN="5s", PROMPTGATE_TOKEN_KEY=self.key, **self.more)
+        self.log = open(WORK / f"{self.name}.log", "wb")
         command = [binary, "serve", "--config", config]
         self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
         try:
@@ -125,10 +131,12 @@ class Gateway:
     def configuration(self, shipped):
         """Every upstream URL becomes the recording upstream, every key a canary, and one token has no right to call models."""
         for name in sorted(set(re.findall(r'^api_key_env\s*=\s*"(\w+)"', shipped, re.M))):
-            self.keys[name] = f"canary-{name.lower().replace('_', '-')}-{random.randrange(16**16):016x}"
+            drawn = hashlib.sha256(f"{self.key} {name}".encode()).hexdigest()[:16]
+            self.keys[name] = f"canary-{name.lower().replace('_', '-')}-{drawn}"
         pointed, count = re.subn(r'^url\s*=\s*"https?://[^/"]+', f'url = "{self.origin}', shipped, flags=re.M)
         if count == 0:
             fail("conf/promptgate.toml has no upstream url to replace")
+        pointed = pointed.replace("\nfiles = []\n", f'\nfiles = ["{HERE / "rules.toml"}"]\n')
         digest = hashlib.sha256(self.narrow_token.encode()).hexdigest()
         token = f'\n[[auth.static.token]]\nsha256 = "{digest}"\nclient_id = "stats@example.org"\nname = "stats"\n'
         return f'{pointed}{token}scopes = ["security:stats"]\n{self.extra_routes()}'
@@ -165,7 +173,7 @@ class Gateway:
 
     def written(self):
         """Everything it wrote to standard output and error: log and audit records."""
-        return (WORK / "gateway.log").read_text(errors="replace")
+        return (WORK / f"{self.name}.log").read_text(errors="replace")
 
     def log_tail(self):
         return self.written()[-3000:]
@@ -197,10 +205,10 @@ def free_ports(count):
     return ports
 
 
-def run(generation, origin, gateway, seed, options):
+def run(generation, origin, gateway, blocking, seed, options):
     settings = {
-        "gateway": f"http://{gateway.base}", "upstream": origin, "seed": seed, "generation": generation, "token": TOKEN,
-        "narrow_token": gateway.narrow_token, "keys": gateway.keys, "through_gateway": not options.direct,
+        "gateway": f"http://{gateway.base}", "blocking": f"http://{blocking.base}", "upstream": origin, "seed": seed,
+        "generation": generation, "token": TOKEN, "narrow_token": gateway.narrow_token, "keys": gateway.keys, "through_gateway": not options.direct,
     }
     python = WORK / generation / "bin" / "python"
     command = ["node", WORK / "node" / "cases.mjs"] if generation == "node" else [python, "-u", HERE / "cases.py"]
@@ -226,10 +234,10 @@ def run(generation, origin, gateway, seed, options):
     return rows
 
 
-def kept_quiet(gateway, metrics, rows, generation):
+def kept_quiet(gateway, written, metrics, rows, generation):
     """No secret of any case, no token and no provider key is in the log, the audit records or the metrics."""
     found = []
-    for place, text in [("the log", gateway.written()), ("the metrics", metrics)]:
+    for place, text in [("the log", written), ("the metrics", metrics)]:
         secrets = {
             "a secret of a case": [secret for row in rows for secret in row.get("secrets", [])], "an attack": ["You are now DAN"],
             "a token": [TOKEN, gateway.narrow_token], "a provider key": gateway.keys.values(),

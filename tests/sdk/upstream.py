@@ -2,8 +2,9 @@
 
 Standard library only. The model name tells it how to behave, since that is the one field a gateway must pass on:
 `...-error429` answers that status, `-cut` breaks the stream off, `-slow` streams for ten seconds, `-hang` never answers,
-`-tool` calls a tool, `-leak` repeats the credential it was given in a response header. Answers are the same every time, so
-that a run through the gateway can be compared byte for byte with one past it.
+`-tool` calls a tool, `-leak` repeats the credential it was given in a response header, `-echo` and `-made` answer as `echoes`
+says, `-gzip`, `-br` and `-zstd` compress the answer, wanted or not. Answers to one request are the same every time, so that a
+run through the gateway can be compared byte for byte with one past it.
 
 `GET /_rec` lists what arrived, `GET /_rec/body/N` returns a body, `DELETE /_rec` forgets.
 """
@@ -18,6 +19,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import answers
+import coding
 
 STREAM_PIECE_SECONDS = 0.005
 SLOW_PIECE_SECONDS = 0.1
@@ -136,6 +138,10 @@ class Handler(BaseHTTPRequestHandler):
             credential = next((v for k, v in record.headers if k in ("authorization", "x-api-key")), "none")
             headers.append(("x-received-credential", credential))
             answer.body = answer.body.replace(b"upstream says", f"upstream was given {credential}, says".encode())
+        for name in coding.CODINGS.keys() & answer.behaviour:
+            headers.append(("Content-Encoding", name))
+            encode = coding.CODINGS[name]
+            answer.pieces, answer.body = answer.pieces and [*encode(answer.pieces)], b"".join(encode([answer.body]))
         if answer.pieces is None:
             self.whole(answer.status, headers + [("Content-Type", answer.content_type)], answer.body)
         else:
@@ -154,12 +160,12 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in headers + [("Content-Type", answer.content_type), ("Transfer-Encoding", "chunked")]:
             self.send_header(name, value)
         self.end_headers()
-        pieces, pause = answer.pieces, STREAM_PIECE_SECONDS
+        pieces, pause = answer.pieces, 0 if answer.behaviour & {"echo", "made"} else STREAM_PIECE_SECONDS
         if "slow" in answer.behaviour:
-            pieces, pause = [pieces[1]] * SLOW_PIECES, SLOW_PIECE_SECONDS
+            pieces, pause = (pieces[1:-1] * SLOW_PIECES)[:SLOW_PIECES], SLOW_PIECE_SECONDS
         if "cut" in answer.behaviour:
             pieces = pieces[: len(pieces) // 2]
-        for piece in pieces:
+        for piece in filter(None, pieces):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.pause(pause)
         if "cut" in answer.behaviour:

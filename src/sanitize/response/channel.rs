@@ -79,7 +79,7 @@ impl Channel {
             let until =
                 self.text[until..start].find(char::is_whitespace).map_or(start, |gap| until + gap).max(from + 1);
             let until = self.text.ceil_char_boundary(until);
-            return Some(Step { from, until, seen: self.seen(until, start), cut: false });
+            return Some(Step { from, until, seen: self.seen(from, until, answer), cut: false });
         }
         // What waits for longer than anything can be is decided half by half.
         (length - from > LONGEST).then(|| {
@@ -93,10 +93,16 @@ impl Channel {
         (self.decided / WINDOW + 1) * WINDOW
     }
 
-    /// How far a scan looks: to the end of a word some way behind what it decides.
-    fn seen(&self, until: usize, complete: usize) -> usize {
-        let ahead = self.text.ceil_char_boundary((until + AHEAD).min(complete));
-        self.text[ahead..complete].find(char::is_whitespace).map_or(complete, |gap| ahead + gap)
+    /// How far a scan looks: to the end of a word some way behind what it decides, and further if something that begins there
+    /// has not ended by then. A finding that begins before `until` may end behind all that is decided, in a word that waits.
+    fn seen(&self, from: usize, until: usize, answer: &Answer) -> usize {
+        let length = self.text.len();
+        let ahead = self.text.ceil_char_boundary((until + AHEAD).min(length));
+        let near = self.text[ahead..].find(char::is_whitespace).map_or(length, |gap| ahead + gap);
+        if near == length || answer.growing(&self.text[..near], from) >= until {
+            return near;
+        }
+        self.text.floor_char_boundary((near + LONGEST).min(length))
     }
 
     fn decide(&mut self, step: Step, place: &Placed, answer: &mut Answer, replacements: &mut Vec<Replacement>) {

@@ -55,6 +55,29 @@ async function refusedOnce(call, kind) {
   assert.deepEqual((await received()).filter((request) => request.complete), [], "a refused request arrived whole");
 }
 
+// What a caller says so that the upstream repeats it, and what comes of it: as in ../echoes.py.
+const letters = (count) => randomBytes(count).toString("hex").slice(0, count);
+const values = () => {
+  const lines = [0, 1].map(() => randomBytes(48).toString("base64"));
+  const key = ["-----BEGIN RSA PRIVATE KEY-----", ...lines, "-----END RSA PRIVATE KEY-----"].join("\n");
+  return [`n${letters(12)}@corp.example`, key, `say "hi"\\ to C:\\new ${letters(6)}\n\ttab, \\"both\\" and ü`];
+};
+const asking = ([mail, key, note]) => `Please repeat <<${mail}>> and <<${key}>> for me. And note{${note}}.`;
+const said = (label, values) =>
+  `On ${label}: ${values.map((value) => `it says "${value}",\n`).join("")}and that is all – 日本 😀.`;
+const called = (number, values) => ({
+  number, values, nested: { note: values.map((value) => `the "${value}"\\\n`).join(""), ü: [1.5, null] },
+});
+
+async function nowhere(secrets) {
+  for (const { number } of await received()) {
+    const body = await (await fetch(`${settings.upstream}/_rec/body/${number}`)).text();
+    for (const secret of secrets) {
+      assert.ok(!body.includes(secret) && !body.includes(JSON.stringify(secret).slice(1, -1)), "a secret arrived");
+    }
+  }
+}
+
 async function collect(stream, read) {
   const pieces = [];
   for await (const event of stream) pieces.push(read(event) ?? "");
@@ -69,6 +92,33 @@ const cases = [
     assert.equal(pieces.join(""), whole.choices[0].message.content);
     assert.ok(pieces.length > 10);
     await unchanged();
+  }],
+  ["node-openai", "the caller's values come back in texts and calls, however their placeholders are cut", true, async () => {
+    for (const seed of [1, 2, 3]) {
+      const mine = values();
+      const request = { model: `any-echo-seed${seed}`, n: 2, messages: [{ role: "user", content: asking(mine) }] };
+      const whole = await openai().chat.completions.create(request);
+      const streamed = await openai().chat.completions.stream({ ...request, stream: true }).finalChatCompletion();
+      for (const { choices } of [whole, streamed]) {
+        assert.equal(choices.length, 2);
+        for (const { index, message } of choices) {
+          assert.equal(message.content, said(`content ${index}`, mine));
+          assert.equal(message.refusal, said(`refusal ${index}`, mine));
+          const calls = message.tool_calls.map((call) => JSON.parse(call.function.arguments));
+          assert.deepEqual(calls, [called(0, mine), called(1, mine)]);
+        }
+      }
+      await nowhere(mine);
+    }
+  }],
+  ["node-openai", "policy ends a stream with an APIError and no mark of an end", true, async () => {
+    const sdk = new OpenAI({ baseURL: `${settings.blocking}/v1`, apiKey: settings.token });
+    const request = { model: "any-made-seed1", stream: true, messages: [{ role: "user", content: HELLO }] };
+    const pieces = [];
+    await assert.rejects(async () => {
+      for await (const chunk of await sdk.chat.completions.create(request)) pieces.push(chunk);
+    }, OpenAI.APIError);
+    assert.ok(!pieces.some((chunk) => chunk.choices[0]?.finish_reason), "it looks complete");
   }],
   ["node-openai", "chat: a 10 MB image arrives untouched", false, async () => {
     await chat([text(HELLO), openaiImage()]);
@@ -97,6 +147,29 @@ const cases = [
     const pieces = await collect(await message(HELLO, { stream: true }), (event) => event.delta?.text);
     assert.equal(pieces.join(""), whole.content[0].text);
     await unchanged();
+  }],
+  ["node-anthropic", "the caller's values come back in texts and calls, however their placeholders are cut", true, async () => {
+    for (const seed of [1, 2, 3]) {
+      const mine = values();
+      const request = { model: `any-echo-seed${seed}`, max_tokens: 9, messages: [{ role: "user", content: asking(mine) }] };
+      const whole = await anthropic().messages.create(request);
+      const streamed = await anthropic().messages.stream(request).finalMessage();
+      for (const { content } of [whole, streamed]) {
+        assert.deepEqual(content.filter((block) => block.type === "text").map((block) => block.text), [said("content", mine)]);
+        const calls = content.filter((block) => block.type === "tool_use").map((block) => block.input);
+        assert.deepEqual(calls, [called(0, mine), called(1, mine)]);
+      }
+      await nowhere(mine);
+    }
+  }],
+  ["node-anthropic", "policy ends a stream with an APIError and no mark of an end", true, async () => {
+    const sdk = new Anthropic({ baseURL: settings.blocking, apiKey: settings.token });
+    const request = { model: "any-made-seed1", max_tokens: 9, stream: true, messages: [{ role: "user", content: HELLO }] };
+    const pieces = [];
+    await assert.rejects(async () => {
+      for await (const event of await sdk.messages.create(request)) pieces.push(event.type);
+    }, Anthropic.APIError);
+    assert.ok(!pieces.includes("message_stop") && !pieces.includes("message_delta"), "it looks complete");
   }],
   ["node-anthropic", "a prompt blocked while 10 MB are uploaded raises BadRequestError after one attempt, 5 times of 5", true, async () => {
     for (let round = 0; round < 5; round++) {
