@@ -412,6 +412,29 @@ fn signed_thinking_is_left_alone() {
 }
 
 #[test]
+fn a_known_value_is_replaced_wherever_it_stands_in_the_same_text() {
+    let (sent, tokens) = sent(
+        "openai.chat",
+        "acme",
+        &conversation("Use hunter2-blue: my password is hunter2-blue. Again: hunter2-blue."),
+    );
+    let (token, _) = tokens.iter().next().expect("a placeholder");
+    assert!(sent.contains(&format!("Use {token}: my password is {token}. Again: {token}.")), "{sent}");
+}
+
+#[test]
+fn text_without_spaces_streams_character_by_character() {
+    let (tokens, ..) = placeholders();
+    let case = Case::new("openai.chat", SSE, &tokens);
+    let mut response = case.response();
+    for character in "今天天气很好。คุณสบายดี“”😀".chars() {
+        let event = DIALECTS[0].text.replace("{}", &serde_json::to_string(&character).unwrap());
+        response.push(event.as_bytes(), Duration::ZERO).expect("no refusal");
+        assert_eq!(response.take(), event.as_bytes(), "{character}");
+    }
+}
+
+#[test]
 fn only_what_could_go_on_waits_and_an_event_that_ends_it_lets_it_out() {
     let (tokens, mail, _) = placeholders();
     let case = Case::new("openai.chat", SSE, &tokens);

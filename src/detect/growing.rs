@@ -1,6 +1,6 @@
 //! What at the end of a text could still become a finding when more of it comes. Finds nothing itself.
 //!
-//! Most of what rules find has no space in it, so the last word of a text is enough to wait for. The patterns of the others
+//! Most of what rules find is one word, so the last word of a text is enough to wait for. The patterns of the others
 //! run as automata, from every place where one of them could begin: while one is alive behind what leads to its finding,
 //! that finding may have begun.
 
@@ -19,7 +19,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use super::rule::{Rule, RuleProblem, ViewKind};
 use super::scanner::CONTEXT;
 
-/// The patterns whose findings may hold spaces, each in two parts: what leads to the finding, and from there on.
+/// The patterns whose findings may be more than a word, each in two parts: what leads to the finding, and from there on.
 #[derive(Clone)]
 pub struct Growing(Arc<Automata>);
 
@@ -131,10 +131,44 @@ fn automaton(patterns: &[Hir]) -> Result<DFA, String> {
     DFA::builder().configure(config).build_from_nfa(nfa).map_err(|error| error.to_string())
 }
 
-/// Where the last run without white space begins.
+/// Where the last word begins.
 fn last_word(text: &str) -> usize {
-    text.trim_end_matches(|c: char| !c.is_whitespace()).len()
+    text.trim_end_matches(|c: char| !ends_word(c)).len()
 }
+
+/// Whether no finding goes on over this character, unless its pattern says so: white space, the scripts that are written
+/// without any, and punctuation and pictures beyond ASCII. Not what is invisible or another form of an ASCII character, which
+/// a token may be disguised with.
+pub fn ends_word(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_whitespace();
+    }
+    APART.iter().any(|(first, last)| (*first..=*last).contains(&c)) || c.is_whitespace()
+}
+
+const APART: &[(char, char)] = &[
+    // Thai, Lao, Tibetan, Burmese; Khmer.
+    ('\u{e00}', '\u{109f}'),
+    ('\u{1780}', '\u{17ff}'),
+    // Dashes, quotation marks, bullets; arrows, signs, pictures.
+    ('\u{2010}', '\u{2027}'),
+    ('\u{2030}', '\u{205e}'),
+    ('\u{2190}', '\u{23ff}'),
+    ('\u{2500}', '\u{27bf}'),
+    ('\u{1f000}', '\u{1f0ff}'),
+    ('\u{1f200}', '\u{1faff}'),
+    // Chinese, Japanese and Korean, with their punctuation; of the fullwidth forms only what no token has.
+    ('\u{2e80}', '\u{a4cf}'),
+    ('\u{ac00}', '\u{d7af}'),
+    ('\u{f900}', '\u{faff}'),
+    ('\u{ff01}', '\u{ff01}'),
+    ('\u{ff08}', '\u{ff09}'),
+    ('\u{ff0c}', '\u{ff0c}'),
+    ('\u{ff1a}', '\u{ff1b}'),
+    ('\u{ff1f}', '\u{ff1f}'),
+    ('\u{ff61}', '\u{ff9f}'),
+    ('\u{20000}', '\u{3ffff}'),
+];
 
 /// What leads to a pattern's finding, and the rest of it; nothing if the rest is a word and at most the byte behind it. One
 /// that cannot be read is not asked for here: it does not compile.
@@ -150,7 +184,7 @@ fn parts(pattern: &str) -> Option<(Hir, Hir)> {
     };
     let behind = Hir::concat(behind);
     let short = behind.properties().maximum_len().is_some_and(|most| most <= 1);
-    let waits = holds_space(&found) || (!short && holds_space(&behind));
+    let waits = ends_words(&found) || (!short && ends_words(&behind));
     waits.then(|| (Hir::concat(lead), Hir::concat(vec![found, behind])))
 }
 
@@ -165,15 +199,16 @@ fn secret(hir: &Hir) -> Option<Hir> {
     }
 }
 
-fn holds_space(hir: &Hir) -> bool {
-    let is_space = |byte: u8| byte.is_ascii_whitespace();
+fn ends_words(hir: &Hir) -> bool {
+    // A byte that is not ASCII may be of a character that ends words.
+    let is_space = |byte: u8| byte.is_ascii_whitespace() || !byte.is_ascii();
     match hir.kind() {
         HirKind::Literal(literal) => literal.0.iter().any(|byte| is_space(*byte)),
         HirKind::Class(Class::Bytes(class)) => class.iter().any(|range| (range.start()..=range.end()).any(is_space)),
         HirKind::Class(Class::Unicode(_)) => true,
-        HirKind::Capture(group) => holds_space(&group.sub),
-        HirKind::Repetition(repeated) => holds_space(&repeated.sub),
-        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(holds_space),
+        HirKind::Capture(group) => ends_words(&group.sub),
+        HirKind::Repetition(repeated) => ends_words(&repeated.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(ends_words),
         HirKind::Empty | HirKind::Look(_) => false,
     }
 }
@@ -243,6 +278,25 @@ mod tests {
             }
         }
         assert!(changed.is_empty(), "{} of them:\n{}", changed.len(), changed.join("\n"));
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_not_waited_for_and_disguises_are() {
+        let growing = scanner().growing;
+        for (text, waits) in [
+            ("今天天气很好", 0),
+            ("今日は天気がいいです。", 0),
+            ("วันนี้อากาศดี", 0),
+            ("안녕하세요", 0),
+            ("well — “so”", 0),
+            ("done ✅", 0),
+            ("请写信给jane", 4),
+            ("grüße", 7),
+            ("ｇｈｐ", 9),
+            ("ghp\u{200b}_", 7),
+        ] {
+            assert_eq!(text.len() - growing.start(text, 0), waits, "{text}");
+        }
     }
 
     #[test]

@@ -206,6 +206,11 @@ impl Judge {
         findings.iter().map(|finding| self.foreseen(guard, finding)).collect()
     }
 
+    /// Whether the finding gets a placeholder that can be undone.
+    pub fn tokenizes(&self, guard: &Guard, finding: &Finding) -> bool {
+        finding.category.is_sensitive() && self.foreseen(guard, finding) == Action::Tokenize
+    }
+
     fn foreseen(&self, guard: &Guard, finding: &Finding) -> Action {
         match guard.matrix.decide(self.level, finding) {
             Action::Tokenize if !self.reversible => Action::Mask,

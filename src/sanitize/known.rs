@@ -40,6 +40,14 @@ impl Known {
         }
     }
 
+    /// Learns what was found in `text` and gets a placeholder, and adds what else of it is known.
+    pub fn learn_and_find(&mut self, text: &str, findings: &mut Vec<Finding>, tokenizes: impl Fn(&Finding) -> bool) {
+        for finding in findings.iter().filter(|finding| tokenizes(finding)) {
+            self.learn(finding, &text[finding.span.start..finding.span.end]);
+        }
+        self.find(text, findings);
+    }
+
     /// Adds what of `text` is known and in no sensitive finding yet. Those are in order, and so is the result.
     pub fn find(&self, text: &str, findings: &mut Vec<Finding>) {
         if self.count == 0 {

@@ -2,7 +2,6 @@
 
 use super::consult::{Answers, Consult, Question};
 use super::judge::{Judge, Tally};
-use super::known::Known;
 use super::placer::Placer;
 use super::window::{Quote, Window};
 use super::{Guard, Report};
@@ -79,7 +78,7 @@ impl Pass<'_> {
     }
 
     fn advance(&mut self, last: bool) {
-        let findings = self.window.scan(self.guard, &Known::default(), Class::Text, last);
+        let findings = self.window.scan(self.guard, Class::Text, last, |_, _| {});
         let mut tally = Tally::of(&findings);
         if let Some(tally) = &mut tally {
             self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);

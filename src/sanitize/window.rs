@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use super::Guard;
-use super::known::Known;
 use super::nested::{Kind, Nested, Opening};
 use super::placer::Placer;
 use crate::detect::Finding;
@@ -141,8 +140,14 @@ impl Window {
     }
 
     /// Scans the window and fixes how much of it is decided: one step, or all if it is the `last` of its string.
-    /// Offset of a finding's span: `base()`.
-    pub fn scan(&mut self, guard: &Guard, known: &Known, class: Class, last: bool) -> Vec<Finding> {
+    /// `known` may add what it knows of the text. Offset of a finding's span: `base()`.
+    pub fn scan(
+        &mut self,
+        guard: &Guard,
+        class: Class,
+        last: bool,
+        known: impl FnOnce(&str, &mut Vec<Finding>),
+    ) -> Vec<Finding> {
         let (cut, seen) = if last {
             (self.text.len(), self.text.len())
         } else {
@@ -156,7 +161,7 @@ impl Window {
         findings.retain(|finding| {
             !finding.category.is_sensitive() || !token::is_token(&self.text[finding.span.start..finding.span.end])
         });
-        known.find(&self.text[..seen], &mut findings);
+        known(&self.text[..seen], &mut findings);
         findings.retain(|finding| finding.span.end > first && finding.span.start < cut);
         findings.retain_mut(|finding| {
             // What begins in the context was decided with the window before.

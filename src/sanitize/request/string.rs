@@ -82,7 +82,10 @@ impl Pass {
         let class = if let Mode::Inspect(class) = self.string.mode { class } else { Class::Label };
         let mut findings = self.across_the_cut(class);
         let alone = findings.is_empty();
-        findings.extend(self.window.scan(&self.guard, &self.placer.known, class, last));
+        let (judge, known) = (&self.judge, &mut self.placer.known);
+        let tokenizes = |finding: &Finding| judge.tokenizes(&self.guard, finding);
+        let add = |text: &str, findings: &mut Vec<Finding>| known.learn_and_find(text, findings, tokenizes);
+        findings.extend(self.window.scan(&self.guard, class, last, add));
         self.sent.read(self.window.fresh(), &self.guard.hashing);
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {

@@ -11,7 +11,7 @@ use super::event::escaped;
 use super::restore::Found;
 use super::sink::{Address, Addresses};
 use crate::detect::Finding;
-use crate::detect::growing::LONGEST;
+use crate::detect::growing::{LONGEST, ends_word};
 use crate::detect::scanner::CONTEXT;
 use crate::policy::{Action, placeholder, token};
 use crate::sanitize::nested::{Kind, Nested};
@@ -76,8 +76,7 @@ impl Channel {
         if start > from {
             let until = start.min(self.text.floor_char_boundary(window));
             // A window that ends inside a word is decided with it.
-            let until =
-                self.text[until..start].find(char::is_whitespace).map_or(start, |gap| until + gap).max(from + 1);
+            let until = self.text[until..start].find(ends_word).map_or(start, |gap| until + gap).max(from + 1);
             let until = self.text.ceil_char_boundary(until);
             return Some(Step { from, until, seen: self.seen(from, until, answer), cut: false });
         }
@@ -98,7 +97,7 @@ impl Channel {
     fn seen(&self, from: usize, until: usize, answer: &Answer) -> usize {
         let length = self.text.len();
         let ahead = self.text.ceil_char_boundary((until + AHEAD).min(length));
-        let near = self.text[ahead..].find(char::is_whitespace).map_or(length, |gap| ahead + gap);
+        let near = self.text[ahead..].find(ends_word).map_or(length, |gap| ahead + gap);
         if near == length || answer.growing(&self.text[..near], from) >= until {
             return near;
         }
