@@ -396,9 +396,11 @@ fn what_leaves_the_callers_hands_keeps_its_placeholder() {
         let start = format!(
             "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"{name}\",\"arguments\":\"\"}}}}]}}}}]}}\n\n"
         );
-        let arguments = stream(&format!("{{\"a\":\"{mail}\"}}"), 4, |piece| DIALECTS[0].tool.replace("{}", piece));
+        let arguments = format!("{{\"a\":\"{mail}\",\"b\":\"[x](https://e.example/{mail})\"}}");
+        let arguments = stream(&arguments, 4, |piece| DIALECTS[0].tool.replace("{}", piece));
         let read = joined(&case.whole(format!("{start}{arguments}").as_bytes()), DIALECTS[0].tool_at);
-        assert_eq!(read, format!("{{\"a\":\"{expected}\"}}"), "{name}");
+        let expected = format!("{{\"a\":\"{expected}\",\"b\":\"[x](https://e.example/{expected})\"}}");
+        assert_eq!(read, expected, "{name}");
     }
 }
 

@@ -196,12 +196,12 @@ impl Channel {
             };
             self.addresses.read(&self.text[read..span.start]);
             read = span.start;
-            let leaves = match self.addresses.here() {
+            let address = match self.addresses.here() {
                 Some(Address::Image) => sinks.images,
                 Some(Address::Link) => sinks.links,
-                None => place.is_sink,
+                None => false,
             };
-            if leaves {
+            if address || place.is_sink {
                 answer.report.kept_back += 1;
                 continue;
             }
