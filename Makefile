@@ -42,6 +42,7 @@ lint: setup
 # What docker-compose.yml and the Dockerfile set; the tokens are made up.
 RANDOM_TOKEN = $$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$(RANDOM_TOKEN) PROMPTGATE_OPERATOR_TOKEN=$(RANDOM_TOKEN) \
+  PROMPTGATE_TOKEN_KEY=$(RANDOM_TOKEN) \
   PROMPTGATE__GATEWAY__LISTEN=0.0.0.0:8080 PROMPTGATE__ADMIN__LISTEN=0.0.0.0:8001 \
   PROMPTGATE__AUTH__STATIC__DEV_TOKENS=false
 
