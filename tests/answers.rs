@@ -570,6 +570,46 @@ proptest! {
     }
 }
 
+/// An answer with some of its bytes changed, cut away or doubled.
+fn damaged(answer: &[u8], damage: &[(proptest::sample::Index, u8, u8)]) -> Vec<u8> {
+    let mut bytes = answer.to_vec();
+    for (at, how, byte) in damage {
+        let at = at.index(bytes.len().max(1)).min(bytes.len());
+        match how % 4 {
+            0 if at < bytes.len() => bytes[at] = *byte,
+            1 => bytes.truncate(at),
+            2 => bytes.insert(at, *byte),
+            _ => bytes.extend_from_within(at..),
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_damaged_answer_ends_in_the_same_way_however_it_is_cut_and_never_in_a_panic(
+        which in 0..STREAMS.len(),
+        damage in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>(), any::<u8>()), 1..4),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+        form in 0..6_usize,
+    ) {
+        let (format, own, answer) = &STREAMS[which];
+        let (tokens, ..) = &*PLACEHOLDERS;
+        let answer = damaged(answer, &damage);
+        let form = [*own, *own, Form::Document, ARRAY, LINES, EVENTS][form];
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(answer.len() + 1)).chain([0, answer.len()]).collect();
+        at.sort_unstable();
+        let (expected, ended, whole) = Case::new(format, form, tokens).run([&answer[..]]);
+        let chunks = at.windows(2).map(|pair| &answer[pair[0]..pair[1]]);
+        let (output, broken, response) = Case::new(format, form, tokens).run(chunks);
+        prop_assert_eq!(output, expected);
+        prop_assert_eq!(broken, ended);
+        prop_assert_eq!(format!("{:?}", verdict(&response)), format!("{:?}", verdict(&whole)));
+    }
+}
+
 static PLACEHOLDERS: LazyLock<(Tokens, String, String)> = LazyLock::new(placeholders);
 
 /// `PROMPTGATE_CASES` sets how many; CI runs a hundred thousand in an optimised build.
