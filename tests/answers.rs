@@ -425,6 +425,24 @@ fn a_known_value_is_replaced_wherever_it_stands_in_the_same_text() {
 }
 
 #[test]
+fn a_token_longer_than_what_waits_is_masked_to_its_end_however_it_is_cut() {
+    let tokens = Tokens::default();
+    let case = Case::new("openai.chat", SSE, &tokens);
+    // No rule has such a token whole: it is masked by what its beginning says, and the rest is dropped.
+    let key = format!("ghp_{}", "aB3dE5fG7hI9".repeat(2_000));
+    let text = format!("my api key: {key} and more");
+    let mut seen = None;
+    for size in [7, 100, 5_000, text.len()] {
+        let read = joined(
+            &case.whole(stream(&text, size, |piece| DIALECTS[0].text.replace("{}", piece)).as_bytes()),
+            DIALECTS[0].text_at,
+        );
+        assert!(read.ends_with(" and more") && read.len() < 200, "by {size}: {} bytes", read.len());
+        assert_eq!(*seen.get_or_insert(read.clone()), read, "by {size}");
+    }
+}
+
+#[test]
 fn text_without_spaces_streams_character_by_character() {
     let (tokens, ..) = placeholders();
     let case = Case::new("openai.chat", SSE, &tokens);
@@ -607,6 +625,44 @@ proptest! {
         prop_assert_eq!(output, expected);
         prop_assert_eq!(broken, ended);
         prop_assert_eq!(format!("{:?}", verdict(&response)), format!("{:?}", verdict(&whole)));
+    }
+}
+
+/// What the shipped rules for secrets and personal data are proved with, found or not.
+static EXAMPLES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let rules = RuleSet::builtin().expect("the shipped rules parse");
+    let sensitive = rules.rules().iter().filter(|rule| rule.category.is_sensitive());
+    sensitive
+        .flat_map(|rule| rule.examples.iter().chain(&rule.negative_examples))
+        .map(|text| text.replace(['«', '»'], ""))
+        .collect()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn however_the_model_cuts_its_text_the_caller_reads_the_same(
+        parts in proptest::collection::vec((0..EXAMPLES.len(), 0..4_usize), 1..6),
+        sizes in proptest::collection::vec(1..40_usize, 1..6),
+    ) {
+        let between = [" ", "\n", ", ", ". It was "];
+        let text: String = parts.iter().flat_map(|(example, gap)| [EXAMPLES[*example].as_str(), between[*gap]]).collect();
+        let tokens = Tokens::default();
+        let case = Case::new("openai.chat", SSE, &tokens);
+        let event = |piece: &str| DIALECTS[0].text.replace("{}", &serde_json::to_string(piece).unwrap());
+        let (mut answer, mut rest) = (String::new(), text.as_str());
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, behind) = rest.split_at(rest.ceil_char_boundary((*size).min(rest.len())));
+            answer.push_str(&event(piece));
+            rest = behind;
+        }
+        let whole = joined(&case.whole(event(&text).as_bytes()), DIALECTS[0].text_at);
+        let read = joined(&case.whole(answer.as_bytes()), DIALECTS[0].text_at);
+        prop_assert_eq!(read, whole, "{}", text);
     }
 }
 

@@ -22,6 +22,16 @@ pub(super) fn regions(gate: Gate, text: &str, digits: &[Span]) -> Vec<Span> {
     }
 }
 
+/// Whether what ends here opens the gate itself, whatever follows.
+pub(super) fn opens(gate: Gate, text: &str, span: Span) -> bool {
+    let before = text.floor_char_boundary(span.start.saturating_sub(BEFORE));
+    let text = &text[before..span.end];
+    gate == Gate::Token || !regions(gate, text, &digits(text)).is_empty()
+}
+
+/// How far before a match what opens its gate may stand: its lead.
+const BEFORE: usize = 64;
+
 /// The runs of digits.
 pub(super) fn digits(text: &str) -> Vec<Span> {
     let bytes = text.as_bytes();

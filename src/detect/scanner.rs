@@ -24,6 +24,8 @@ pub const OVERLAP: usize = 8 * 1024;
 /// How much of the text before a window it also sees; a keyword stands at most this far behind the start of its match.
 pub const CONTEXT: usize = 256;
 
+/// The shortest word that is worth decoding in an answer: an address with an escape is as long.
+const CODED: usize = 8;
 /// How far around a change in the text another reading of it is scanned: as far as a match may lie from its keyword, or more.
 const AROUND: usize = 512;
 
@@ -127,11 +129,9 @@ impl Scanner {
     /// on what does. Findings are in order and without overlap.
     pub fn scan_answer(&self, text: &str, findings: &mut Vec<Finding>) {
         let escaped = unescape(text, Escapes::Backslash);
-        let once = unescape(text, Escapes::All);
         let raw = Reading::of(text, 0);
         let plain = raw.through(escaped.as_ref());
         let shown = fold::compat(plain.text);
-        let coded = decode::tokens(text, false);
         let mut scan = Scan { sight: Sight::Before, ..Scan::new(self, Class::Text, 0) };
         scan.text(&raw);
         if let Some(escaped) = &escaped {
@@ -140,11 +140,11 @@ impl Scanner {
         if let Some(shown) = &shown {
             scan.changed(&plain, shown, Scan::text);
         }
-        if let Some(once) = once.as_ref().filter(|once| once.text() != plain.text) {
-            scan.changed(&raw, once, Scan::label);
-        }
-        if let Some(coded) = &coded {
-            scan.published(&raw.inside(coded));
+        // Word by word: whether a code goes on in the next line is not known yet.
+        let mut at = 0;
+        for word in text.split(|c: char| c.is_ascii_whitespace()) {
+            scan.coded(word, at);
+            at += word.len() + 1;
         }
         findings.extend(overlap::resolve(scan.found));
     }
@@ -217,6 +217,23 @@ impl<'s> Scan<'s> {
     fn text(&mut self, reading: &Reading) {
         let class = self.class;
         self.run(&self.scanner.text, reading, |rule| applies(rule, class));
+    }
+
+    /// What a word that stands at `at` holds in another code, or with escapes.
+    fn coded(&mut self, word: &str, at: usize) {
+        if word.len() < CODED {
+            return;
+        }
+        let (known, raw) = (self.found.len(), Reading::of(word, 0));
+        if let Some(coded) = decode::tokens(word, false) {
+            self.run(&self.scanner.text, &raw.inside(&coded), |rule| rule.rule.published);
+        }
+        if let Some(once) = unescape(word, Escapes::All) {
+            self.label(&raw.through(Some(&once)));
+        }
+        for finding in &mut self.found[known..] {
+            finding.span = Span::new(finding.span.start + at, finding.span.end + at);
+        }
     }
 
     /// What cannot be mistaken for anything else.

@@ -60,8 +60,9 @@ impl Channel {
         self.text.push_str(text);
         let mut replacements = Vec::new();
         while let Some(step) = self.step(end, answer) {
-            self.decide(step, place, answer, &mut replacements);
-            if answer.is_blocked() {
+            let went_on = self.decide(step, place, answer, &mut replacements)
+                || self.forced().is_some_and(|step| self.decide(step, place, answer, &mut replacements));
+            if !went_on || answer.is_blocked() {
                 break;
             }
         }
@@ -78,12 +79,17 @@ impl Channel {
             // A window that ends inside a word is decided with it.
             let until = self.text[until..start].find(ends_word).map_or(start, |gap| until + gap).max(from + 1);
             let until = self.text.ceil_char_boundary(until);
-            return Some(Step { from, until, seen: self.seen(from, until, answer), cut: false });
+            return Some(Step { from, until, seen: self.seen(from, until, answer), waits: start, cut: false });
         }
-        // What waits for longer than anything can be is decided half by half.
+        self.forced()
+    }
+
+    /// What waits for longer than anything can be is decided half by half.
+    fn forced(&self) -> Option<Step> {
+        let (from, length) = (self.decided - self.base, self.text.len());
         (length - from > LONGEST).then(|| {
             let boundary = |at| self.text.floor_char_boundary(from + at);
-            Step { from, until: boundary(LONGEST / 2), seen: boundary(LONGEST), cut: true }
+            Step { from, until: boundary(LONGEST / 2), seen: boundary(LONGEST), waits: length, cut: true }
         })
     }
 
@@ -104,12 +110,26 @@ impl Channel {
         self.text.floor_char_boundary((near + LONGEST).min(length))
     }
 
-    fn decide(&mut self, step: Step, place: &Placed, answer: &mut Answer, replacements: &mut Vec<Replacement>) {
-        let Step { from, mut until, seen, cut } = step;
-        let swallowed = self.swallow(from, until, replacements);
+    /// False if nothing can be decided after all: what begins it may be part of something that waits.
+    fn decide(
+        &mut self,
+        mut step: Step,
+        place: &Placed,
+        answer: &mut Answer,
+        replacements: &mut Vec<Replacement>,
+    ) -> bool {
+        let swallowed = self.swallow.map_or(0, |swallow| swallow.run(&self.text[step.from..step.until]));
+        let mut findings = if answer.guards() { self.scan(answer, &step, swallowed) } else { Vec::new() };
+        let waiting = findings.iter().find(|finding| finding.span.end > step.waits);
+        step.until = waiting.map_or(step.until, |finding| finding.span.start.min(step.until));
+        let Step { from, mut until, seen, cut, .. } = step;
+        if until <= from {
+            return false;
+        }
+        findings.retain(|finding| finding.span.start < until);
+        self.drop_swallowed(from, until, swallowed, replacements);
         let restorer = answer.restorer.clone();
         let found = restorer.find(&self.text, from + swallowed..seen);
-        let mut findings = if answer.guards() { self.scan(answer, &step) } else { Vec::new() };
         findings.retain(|finding| {
             let taken = |found: &Found| found.span().start < finding.span.end && finding.span.start < found.span().end;
             !found.iter().any(taken) && !is_placeholder(&self.text[finding.span.start..finding.span.end])
@@ -140,10 +160,11 @@ impl Channel {
             }
         }
         self.consume(until);
+        true
     }
 
     /// Findings that begin in the undecided part of the window.
-    fn scan(&self, answer: &Answer, step: &Step) -> Vec<Finding> {
+    fn scan(&self, answer: &Answer, step: &Step, swallowed: usize) -> Vec<Finding> {
         let Step { from, until, seen, .. } = *step;
         let window = self.decided / WINDOW * WINDOW;
         let context = self.text.floor_char_boundary(window.saturating_sub(CONTEXT).max(self.base) - self.base);
@@ -156,7 +177,7 @@ impl Channel {
             finding.span.start += context;
             finding.span.end += context;
         }
-        let first = from.max(self.covered.saturating_sub(self.base));
+        let first = (from + swallowed).max(self.covered.saturating_sub(self.base));
         findings.retain_mut(|finding| {
             let begins = finding.span.start >= from && finding.span.start < until;
             finding.span.start = finding.span.start.max(first);
@@ -166,9 +187,7 @@ impl Channel {
     }
 
     /// Drops what goes on of a token whose beginning was masked.
-    fn swallow(&mut self, from: usize, until: usize, replacements: &mut Vec<Replacement>) -> usize {
-        let Some(swallow) = self.swallow else { return 0 };
-        let run = swallow.run(&self.text[from..until]);
+    fn drop_swallowed(&mut self, from: usize, until: usize, run: usize, replacements: &mut Vec<Replacement>) {
         if run < until - from {
             self.swallow = None;
         }
@@ -177,7 +196,6 @@ impl Channel {
             replacements.push(Replacement { at: start..start + run, text: String::new() });
             self.covered = start + run;
         }
-        run
     }
 
     fn restore<'f>(
@@ -268,6 +286,8 @@ struct Step {
     until: usize,
     /// How far the scanner looks.
     seen: usize,
+    /// Where what could go on begins.
+    waits: usize,
     /// More of the same word may follow.
     cut: bool,
 }
