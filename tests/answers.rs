@@ -643,7 +643,7 @@ proptest! {
 
     #[test]
     fn however_the_model_cuts_its_text_the_caller_reads_the_same(
-        parts in proptest::collection::vec((0..EXAMPLES.len(), 0..4_usize), 1..6),
+        parts in proptest::collection::vec((0..EXAMPLES.len(), 0..4_usize), 1..16),
         sizes in proptest::collection::vec(1..40_usize, 1..6),
     ) {
         let between = [" ", "\n", ", ", ". It was "];
@@ -662,7 +662,11 @@ proptest! {
         }
         let whole = joined(&case.whole(event(&text).as_bytes()), DIALECTS[0].text_at);
         let read = joined(&case.whole(answer.as_bytes()), DIALECTS[0].text_at);
-        prop_assert_eq!(read, whole, "{}", text);
+        prop_assert_eq!(&read, &whole, "{}", text);
+        let document = serde_json::json!({"choices": [{"message": {"content": text}}]}).to_string();
+        let output = Case::new("openai.chat", Form::Document, &tokens).whole(document.as_bytes());
+        let output: serde_json::Value = serde_json::from_str(&output).expect("JSON");
+        prop_assert_eq!(output["choices"][0]["message"]["content"].as_str(), Some(&*whole), "{}", text);
     }
 }
 

@@ -5,6 +5,7 @@ use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input, Match, meta};
 
 use super::Category;
+use super::gate;
 use super::near::{Seen, Sight};
 use super::reach;
 use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
@@ -73,7 +74,9 @@ impl CompiledRule {
         while at <= bytes.len() {
             let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return at };
             let (whole, span) = self.judge(text, whole, region.end, seen);
-            if let Judged::Finding(span) = span {
+            if let Judged::Finding(span) = span
+                && (seen.sight == Sight::Both || self.opens(text, Span::new(span.start, whole.end.max(span.end))))
+            {
                 found(span);
             }
             at = match span {
@@ -83,6 +86,18 @@ impl CompiledRule {
             };
         }
         at
+    }
+
+    /// Whether the rule would be asked about this match if the text ended with it: what follows may not bring it up.
+    fn opens(&self, text: &str, found: Span) -> bool {
+        let before = text.floor_char_boundary(found.start.saturating_sub(CONTEXT));
+        match &self.rule.trigger {
+            Trigger::Gate(gate) => gate::opens(*gate, text, found),
+            Trigger::Keywords(keywords) => {
+                let near = text[before..text.ceil_char_boundary(found.end)].to_ascii_lowercase();
+                keywords.iter().any(|keyword| near.contains(&keyword.to_ascii_lowercase()))
+            }
+        }
     }
 
     /// The match at `whole.start` in all of the text, and what it is. `whole` is the one in the text up to `read`.

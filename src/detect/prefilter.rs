@@ -105,11 +105,7 @@ impl Prefilter {
             let (rule, reached) = (&self.rules[index], &mut reached[index]);
             let start = span.start.max(if goes_on { from.max(*reached) } else { from });
             if span.end > start.max(from) {
-                *reached = rule.matches(text, Span::new(start, span.end), &mut seen, |span| {
-                    if sight == Sight::Both || opens(rule, text, span) {
-                        found(rule, span);
-                    }
-                });
+                *reached = rule.matches(text, Span::new(start, span.end), &mut seen, |span| found(rule, span));
             }
         }
     }
@@ -192,14 +188,6 @@ struct Region {
     span: Span,
     /// It is looked at as if it were one with the rule's region before: not inside a match that began there.
     goes_on: bool,
-}
-
-/// Whether the rule would be asked about this match if the text ended with it.
-fn opens(rule: &CompiledRule, text: &str, span: Span) -> bool {
-    match rule.rule.trigger {
-        Trigger::Gate(gate) => gate::opens(gate, text, span),
-        Trigger::Keywords(_) => true,
-    }
 }
 
 struct Regions {

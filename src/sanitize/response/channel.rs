@@ -30,6 +30,8 @@ pub(super) struct Channel {
     structure: Structure,
     addresses: Addresses,
     swallow: Option<Swallow>,
+    /// All of the text came at once.
+    whole: bool,
 }
 
 /// Whether the text is JSON itself.
@@ -57,6 +59,7 @@ impl Channel {
 
     /// Reads a piece, the last one if it is the `end`, and gives what is to be replaced in what is decided now, in order.
     pub fn push(&mut self, text: &str, end: bool, place: &Placed, answer: &mut Answer) -> Vec<Replacement> {
+        self.whole = end && self.decided == 0 && self.text.is_empty();
         self.text.push_str(text);
         let mut replacements = Vec::new();
         while let Some(step) = self.step(end, answer) {
@@ -73,7 +76,7 @@ impl Channel {
     fn step(&self, end: bool, answer: &Answer) -> Option<Step> {
         let (from, length) = (self.decided - self.base, self.text.len());
         let start = if end { length } else { answer.growing(&self.text, from) };
-        let window = self.window_end() - self.base;
+        let window = self.window().end - self.base;
         if start > from {
             let until = start.min(self.text.floor_char_boundary(window));
             // A window that ends inside a word is decided with it.
@@ -93,18 +96,22 @@ impl Channel {
         })
     }
 
-    /// Where the window ends that holds the first undecided byte.
-    fn window_end(&self) -> usize {
-        (self.decided / WINDOW + 1) * WINDOW
+    /// Where the window begins that holds the first undecided byte, and where it ends.
+    fn window(&self) -> Range<usize> {
+        let size = if self.whole { WHOLE } else { WINDOW };
+        let start = self.decided / size * size;
+        start..start + size
     }
 
     /// How far a scan looks: to the end of a word some way behind what it decides, and further if something that begins there
     /// has not ended by then. A finding that begins before `until` may end behind all that is decided, in a word that waits.
     fn seen(&self, from: usize, until: usize, answer: &Answer) -> usize {
         let length = self.text.len();
-        let ahead = self.text.ceil_char_boundary((until + AHEAD).min(length));
+        // Where all is there, to look is cheaper than to ask.
+        let by = if self.whole { LONGEST } else { AHEAD };
+        let ahead = self.text.ceil_char_boundary((until + by).min(length));
         let near = self.text[ahead..].find(ends_word).map_or(length, |gap| ahead + gap);
-        if near == length || answer.growing(&self.text[..near], from) >= until {
+        if near == length || self.whole || answer.growing(&self.text[..near], from) >= until {
             return near;
         }
         self.text.floor_char_boundary((near + LONGEST).min(length))
@@ -166,7 +173,7 @@ impl Channel {
     /// Findings that begin in the undecided part of the window.
     fn scan(&self, answer: &Answer, step: &Step, swallowed: usize) -> Vec<Finding> {
         let Step { from, until, seen, .. } = *step;
-        let window = self.decided / WINDOW * WINDOW;
+        let window = self.window().start;
         let context = self.text.floor_char_boundary(window.saturating_sub(CONTEXT).max(self.base) - self.base);
         let mut findings = answer.scan(&self.text[context..seen]);
         let longer = self.text.len().min(seen + LONGEST);
@@ -270,7 +277,7 @@ impl Channel {
     /// Forgets what the scanner will not need again.
     fn consume(&mut self, until: usize) {
         self.decided = self.base + until;
-        let keep = (self.decided / WINDOW * WINDOW).saturating_sub(CONTEXT + 4);
+        let keep = self.window().start.saturating_sub(CONTEXT + 4);
         if keep > self.base {
             let gone = self.text.floor_char_boundary(keep - self.base);
             self.text.drain(..gone);
@@ -319,5 +326,8 @@ fn is_placeholder(text: &str) -> bool {
 
 /// Windows begin at multiples of this: what is scanned again with each piece of a stream.
 const WINDOW: usize = 512;
+/// The same of a text that is there as a whole and scanned once. No rule looks further back than there is context, so that
+/// the size of windows makes no difference to what is found.
+const WHOLE: usize = 16 * 1024;
 /// How far behind a window's end a scan looks at least.
 const AHEAD: usize = 256;
