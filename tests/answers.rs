@@ -643,10 +643,10 @@ proptest! {
 
     #[test]
     fn however_the_model_cuts_its_text_the_caller_reads_the_same(
-        parts in proptest::collection::vec((0..EXAMPLES.len(), 0..4_usize), 1..16),
+        parts in proptest::collection::vec((0..EXAMPLES.len(), 0..7_usize), 1..16),
         sizes in proptest::collection::vec(1..40_usize, 1..6),
     ) {
-        let between = [" ", "\n", ", ", ". It was "];
+        let between = [" ", "\n", ", ", ". It was ", "» «", "。", "” – „"];
         let text: String = parts.iter().flat_map(|(example, gap)| [EXAMPLES[*example].as_str(), between[*gap]]).collect();
         let tokens = Tokens::default();
         let case = Case::new("openai.chat", SSE, &tokens);

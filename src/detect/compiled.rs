@@ -91,10 +91,11 @@ impl CompiledRule {
     /// Whether the rule would be asked about this match if the text ended with it: what follows may not bring it up.
     fn opens(&self, text: &str, found: Span) -> bool {
         let before = text.floor_char_boundary(found.start.saturating_sub(CONTEXT));
+        let end = text.ceil_char_boundary(found.end);
         match &self.rule.trigger {
-            Trigger::Gate(gate) => gate::opens(*gate, text, found),
+            Trigger::Gate(gate) => gate::opens(*gate, text, Span::new(found.start, end)),
             Trigger::Keywords(keywords) => {
-                let near = text[before..text.ceil_char_boundary(found.end)].to_ascii_lowercase();
+                let near = text[before..end].to_ascii_lowercase();
                 keywords.iter().any(|keyword| near.contains(&keyword.to_ascii_lowercase()))
             }
         }
