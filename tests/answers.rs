@@ -604,7 +604,7 @@ fn damaged(answer: &[u8], damage: &[(proptest::sample::Index, u8, u8)]) -> Vec<u
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases() / 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_damaged_answer_ends_in_the_same_way_however_it_is_cut_and_never_in_a_panic(
