@@ -65,6 +65,7 @@ fn answer(filter: &Filter, guard: Duration) -> AnswerRecord {
         unresolved: report.unresolved,
         kept_back: report.kept_back,
         inspected: report.inspected,
+        uninspected: report.uninspected.iter().map(|(reason, bytes)| (*reason, *bytes)).collect(),
         waited: filter.waited(),
         guard,
     }

@@ -291,7 +291,7 @@ fn attacks() -> impl Iterator<Item = Category> {
     Category::ALL.into_iter().filter(|category| !category.is_sensitive())
 }
 
-fn note(categories: &mut Vec<Category>, category: Category) {
+pub(super) fn note(categories: &mut Vec<Category>, category: Category) {
     if !categories.contains(&category) {
         categories.push(category);
     }

@@ -28,6 +28,7 @@ use crate::policy::{Action, Level, Mint, Tokens};
 
 use case::{Ahead, Case, Turn};
 pub use refusal::Refusal;
+pub(super) use string::SHORT_MEDIA;
 use value::{Current, Frame, KeyMark, Kind, Mode};
 
 /// One request body. Push chunks, take what may leave, and finish.

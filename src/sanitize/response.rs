@@ -16,6 +16,8 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 
 use super::Guard;
+use super::media::MediaCheck;
+use super::request::SHORT_MEDIA;
 use super::sent::Sent;
 use crate::codec::Plan;
 use crate::codec::frame::{Frame, FrameError, Framer, Framing};
@@ -253,13 +255,7 @@ impl Response {
     }
 
     fn read_frame(&mut self, frame: Frame) -> Result<(), Broken> {
-        let limits = json::Limits { depth: self.limits.depth, key: self.limits.key };
-        let payload = frame.text();
-        let event = match Event::read(&payload, &frame.name, &self.plan, limits) {
-            Ok(event) => event,
-            Err(_) => Event::plain(std::str::from_utf8(&payload).map_err(|_| Broken::Unreadable)?),
-        };
-        drop(payload);
+        let event = self.event(&frame.text(), &frame.name)?;
         self.held += frame.bytes.len();
         self.answer.report.held = self.answer.report.held.max(self.held);
         if self.channels.len() >= MOST_TEXTS {
@@ -278,6 +274,15 @@ impl Response {
             self.end(&marks)?;
         }
         self.release()
+    }
+
+    /// The payload taken apart: as JSON, or as one text.
+    fn event(&self, payload: &[u8], name: &str) -> Result<Event, Broken> {
+        let limits = json::Limits { depth: self.limits.depth, key: self.limits.key };
+        match Event::read(payload, name, &self.plan, limits) {
+            Ok(event) => Ok(event),
+            Err(_) => std::str::from_utf8(payload).map(Event::plain).map_err(|_| Broken::Unreadable),
+        }
     }
 
     /// The names of tools, and whether their arguments leave the caller's hands.
@@ -404,21 +409,26 @@ impl Response {
     fn whole_leaves(&mut self, event: &Event, document: bool) -> Vec<Change> {
         let mut changes = Vec::new();
         for (index, leaf) in event.leaves.iter().enumerate() {
-            let inspected = match leaf.treatment {
-                Treatment::Text | Treatment::Label => true,
-                Treatment::Answer(AnswerPart::Piece | AnswerPart::Row) if document => true,
-                Treatment::Media | Treatment::MediaUnlessText => !is_media(&leaf.text),
+            let skipped = match leaf.treatment {
+                Treatment::Text | Treatment::Label => None,
+                Treatment::Answer(AnswerPart::Piece | AnswerPart::Row) if document => None,
+                // Read with its text, which goes on.
+                Treatment::Answer(AnswerPart::Piece | AnswerPart::Row) => continue,
+                Treatment::Media | Treatment::MediaUnlessText => is_media(&leaf.text).then_some("media"),
                 Treatment::Answer(AnswerPart::State) => {
                     self.answer.note_state(&leaf.text);
-                    false
+                    Some("name")
                 }
-                Treatment::Name | Treatment::State | Treatment::Answer(AnswerPart::Tool | AnswerPart::End) => false,
-                Treatment::Answer(AnswerPart::Piece | AnswerPart::Row | AnswerPart::Echo)
-                | Treatment::Sealed
-                | Treatment::Credential
-                | Treatment::Signed { .. } => continue,
+                Treatment::Name | Treatment::State | Treatment::Answer(AnswerPart::Tool | AnswerPart::End) => {
+                    Some("name")
+                }
+                Treatment::Answer(AnswerPart::Echo) | Treatment::Sealed => Some("sealed"),
+                Treatment::Credential => Some("credential"),
+                Treatment::Signed { .. } => Some("signed"),
             };
-            if inspected && !leaf.text.is_empty() {
+            if let Some(reason) = skipped {
+                self.answer.skip(reason, &leaf.text);
+            } else if !leaf.text.is_empty() {
                 let placed = self.placed(&event.place(leaf).0);
                 self.answer.report.inspected += leaf.text.len() as u64;
                 let replacements = Channel::default().push(&leaf.text, true, &placed, &mut self.answer);
@@ -433,11 +443,7 @@ impl Response {
         if document.is_empty() {
             return Ok(Vec::new());
         }
-        let limits = json::Limits { depth: self.limits.depth, key: self.limits.key };
-        let event = match Event::read(document, "", &self.plan, limits) {
-            Ok(event) => event,
-            Err(_) => Event::plain(std::str::from_utf8(document).map_err(|_| Broken::Unreadable)?),
-        };
+        let event = self.event(document, "")?;
         self.answer.report.held = self.answer.report.held.max(document.len());
         self.note_tools(&event);
         let changes = self.whole_leaves(&event, true);
@@ -467,11 +473,8 @@ impl Waiting {
 /// Texts of one answer that may go on at once; a stream that has more of them is judged as if all had ended.
 const MOST_TEXTS: usize = 1024;
 
-/// Base64 of some length, or a `data:` address of it: what it holds is no text.
+/// Whether a leaf at a media path holds no text. As in requests: short ones are read.
 fn is_media(text: &str) -> bool {
-    /// As in requests: shorter ones are read.
-    const SHORT: usize = 512;
-    let data = text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,")).map_or(text, |(_, data)| data);
-    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
-    text.len() > SHORT && data.bytes().all(is_base64)
+    let mut check = MediaCheck::new();
+    text.len() as u64 > SHORT_MEDIA && check.push(text) && check.is_media()
 }

@@ -184,6 +184,9 @@ impl Metrics {
 
     fn answer(&self, answer: &AnswerRecord) {
         self.inspected(Phase::Response, answer.inspected, answer.guard);
+        for (reason, bytes) in &answer.uninspected {
+            self.uninspected.with_label_values(&[*reason]).inc_by(*bytes);
+        }
         self.restored.inc_by(answer.restored.iter().map(|mask| mask.count).sum());
         for mask in &answer.masked {
             self.answer_masked.with_label_values(&[&*mask.entity]).inc_by(mask.count);
@@ -464,6 +467,7 @@ mod tests {
             "promptgate_guard_seconds_count{phase=\"request\"} 1",
             "promptgate_findings_total{action=\"mask\",category=\"pii\",rule=\"pii.email\"} 2",
             "promptgate_masked_spans_total{entity=\"EMAIL_ADDRESS\"} 2",
+            "promptgate_uninspected_bytes_total{reason=\"sealed\"} 7",
             "promptgate_restored_spans_total 1",
             "promptgate_answer_masked_spans_total{entity=\"API_KEY\"} 1",
             "promptgate_unresolved_placeholders_total{reason=\"sink\"} 1",

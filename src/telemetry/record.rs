@@ -88,6 +88,8 @@ pub struct AnswerRecord {
     pub kept_back: u64,
     /// Decoded text given to the detectors.
     pub inspected: u64,
+    /// Left alone by choice, with why.
+    pub uninspected: Vec<(&'static str, u64)>,
     /// How long events waited, added up, and sanitizing took.
     pub waited: Duration,
     pub guard: Duration,
@@ -189,6 +191,7 @@ impl RequestRecord {
                 unresolved: 1,
                 kept_back: 1,
                 inspected: 80,
+                uninspected: vec![("sealed", 7)],
                 waited: Duration::from_millis(2),
                 guard: Duration::from_micros(40),
             }),

@@ -14,7 +14,7 @@ use crate::sanitize::window::{Mask, Quote};
 
 /// Media up to this many bytes are looked at for published secret formats before they pass, and where only the
 /// sibling `type` could tell media from text and has not been seen, taken for text.
-const SHORT_MEDIA: u64 = 512;
+pub(in crate::sanitize) const SHORT_MEDIA: u64 = 512;
 
 /// Conversations one request can go on with.
 const MOST_STATES: usize = 4;

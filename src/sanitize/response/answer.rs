@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::restore::Restorer;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, Tokens};
+use crate::sanitize::judge::note;
 use crate::sanitize::{Guard, Sent};
 
 /// Where nothing is given back, since it leaves the caller's hands.
@@ -82,6 +83,11 @@ impl Answer {
         self
     }
 
+    /// Text of a leaf that is not inspected, and why.
+    pub fn skip(&mut self, reason: &'static str, text: &str) {
+        *self.report.uninspected.entry(reason).or_default() += text.len() as u64;
+    }
+
     /// Whether anything could be found that leads to something.
     pub fn guards(&self) -> bool {
         self.guards
@@ -147,12 +153,6 @@ impl Sinks {
             (None, Some(start)) => name.starts_with(start),
             (None, None) => name == pattern,
         })
-    }
-}
-
-fn note(categories: &mut Vec<Category>, category: Category) {
-    if !categories.contains(&category) {
-        categories.push(category);
     }
 }
 
