@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use promptgate::policy::token::is_token;
 use serde_json::{Value, json};
 
-use crate::client::{ADMIN_TOKEN, Ask};
+use crate::client::{ADMIN_TOKEN, Ask, gzip};
 use crate::formats::SECRET;
 use crate::http1::{Body, Head, Wire};
 use crate::site::{Site, plain};
@@ -81,6 +81,24 @@ async fn what_the_model_made_up_is_masked_and_told_of() {
     let record = plain().gateway.record(&ask.id()).await;
     assert_eq!(record["answer"]["masked"], json!({"ACCESS_TOKEN": 1}));
     assert!(!record.to_string().contains(&SECRET[..11]), "{record}");
+}
+
+/// A body is judged before it goes up, or as it passes; both know afterwards what the caller sent.
+#[tokio::test]
+async fn what_the_caller_sent_himself_is_no_finding_of_the_answer_however_it_was_sent() {
+    let prompt = user(&format!("write to {MAIL}")).to_string();
+    let judged = Ask::post(CHAT, prompt.clone());
+    let chunked = Ask::post(CHAT, prompt.clone()).chunked(10);
+    let coded = Ask::post(CHAT, gzip(prompt.as_bytes())).with("content-encoding", "gzip");
+    for ask in [judged, chunked, coded] {
+        let text = format!("{MAIL}, or {SECRET}");
+        let document = |text: &str| json!({"choices": [{"message": {"content": text}}]}).to_string();
+        let (_, _, body) = exchange(plain(), &ask, "application/json", |_| document(&text).into_bytes()).await;
+        let expected = document(&format!("{MAIL}, or [ACCESS_TOKEN_MASKED]"));
+        assert_eq!(String::from_utf8(body.bytes).expect("text"), expected);
+        let record = plain().gateway.record(&ask.id()).await;
+        assert_eq!(record["answer"]["masked"], json!({"ACCESS_TOKEN": 1}));
+    }
 }
 
 #[tokio::test]
