@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use promptgate::detect::classifier::features::{self, Chain};
 use promptgate::detect::{Category, Rule, RuleSet};
 use promptgate::text::fold;
+use promptgate::text::words::words;
 use serde::Deserialize;
 
 /// What a head is asked; `None` where the example has no answer.
@@ -214,7 +215,7 @@ impl Builder {
             *count += u32::from(*last != document);
             *last = document;
         };
-        features::tokens(text, |_, token| {
+        features::tokens(text, &words(text), |_, token, _| {
             let position = chain.next(features::word(token));
             position.chains.into_iter().for_each(&mut note);
             if !position.word_again {
@@ -237,7 +238,7 @@ impl Builder {
 
     fn positions(&mut self, text: &str) -> Vec<Position> {
         let (mut chain, mut tokens) = (Chain::default(), Vec::new());
-        features::tokens(text, |_, token| tokens.push(token.to_owned()));
+        features::tokens(text, &words(text), |_, token, _| tokens.push(token.to_owned()));
         tokens.iter().map(|token| self.position(token, &mut chain)).collect()
     }
 

@@ -36,7 +36,7 @@ pub(super) struct Verdict {
 
 impl Inspection {
     pub(super) fn of(guard: &Guard, level: Level, text: &str) -> Self {
-        let sanitized = sanitize::text(guard, level, text);
+        let sanitized = sanitize::text_with_names(guard, level, text);
         let mut findings: Vec<Finding> = sanitized.findings.into_iter().map(|(finding, _)| finding).collect();
         findings.sort_by_key(|finding| finding.span);
         let verdicts = verdicts(guard, level, &sanitized.report);

@@ -32,7 +32,7 @@ impl Check {
             return ExitCode::from(UNREADABLE);
         }
         let level = self.level.unwrap_or(snapshot.config.security.level);
-        let judged = sanitize::text(&snapshot.guard, level, &prompt);
+        let judged = sanitize::text_with_names(&snapshot.guard, level, &prompt);
         let verdict = verdict(&judged, level, &prompt);
         say(io::stdout(), &serde_json::to_string_pretty(&verdict).unwrap_or_default());
         if judged.report.blocked.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(FAILED) }

@@ -1,6 +1,7 @@
 //! `promptgate eval`: reads labelled files, judges every row as the gateway would, prints the figures. Computes none.
 
 use std::fs::File;
+use std::hint::black_box;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,17 +65,16 @@ impl Eval {
     }
 }
 
-/// The outcome at every level, and the nanoseconds it took: the least of the three, since levels cost the same and the
-/// machine may have other work.
+/// The outcome at every level with all names, and the nanoseconds the gateway takes, which looks for names where policy asks
+/// it to: the least of three, since levels cost the same and the machine may have other work.
 fn judge(guard: &Guard, text: &str) -> (Judged, u64) {
-    let mut least = u64::MAX;
-    let outcomes = Level::ALL.map(|level| {
+    let times = Level::ALL.map(|level| {
         let start = Instant::now();
-        let outcome = sanitize::text(guard, level, text);
-        least = least.min(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
-        outcome
+        black_box(sanitize::text(guard, level, text));
+        u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX)
     });
-    (Judged::new(guard, text, &outcomes), least)
+    let outcomes = Level::ALL.map(|level| sanitize::text_with_names(guard, level, text));
+    (Judged::new(guard, text, &outcomes), times.into_iter().min().unwrap_or(u64::MAX))
 }
 
 /// The files named, and those below the folders named, in the order of their names.

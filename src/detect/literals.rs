@@ -1,12 +1,16 @@
 //! Finds any of thousands of short literals in a text, in any case. Knows no rules.
 //!
-//! An automaton over so many misses the cache at every other byte. Here the rarest few bytes of each literal, its window,
-//! are looked up at every position in a bitmap that stays in the first-level cache; what it lets through is compared.
+//! An automaton over so many misses the cache at every other byte. Here a text is read word by word: what stands in an English
+//! word is known beforehand, and most of most texts is English words. Elsewhere the rarest few bytes of each literal, its
+//! window, are looked up at every position in a bitmap that stays in the first-level cache; what it lets through is compared.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::need::frequency;
 use crate::text::Span;
+use crate::text::english::{self, Packed};
+use crate::text::words::Word;
 
 /// The literals, by their windows.
 #[derive(Clone, Debug)]
@@ -14,7 +18,18 @@ pub(super) struct Finder {
     /// One behind the other, and where each ends.
     texts: Vec<u8>,
     ends: Vec<usize>,
-    /// By windows of so many bytes as `SIZES` has.
+    /// Literals with letters in a row, which their windows are of.
+    letters: Windows,
+    /// All others.
+    signs: Windows,
+    /// The first byte that is no letter in a window of those, and the one behind it.
+    opening: Pairs,
+    words: Words,
+}
+
+/// Literals by windows of so many bytes as `SIZES` has.
+#[derive(Clone, Debug)]
+struct Windows {
     tables: [Table; SIZES.len()],
     /// The windows of three bytes, and those of two with every third byte.
     short: Bits,
@@ -39,6 +54,22 @@ struct Entry {
     print: u16,
 }
 
+/// Which literals may stand where an English word does.
+#[derive(Clone, Debug, Default)]
+struct Words {
+    /// Where the entries of each word end, by its number; they begin where those of the one before end.
+    ends: Vec<u32>,
+    entries: Vec<At>,
+}
+
+/// A literal at a word.
+#[derive(Clone, Copy, Debug)]
+struct At {
+    literal: u32,
+    /// How far before or behind the first letter it begins.
+    start: i16,
+}
+
 /// A set of windows, with next to none that was not put in: two bits of one number say that one is.
 #[derive(Clone, Debug)]
 struct Bits(Box<[u64; BITS / 64]>);
@@ -46,96 +77,317 @@ struct Bits(Box<[u64; BITS / 64]>);
 impl Finder {
     /// `literals` are of two bytes or more and in lower case.
     pub fn new(literals: &[Vec<u8>]) -> Self {
-        let mut windows: [Vec<(u64, u32, u16)>; SIZES.len()] = Default::default();
-        let (mut short, shared) = (Bits::new(), shared(literals));
-        for (literal, text) in (0..).zip(literals) {
-            let table = table(text);
-            let size = SIZES[table];
-            let offset = rarest(text, size, &shared);
-            let window = read(text, usize::from(offset)) & mask(size);
-            windows[table].push((window, literal, offset));
-            match size {
-                2 => (0..=u8::MAX).for_each(|third| short.insert(window | fold(u64::from(third) << 16) & mask(3))),
-                3 => short.insert(window),
-                _ => {}
-            }
-        }
+        let numbered = || (0..).zip(literals.iter().map(Vec::as_slice));
+        let runs: Vec<Placed> = numbered()
+            .flat_map(|(number, literal)| runs(literal).into_iter().map(move |run| (number, literal, run)))
+            .collect();
+        let in_letters = rarest_runs(runs, literals.len());
+        let placed: HashSet<u32> = in_letters.iter().map(|(number, ..)| *number).collect();
+        let others = numbered().filter(|(number, _)| !placed.contains(number));
+        let in_signs: Vec<Placed> =
+            others.map(|(number, literal)| (number, literal, starts_at_signs(literal))).collect();
+        let mut opening = Pairs::default();
+        let signs = Windows::new(&in_signs, |window| opening.insert(window));
+        let words = Words::new(&in_letters);
         let ends = literals.iter().scan(0, |end, text| {
             *end += text.len();
             Some(*end)
         });
-        Finder { texts: literals.concat(), ends: ends.collect(), tables: windows.map(Table::new), short }
+        let (texts, ends) = (literals.concat(), ends.collect());
+        Finder { texts, ends, letters: Windows::new(&in_letters, |_| {}), signs, opening, words }
     }
 
     /// Calls `found` with the number and the place of each literal, roughly in order.
     pub fn find(&self, text: &str, mut found: impl FnMut(usize, Span)) {
-        let (bytes, [six, four, ..]) = (text.as_bytes(), &self.tables);
-        for (at, window) in bytes.array_windows::<8>().enumerate() {
-            let window = fold(u64::from_le_bytes(*window));
-            // No branch but one, which is hardly ever taken.
-            if six.bits.may_hold(window & mask(6))
-                | four.bits.may_hold(window & mask(4))
-                | self.short.may_hold(window & mask(3))
-            {
-                self.look(window, bytes, at, &mut found);
+        let (bytes, mut at) = (text.as_bytes(), 0);
+        while let Some(byte) = bytes.get(at) {
+            if !byte.is_ascii_alphabetic() {
+                self.sign(bytes, at, &mut found);
+                at += 1;
+                continue;
+            }
+            let word = Packed::at_in_any_case(bytes, at);
+            let end = at + word.len();
+            let longer = word.len() == Packed::LONGEST && bytes.get(end).is_some_and(u8::is_ascii_alphabetic);
+            match word.rank().filter(|_| !longer) {
+                Some(word) => self.word(word, bytes, at, &mut found),
+                None => self.run(bytes, at..end, &mut found),
+            }
+            at = end;
+            if longer {
+                let rest = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+                self.run(bytes, at..at + rest, &mut found);
+                at += rest;
             }
         }
-        for at in bytes.len().saturating_sub(7)..bytes.len() {
-            self.look(read(bytes, at), bytes, at, &mut found);
+    }
+
+    /// The same of a folded text that was cut into `words`.
+    pub fn find_among(&self, words: &[Word], text: &str, mut found: impl FnMut(usize, Span)) {
+        let (bytes, mut end) = (text.as_bytes(), 0);
+        for word in words {
+            (end..word.start).for_each(|at| self.sign(bytes, at, &mut found));
+            end = word.end;
+            match word.english {
+                Some(number) => self.word(usize::from(number), bytes, word.start, &mut found),
+                None => self.run(bytes, word.start..word.end, &mut found),
+            }
+        }
+        (end..bytes.len()).for_each(|at| self.sign(bytes, at, &mut found));
+    }
+
+    /// At an English word.
+    #[inline]
+    fn word(&self, word: usize, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        for entry in self.words.of(word) {
+            self.compare(entry.literal, at.checked_add_signed(isize::from(entry.start)), bytes, found);
+        }
+    }
+
+    /// At anything else.
+    fn run(&self, bytes: &[u8], run: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+        for at in run {
+            if !bytes[at].is_ascii_alphabetic() {
+                self.sign(bytes, at, found);
+                continue;
+            }
+            let window = read(bytes, at);
+            if self.letters.may_hold(window) {
+                self.look(&self.letters, window, bytes, at, found);
+            }
+        }
+    }
+
+    /// At a byte that is no letter.
+    #[inline]
+    fn sign(&self, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        if self.opening.has(bytes[at], bytes.get(at + 1).copied().unwrap_or_default()) {
+            self.open(bytes, at, found);
+        }
+    }
+
+    #[inline(never)]
+    fn open(&self, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        let before = at.checked_sub(1).filter(|before| bytes[*before].is_ascii_alphabetic());
+        for at in before.into_iter().chain([at]) {
+            let window = read(bytes, at);
+            if self.signs.may_hold(window) {
+                self.look(&self.signs, window, bytes, at, found);
+            }
         }
     }
 
     /// Which literals have the window at `at`.
     #[inline(never)]
-    fn look(&self, window: u64, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
-        for (table, size) in self.tables.iter().zip(SIZES) {
+    fn look(&self, windows: &Windows, window: u64, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        for (table, size) in windows.tables.iter().zip(SIZES) {
             let window = window & mask(size);
             if !table.bits.may_hold(window) {
                 continue;
             }
             let (bucket, print) = Table::place(window);
             for entry in table.bucket(bucket).iter().filter(|entry| entry.print == print) {
-                let (number, start) = (entry.literal as usize, at.checked_sub(usize::from(entry.offset)));
-                let literal = self.literal(number);
-                let place = start.map(|start| Span::new(start, start + literal.len()));
-                let there = |place: &Span| {
-                    bytes.get(place.start..place.end).is_some_and(|there| there.eq_ignore_ascii_case(literal))
-                };
-                if let Some(place) = place.filter(there) {
-                    found(number, place);
-                }
+                self.compare(entry.literal, at.checked_sub(usize::from(entry.offset)), bytes, found);
             }
         }
     }
 
-    fn literal(&self, number: usize) -> &[u8] {
-        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.texts[start..self.ends[number]]
+    fn compare(&self, literal: u32, start: Option<usize>, bytes: &[u8], found: &mut impl FnMut(usize, Span)) {
+        let (number, Some(start)) = (literal as usize, start) else { return };
+        let from = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let length = self.ends[number] - from;
+        // Nearly all differ in their first bytes.
+        if (read(bytes, start) ^ read(&self.texts, from)) & mask(length) != 0 {
+            return;
+        }
+        let place = Span::new(start, start + length);
+        let literal = &self.texts[from..from + length];
+        if bytes.get(place.start..place.end).is_some_and(|there| there.eq_ignore_ascii_case(literal)) {
+            found(number, place);
+        }
     }
 }
 
-/// The table of a literal: that of the longest windows it has.
-fn table(literal: &[u8]) -> usize {
-    SIZES.iter().position(|size| *size <= literal.len()).unwrap_or(SIZES.len() - 1)
+/// The number of a literal, the literal, and where in it a window may be.
+type Placed<'l> = (u32, &'l [u8], Range<usize>);
+
+/// All runs of letters.
+fn runs(literal: &[u8]) -> Vec<Range<usize>> {
+    let (mut runs, mut at) = (Vec::new(), 0);
+    while at < literal.len() {
+        let run = at..at + literal[at..].iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+        at = run.end + 1;
+        if run.len() >= SHORTEST {
+            runs.push(run);
+        }
+    }
+    runs
+}
+
+/// Of each literal the run that stands in the fewest English words, the common ones weighing more.
+fn rarest_runs(runs: Vec<Placed>, literals: usize) -> Vec<Placed> {
+    let mut weights: Vec<f64> = runs.iter().map(|(_, _, run)| 1.0 / run.len() as f64).collect();
+    at_words(&runs, |word, run, _| weights[run] += 1000.0 / (word as f64 + 10.0));
+    let mut rarest: Vec<Option<usize>> = vec![None; literals];
+    for (run, (literal, ..)) in runs.iter().enumerate() {
+        let known = &mut rarest[*literal as usize];
+        *known = Some(known.filter(|known| weights[*known] <= weights[run]).unwrap_or(run));
+    }
+    let rarest: HashSet<usize> = rarest.into_iter().flatten().collect();
+    runs.into_iter().enumerate().filter(|(run, _)| rarest.contains(run)).map(|(_, run)| run).collect()
+}
+
+/// Calls `each` with every English word, by its number, every one of `runs` that may stand there and where its literal begins.
+/// In order of the words.
+fn at_words(runs: &[Placed], mut each: impl FnMut(usize, usize, i16)) {
+    let mut beginning: HashMap<[u8; SHORTEST], Vec<usize>> = HashMap::new();
+    for (number, (_, literal, run)) in runs.iter().enumerate() {
+        if let Some(first) = literal[run.clone()].first_chunk() {
+            beginning.entry(*first).or_default().push(number);
+        }
+    }
+    for (number, word) in english::forms().enumerate() {
+        for (at, first) in word.as_bytes().array_windows().enumerate() {
+            for run in beginning.get(first).into_iter().flatten() {
+                if let Some(start) = stands(&runs[*run], word.as_bytes(), at) {
+                    each(number, *run, start);
+                }
+            }
+        }
+    }
+}
+
+/// From the first byte that is no letter on, or from the letter before it where nothing follows. Not from a space, if that
+/// can be helped.
+fn starts_at_signs(literal: &[u8]) -> Range<usize> {
+    let mut signs = literal.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_lowercase());
+    let first = signs.clone().next();
+    let rare = signs.find(|(at, byte)| **byte != b' ' && at + SHORTEST <= literal.len());
+    let sign = rare.or(first).map_or(0, |(at, _)| at);
+    sign.min(literal.len().saturating_sub(SHORTEST))..literal.len()
+}
+
+/// Pairs of bytes, without regard to case.
+#[derive(Clone, Debug)]
+struct Pairs(Box<[u64; 1 << 10]>);
+
+impl Default for Pairs {
+    fn default() -> Self {
+        Pairs(Box::new([0; 1 << 10]))
+    }
+}
+
+impl Pairs {
+    /// The first byte of `window` that is no letter and the next one, or every next one if the window ends there.
+    fn insert(&mut self, window: &[u8]) {
+        let sign = window.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(0);
+        let next = window.get(sign + 1).map_or(0..=u8::MAX, |next| *next..=*next);
+        for next in next {
+            let (word, bit) = Self::place(window[sign], next);
+            self.0[word] |= bit;
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, byte: u8, next: u8) -> bool {
+        let (word, bit) = Self::place(byte, next);
+        self.0[word] & bit != 0
+    }
+
+    #[inline(always)]
+    fn place(byte: u8, next: u8) -> (usize, u64) {
+        let pair = usize::from(byte) << 8 | usize::from(next | 0x20);
+        (pair / 64 % (1 << 10), 1 << (pair % 64))
+    }
+}
+
+impl Windows {
+    /// `chosen` is told each window.
+    fn new(literals: &[Placed], mut chosen: impl FnMut(&[u8])) -> Self {
+        let shared = shared(literals);
+        let mut windows: [Vec<(u64, u32, u16)>; SIZES.len()] = Default::default();
+        let mut short = Bits::new();
+        for (number, literal, place) in literals {
+            let table = table(place.len());
+            let size = SIZES[table];
+            let offset = rarest(literal, place, size, &shared);
+            chosen(&literal[usize::from(offset)..][..size]);
+            let window = read(literal, usize::from(offset)) & mask(size);
+            windows[table].push((window, *number, offset));
+            match size {
+                2 => (0..=u8::MAX).for_each(|third| short.insert(window | fold(u64::from(third) << 16) & mask(3))),
+                3 => short.insert(window),
+                _ => {}
+            }
+        }
+        Windows { tables: windows.map(Table::new), short }
+    }
+
+    /// No branch: hardly any window is one.
+    #[inline(always)]
+    fn may_hold(&self, window: u64) -> bool {
+        let [six, four, ..] = &self.tables;
+        six.bits.may_hold(window & mask(6))
+            | four.bits.may_hold(window & mask(4))
+            | self.short.may_hold(window & mask(3))
+    }
+}
+
+impl Words {
+    fn new(literals: &[Placed]) -> Self {
+        let mut words = Words::default();
+        at_words(literals, |word, run, start| {
+            words.ends.resize(word, words.entries.len() as u32);
+            words.entries.push(At { literal: literals[run].0, start });
+        });
+        words.ends.push(words.entries.len() as u32);
+        words
+    }
+
+    #[inline]
+    fn of(&self, word: usize) -> &[At] {
+        let start = word.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before));
+        let (Some(start), Some(end)) = (start, self.ends.get(word)) else { return &[] };
+        self.entries.get(*start as usize..*end as usize).unwrap_or_default()
+    }
+}
+
+/// Where the literal begins whose run stands at `at` of the word, if it can: what else it has is no letter, so the word must
+/// begin or end there.
+fn stands((_, literal, run): &Placed, word: &[u8], at: usize) -> Option<i16> {
+    let rest = word.get(at..)?.strip_prefix(&literal[run.clone()])?;
+    let fits = (run.start == 0 || at == 0) && (run.end == literal.len() || rest.is_empty());
+    let start = i16::try_from(at).ok()? - i16::try_from(run.start).ok()?;
+    fits.then_some(start)
+}
+
+/// The table for so many bytes: that of the longest windows they have.
+fn table(bytes: usize) -> usize {
+    SIZES.iter().position(|size| *size <= bytes).unwrap_or(SIZES.len() - 1)
 }
 
 /// Where the window of a literal is that ordinary text has least often, as far as letters and the other literals tell.
-fn rarest(literal: &[u8], size: usize, shared: &HashMap<u64, u32>) -> u16 {
+fn rarest(literal: &[u8], place: &Range<usize>, size: usize, shared: &HashMap<u64, u32>) -> u16 {
     let rate = |at: usize| {
         let letters = literal.iter().skip(at).take(size).map(|byte| frequency(*byte)).product::<f64>();
         let literals = shared.get(&(read(literal, at) & mask(size))).copied().unwrap_or(1);
         letters.sqrt() * f64::from(literals)
     };
-    let places = (0..=u16::MAX).take_while(|at| usize::from(*at) + size <= literal.len());
-    places.min_by(|a, b| rate(usize::from(*a)).total_cmp(&rate(usize::from(*b)))).unwrap_or(0)
+    // A window that begins with a sign is looked up there only.
+    let begins = |at: &usize| {
+        *at == place.start || literal[*at].is_ascii_lowercase() == literal[place.start].is_ascii_lowercase()
+    };
+    let places = (place.start..=place.end - size).filter(begins);
+    let rarest = places.min_by(|a, b| rate(*a).total_cmp(&rate(*b)));
+    rarest.and_then(|at| u16::try_from(at).ok()).unwrap_or(0)
 }
 
 /// How many literals have each window.
-fn shared(literals: &[Vec<u8>]) -> HashMap<u64, u32> {
+fn shared(literals: &[Placed]) -> HashMap<u64, u32> {
     let mut counts = HashMap::new();
-    for literal in literals {
-        let size = SIZES[table(literal)];
-        let windows = (0..=literal.len().saturating_sub(size)).map(|at| read(literal, at) & mask(size));
+    for (_, literal, place) in literals {
+        let size = SIZES[table(place.len())];
+        let windows = (place.start..=place.end - size).map(|at| read(literal, at) & mask(size));
         windows.for_each(|window| *counts.entry(window).or_default() += 1);
     }
     counts
@@ -219,6 +471,8 @@ fn hash(window: u64) -> u64 {
     window.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// Letters in a row that make a window.
+const SHORTEST: usize = 2;
 /// Lengths of windows. Of four bytes or fewer ordinary words have too many.
 const SIZES: [usize; 4] = [6, 4, 3, 2];
 /// Of a bitmap: 8 KB.

@@ -159,7 +159,7 @@ mod tests {
         let ids = |rules: &RuleSet| {
             let mut findings = Vec::new();
             let scanner = Scanner::compile(rules).expect("the rules compile");
-            scanner.scan("My name is Maria Kowalczyk and I live in Rotterdam.", 0, Class::Text, &mut findings);
+            scanner.scan("My name is Maria Kowalczyk and I live in Rotterdam.", 0, Class::Named, &mut findings);
             findings.retain(|finding| finding.category.is_sensitive());
             findings.iter().map(|finding| finding.rule.to_string()).collect::<Vec<_>>()
         };

@@ -3,6 +3,8 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Repetition};
 
+use crate::text::english::Packed;
+
 /// Lower-case literals of which at least one stands in every match, in any case.
 pub(super) type Literals = Vec<Vec<u8>>;
 
@@ -46,7 +48,9 @@ fn rate_of(literal: &[u8]) -> f64 {
         return EVERY;
     }
     let rates = literal.iter().enumerate().map(|(at, byte)| if at < 3 { frequency(*byte) } else { FOLLOWS });
-    rates.product()
+    let word = Packed::new(literal.trim_ascii()).and_then(Packed::rank);
+    // A word is as common as its rank says (Zipf), and takes six bytes with its space.
+    word.map_or(0.0, |rank| 0.1 / (rank as f64 + 2.0) / 6.0).max(rates.product())
 }
 
 /// What is known of the matches of a part of a pattern.

@@ -15,6 +15,7 @@ use super::need::{self, Literals};
 use super::rule::{Gate, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
 use crate::text::Span;
+use crate::text::words::Word;
 
 /// Rules of one view and the automaton over all their keywords.
 #[derive(Clone, Debug)]
@@ -91,17 +92,21 @@ impl Prefilter {
         Ok(Prefilter { rules, needs, literals, uses, tokens, digits, marks, gated })
     }
 
-    /// Calls `found` for every match that starts at or after `from`, of the rules that apply.
+    /// Calls `found` for every match that starts at or after `from`, of the rules that apply. The words are known of a folded text.
     pub fn scan(
         &self,
-        text: &str,
+        (text, words): (&str, Option<&[Word]>),
         from: usize,
         sight: Sight,
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
+        let regions = self.regions(text, words, applies);
+        if regions.is_empty() {
+            return;
+        }
         let (mut seen, mut reached) = (Seen::new(sight), vec![0; self.rules.len()]);
-        for Region { rule: index, span, goes_on } in self.regions(text, applies) {
+        for Region { rule: index, span, goes_on } in regions {
             let (rule, reached) = (&self.rules[index], &mut reached[index]);
             let start = span.start.max(if goes_on { from.max(*reached) } else { from });
             if span.end > start.max(from) {
@@ -111,11 +116,11 @@ impl Prefilter {
     }
 
     /// Where each rule has to look: disjoint for one rule, so that a rule reads no byte twice.
-    fn regions(&self, text: &str, applies: impl Fn(&CompiledRule) -> bool) -> Vec<Region> {
-        let mut regions = Regions { found: Vec::new(), latest: vec![None; self.rules.len()] };
+    fn regions(&self, text: &str, words: Option<&[Word]>, applies: impl Fn(&CompiledRule) -> bool) -> Vec<Region> {
+        let mut regions = Regions::default();
         let mut marks = Marks::new(self.marks, text.len());
         let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
-        let keywords = self.mark(text, &digits, &mut marks);
+        let keywords = self.mark(text, words, &digits, &mut marks);
         for (literal, keyword) in keywords {
             for &rule in &self.uses[literal].wanted {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
@@ -163,15 +168,19 @@ impl Prefilter {
     }
 
     /// Marks what rules need where it stands, and returns the keywords.
-    fn mark(&self, text: &str, digits: &[Span], marks: &mut Marks) -> Vec<(usize, Span)> {
+    fn mark(&self, text: &str, words: Option<&[Word]>, digits: &[Span], marks: &mut Marks) -> Vec<(usize, Span)> {
         let mut keywords = Vec::new();
-        self.literals.find(text, |literal, place| {
+        let note = |literal: usize, place: Span| {
             let used = &self.uses[literal];
             used.marks.iter().for_each(|mark| marks.set(*mark, place.end));
             if !used.wanted.is_empty() {
                 keywords.push((literal, place));
             }
-        });
+        };
+        match words {
+            Some(words) => self.literals.find_among(words, text, note),
+            None => self.literals.find(text, note),
+        }
         keywords.sort_unstable_by_key(|(_, place)| place.start);
         let shortest = self.tokens.iter().map(|(length, _)| *length).min();
         if let Some(shortest) = shortest.filter(|_| !keywords.is_empty()) {
@@ -190,22 +199,27 @@ struct Region {
     goes_on: bool,
 }
 
+#[derive(Default)]
 struct Regions {
     found: Vec<Region>,
-    /// Index of the last region of each rule.
-    latest: Vec<Option<usize>>,
+    /// The last region of each rule up to the last that has one: its index and one, or zero.
+    latest: Vec<u32>,
 }
 
 impl Regions {
     /// Adds where a rule looks, which is one with all that reaches to `since`.
     fn add(&mut self, rule: usize, span: Span, since: usize) {
-        let last = self.latest[rule].and_then(|at| self.found.get_mut(at)).map(|region| &mut region.span);
+        if self.latest.len() <= rule {
+            self.latest.resize(rule + 1, 0);
+        }
+        let last = (self.latest[rule] as usize).checked_sub(1).and_then(|at| self.found.get_mut(at));
+        let last = last.map(|region| &mut region.span);
         let goes_on = last.as_ref().is_some_and(|last| last.end >= since.min(span.start));
         match last.filter(|last| last.end >= span.start) {
             Some(last) => last.end = last.end.max(span.end),
             None => {
-                self.latest[rule] = Some(self.found.len());
                 self.found.push(Region { rule, span, goes_on });
+                self.latest[rule] = self.found.len() as u32;
             }
         }
     }
@@ -378,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_region_close_behind_another_goes_on_from_it() {
-        let mut regions = Regions { found: Vec::new(), latest: vec![None] };
+        let mut regions = Regions::default();
         for (span, since) in [((0, 100), 0), ((90, 150), 0), ((200, 300), 140), ((400, 500), 390)] {
             regions.add(0, Span::new(span.0, span.1), since);
         }
@@ -395,7 +409,7 @@ mod tests {
         for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
             let text = keyword.repeat(4096);
             let mut read = vec![0; prefilter.rules.len()];
-            for region in prefilter.regions(&text, |_| true) {
+            for region in prefilter.regions(&text, None, |_| true) {
                 read[region.rule] += region.span.len();
             }
             assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");

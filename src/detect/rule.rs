@@ -287,7 +287,7 @@ fn finds(scanner: &Scanner, example: &str) -> bool {
 
 fn spans(scanner: &Scanner, text: &str) -> Vec<Span> {
     let mut findings: Vec<Finding> = Vec::new();
-    scanner.scan(text, 0, Class::Text, &mut findings);
+    scanner.scan(text, 0, Class::Named, &mut findings);
     findings.into_iter().filter(Finding::is_notable).map(|finding| finding.span).collect()
 }
 

@@ -15,6 +15,7 @@ use super::weigh::Weighing;
 use super::{Finding, classifier, overlap, tagger};
 use crate::text::mend::{self, mend};
 use crate::text::unescape::{Escapes, unescape};
+use crate::text::words::{Word, words};
 use crate::text::{Span, View, decode, fold, wrap};
 
 /// How far a window advances.
@@ -34,6 +35,8 @@ const AROUND: usize = 512;
 pub enum Class {
     /// Natural language or data: every rule.
     Text,
+    /// The same, and the names of persons and places in it, which the tagger knows.
+    Named,
     /// Names and identifiers: published secret formats, e-mail addresses and attacks only.
     Label,
 }
@@ -151,7 +154,7 @@ impl Scanner {
 
     /// What the tagger names.
     fn names(&self, text: &str, from: usize, class: Class) -> Vec<Finding> {
-        if class != Class::Text || !self.models.any(tagger::RULES) {
+        if class != Class::Named || !self.models.any(tagger::RULES) {
             return Vec::new();
         }
         let named = tagger::findings(text, from).into_iter();
@@ -216,7 +219,7 @@ impl<'s> Scan<'s> {
 
     fn text(&mut self, reading: &Reading) {
         let class = self.class;
-        self.run(&self.scanner.text, reading, |rule| applies(rule, class));
+        self.run(&self.scanner.text, reading, None, |rule| applies(rule, class));
     }
 
     /// What a word that stands at `at` holds in another code, or with escapes.
@@ -226,7 +229,7 @@ impl<'s> Scan<'s> {
         }
         let (known, raw) = (self.found.len(), Reading::of(word, 0));
         if let Some(coded) = decode::tokens(word, false) {
-            self.run(&self.scanner.text, &raw.inside(&coded), |rule| rule.rule.published);
+            self.run(&self.scanner.text, &raw.inside(&coded), None, |rule| rule.rule.published);
         }
         if let Some(once) = unescape(word, Escapes::All) {
             self.label(&raw.through(Some(&once)));
@@ -238,19 +241,19 @@ impl<'s> Scan<'s> {
 
     /// What cannot be mistaken for anything else.
     fn label(&mut self, reading: &Reading) {
-        self.run(&self.scanner.text, reading, |rule| applies(rule, Class::Label));
+        self.run(&self.scanner.text, reading, None, |rule| applies(rule, Class::Label));
     }
 
     /// Escaped or encoded text: attacks and formats that cannot be mistaken, since what decodes is often no text at all.
     fn encoded(&mut self, reading: &Reading) {
-        self.run(&self.scanner.text, reading, |rule| rule.rule.published || !rule.rule.category.is_sensitive());
+        self.run(&self.scanner.text, reading, None, |rule| rule.rule.published || !rule.rule.category.is_sensitive());
         self.words(reading);
     }
 
     /// What a line end cuts: formats that cannot be mistaken only, and not what is whole before its end.
     fn published(&mut self, reading: &Reading) {
         let whole = self.found.len();
-        self.run(&self.scanner.text, reading, |rule| rule.rule.published);
+        self.run(&self.scanner.text, reading, None, |rule| rule.rule.published);
         let cut = self.found.split_off(whole);
         let place = |finding: &Finding| (finding.span.start, finding.rule.clone());
         let known: HashSet<_> = if cut.is_empty() { HashSet::new() } else { self.found.iter().map(place).collect() };
@@ -263,34 +266,43 @@ impl<'s> Scan<'s> {
     }
 
     fn words(&mut self, reading: &Reading) {
-        let words = fold::words(reading.text);
-        let reading = reading.through(Some(&words));
-        self.wording(&reading);
-        if let Some(view) = mend(words.text()) {
+        let folded = fold::words(reading.text);
+        let reading = reading.through(Some(&folded));
+        let cut = words(reading.text);
+        self.wording(&reading, &cut);
+        if let Some(view) = mend(reading.text, &cut) {
             for place in view.changes(AROUND) {
-                self.wording(&reading.inside(&view.part(place)));
+                let part = view.part(place);
+                self.wording(&reading.inside(&part), &words(part.text()));
             }
         }
     }
 
     /// Rules about wording, and the model, over folded words.
-    fn wording(&mut self, reading: &Reading) {
-        self.run(&self.scanner.words, reading, |_| true);
+    fn wording(&mut self, reading: &Reading, words: &[Word]) {
+        self.run(&self.scanner.words, reading, Some(words), |_| true);
         if self.judges
-            && let Some(judgement) = classifier::shipped().judge(reading.text)
+            && let Some(judgement) = classifier::shipped().judge(reading.text, words)
         {
             self.weighing.note(judgement, |span| reading.source(span));
         }
     }
 
-    fn run(&mut self, prefilter: &Prefilter, reading: &Reading, applies: impl Fn(&CompiledRule) -> bool) {
+    /// `words` are those of the reading, if it is folded.
+    fn run(
+        &mut self,
+        prefilter: &Prefilter,
+        reading: &Reading,
+        words: Option<&[Word]>,
+        applies: impl Fn(&CompiledRule) -> bool,
+    ) {
         let (from, sight, found) = (self.from, self.sight, &mut self.found);
         let wanted = |rule: &CompiledRule| sight == Sight::Both || rule.rule.category.is_sensitive();
         if reading.from >= reading.text.len() {
             return;
         }
         prefilter.scan(
-            reading.text,
+            (reading.text, words),
             reading.from,
             sight,
             |rule| wanted(rule) && applies(rule),
@@ -323,7 +335,7 @@ impl<'s> Scan<'s> {
 
 fn applies(rule: &CompiledRule, class: Class) -> bool {
     let rule = &rule.rule;
-    class == Class::Text || !rule.category.is_sensitive() || rule.published || &*rule.entity == "EMAIL_ADDRESS"
+    class != Class::Label || !rule.category.is_sensitive() || rule.published || &*rule.entity == "EMAIL_ADDRESS"
 }
 
 fn finding(rule: &CompiledRule, span: Span) -> Finding {
@@ -463,7 +475,7 @@ mod tests {
         fn spans_lie_on_character_boundaries_at_or_after_the_window(text in pieces(), cut in any::<prop::sample::Index>()) {
             let from = text.floor_char_boundary(cut.index(text.len() + 1));
             let mut findings = Vec::new();
-            shared().scan(&text, from, Class::Text, &mut findings);
+            shared().scan(&text, from, Class::Named, &mut findings);
             for finding in &findings {
                 prop_assert!(finding.span.start >= from && !finding.span.is_empty());
                 prop_assert!(text.get(finding.span.start..finding.span.end).is_some());
@@ -471,7 +483,7 @@ mod tests {
             let sensitive: Vec<_> = findings.iter().filter(|finding| finding.category.is_sensitive()).collect();
             prop_assert!(sensitive.windows(2).all(|pair| pair[0].span.end <= pair[1].span.start));
             let mut again = Vec::new();
-            shared().scan(&text, from, Class::Text, &mut again);
+            shared().scan(&text, from, Class::Named, &mut again);
             prop_assert_eq!(findings, again);
         }
 
@@ -480,7 +492,8 @@ mod tests {
             let limit = 4 * text.len() + 1;
             let words = fold::words(&text);
             prop_assert!(words.text().len() <= limit);
-            prop_assert!(mend(words.text()).is_none_or(|view| view.text().len() <= 4 * words.text().len()));
+            let cut = crate::text::words::words(words.text());
+            prop_assert!(mend(words.text(), &cut).is_none_or(|view| view.text().len() <= 4 * words.text().len()));
             for view in [fold::compat(&text), wrap::unwrapped(&text)] {
                 prop_assert!(view.is_none_or(|view| view.text().len() <= limit));
             }

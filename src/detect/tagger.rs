@@ -89,6 +89,11 @@ fn named(model: &Model, scene: &Scene) -> Vec<Tagged> {
 static MODEL: LazyLock<Option<Model<'static>>> = LazyLock::new(|| Model::parse(WEIGHTS));
 static WEIGHTS: &[u8] = include_bytes!("../../models/tagger.bin");
 
+/// The types of what it finds.
+pub fn entities() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().chain([&*DATE]).map(|(_, entity)| &**entity)
+}
+
 /// What the ids of the rules begin with.
 pub(super) const RULES: &str = "pii.model.";
 /// Rule id and entity type of each kind.

@@ -80,6 +80,12 @@ impl Matrix {
         if exceeds { own.action.unwrap_or(action) } else { Action::Allow }
     }
 
+    /// Whether findings of this type could lead to something at any level.
+    pub fn acts_on(&self, category: Category, entity: &str) -> bool {
+        let own = self.entities.of(entity).action;
+        Level::ALL.into_iter().any(|level| own.unwrap_or(self.rule(level, category).action) > Action::Allow)
+    }
+
     pub fn set_answer(&mut self, category: Category, own: Override) {
         if let Some(answer) = self.answers.get_mut(category as usize) {
             *answer = own;

@@ -12,6 +12,7 @@ use super::judge::Tally;
 use super::recall::Scan;
 use crate::detect::Finding;
 use crate::text::unescape::{Escapes, unescape};
+use crate::text::words::words;
 use crate::text::{decode, fold, mend::mend};
 
 /// A stronger engine, wherever it works.
@@ -172,9 +173,9 @@ fn readings(text: &str) -> Vec<String> {
     let bare = unescape(text, Escapes::All);
     let plain = bare.as_ref().map_or(text, |bare| bare.text());
     let decoded = decode::tokens(plain, false);
-    let words = fold::words(plain);
-    let mended = mend(words.text());
-    let folded = mended.as_ref().or((!plain.is_ascii()).then_some(&words));
+    let folded = fold::words(plain);
+    let mended = mend(folded.text(), &words(folded.text()));
+    let folded = mended.as_ref().or((!plain.is_ascii()).then_some(&folded));
     for view in [bare.as_ref(), decoded.as_ref(), folded].into_iter().flatten() {
         if !view.text().is_empty() && readings.iter().all(|reading| reading != view.text()) {
             readings.push(view.text().to_owned());

@@ -30,9 +30,9 @@ pub use recall::Verdicts;
 pub use request::{Refusal, Request};
 pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks};
 pub use sent::Sent;
-pub use text::{Sanitized, text};
+pub use text::{Sanitized, text, text_with_names};
 
-use crate::detect::Scanner;
+use crate::detect::{Category, Scanner, tagger};
 use crate::policy::Matrix;
 
 /// What requests are judged with, shared by all of them.
@@ -40,6 +40,8 @@ use crate::policy::Matrix;
 pub struct Guard {
     pub scanner: Scanner,
     pub matrix: Matrix,
+    /// Whether policy does something about the names of persons and places. Otherwise only who asks for them is told them.
+    names: bool,
     /// Keys the hashes by which object keys are compared, so that nobody outside can make two collide.
     hashing: RandomState,
     /// Keys a second hash of texts, where one is too short.
@@ -53,6 +55,7 @@ pub struct Guard {
 impl Guard {
     pub fn new(scanner: Scanner, matrix: Matrix) -> Self {
         Guard {
+            names: tagger::entities().any(|entity| matrix.acts_on(Category::Pii, entity)),
             scanner,
             matrix,
             hashing: RandomState::new(),

@@ -19,6 +19,7 @@ pub trait Verdicts: fmt::Debug + Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Scan {
     Text,
+    Named,
     Label,
     /// Of two neighbouring texts, across the cut.
     Junction,
@@ -31,6 +32,7 @@ impl From<Class> for Scan {
     fn from(class: Class) -> Self {
         match class {
             Class::Text => Scan::Text,
+            Class::Named => Scan::Named,
             Class::Label => Scan::Label,
         }
     }
@@ -39,6 +41,7 @@ impl From<Class> for Scan {
 impl Guard {
     /// The findings of a window, which are the same for the same text.
     pub(super) fn scan(&self, text: &str, class: Class) -> Vec<Finding> {
+        let class = if class == Class::Text && self.names { Class::Named } else { class };
         self.recall(class.into(), [text, ""], || {
             let mut findings = Vec::new();
             self.scanner.scan(text, 0, class, &mut findings);

@@ -23,16 +23,26 @@ pub struct Sanitized {
 /// Sanitizes `input` as if it were one user message. A blocked text is read to its end all the same. Where the guard has an
 /// engine and the text leaves doubt, its answer is waited for.
 pub fn text(guard: &Guard, level: Level, input: &str) -> Sanitized {
-    let (sanitized, questions) = once(guard, level, input, Answers::new());
+    of_class(guard, Class::Text, level, input)
+}
+
+/// The same, and the findings hold the names of persons and places whether or not policy does something about them.
+pub fn text_with_names(guard: &Guard, level: Level, input: &str) -> Sanitized {
+    of_class(guard, Class::Named, level, input)
+}
+
+fn of_class(guard: &Guard, class: Class, level: Level, input: &str) -> Sanitized {
+    let (sanitized, questions) = once(guard, class, level, input, Answers::new());
     match &guard.second_look {
-        Some(second) if !questions.is_empty() => once(guard, level, input, second.wait(questions)).0,
+        Some(second) if !questions.is_empty() => once(guard, class, level, input, second.wait(questions)).0,
         _ => sanitized,
     }
 }
 
-fn once(guard: &Guard, level: Level, input: &str, answers: Answers) -> (Sanitized, Vec<Question>) {
+fn once(guard: &Guard, class: Class, level: Level, input: &str, answers: Answers) -> (Sanitized, Vec<Question>) {
     let mut pass = Pass {
         guard,
+        class,
         judge: Judge::new(level),
         consult: Consult::knowing(answers),
         window: Window::default(),
@@ -62,6 +72,7 @@ fn once(guard: &Guard, level: Level, input: &str, answers: Answers) -> (Sanitize
 
 struct Pass<'g> {
     guard: &'g Guard,
+    class: Class,
     judge: Judge,
     consult: Consult,
     window: Window,
@@ -78,7 +89,7 @@ impl Pass<'_> {
     }
 
     fn advance(&mut self, last: bool) {
-        let findings = self.window.scan(self.guard, Class::Text, last, |_, _| {});
+        let findings = self.window.scan(self.guard, self.class, last, |_, _| {});
         let mut tally = Tally::of(&findings);
         if let Some(tally) = &mut tally {
             self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);

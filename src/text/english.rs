@@ -6,12 +6,15 @@ use super::segment::{Cut, Tree};
 
 /// A word of at most sixteen letters in one integer, the first letter lowest. Zero is no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Packed {
+pub struct Packed {
     bits: u128,
     len: usize,
 }
 
 impl Packed {
+    /// Letters of a word that can be looked up.
+    pub const LONGEST: usize = 16;
+
     /// `None` unless `word` is one to sixteen lower-case ASCII letters.
     pub fn new(word: &[u8]) -> Option<Self> {
         let mut bytes = [0; LONGEST];
@@ -20,14 +23,26 @@ impl Packed {
         (packed.len == word.len() && packed.len > 0).then_some(packed)
     }
 
-    /// The letters `text` has from `at` on, up to sixteen.
+    /// The lower-case letters `text` has from `at` on, up to sixteen.
     #[inline]
     pub fn at(text: &[u8], at: usize) -> Self {
-        let (low, len) = half(text, at);
+        Packed::of(|ahead| half(eight(text, at + ahead)))
+    }
+
+    /// The letters `text` has from `at` on, up to sixteen, in lower case.
+    #[inline]
+    pub fn at_in_any_case(text: &[u8], at: usize) -> Self {
+        // No byte but a capital becomes a letter.
+        Packed::of(|ahead| half(eight(text, at + ahead) | SMALL))
+    }
+
+    #[inline(always)]
+    fn of(half: impl Fn(usize) -> (u64, usize)) -> Self {
+        let (low, len) = half(0);
         if len < 8 {
             return Packed { bits: u128::from(low), len };
         }
-        let (high, more) = half(text, at + 8);
+        let (high, more) = half(8);
         Packed { bits: u128::from(low) | u128::from(high) << 64, len: len + more }
     }
 
@@ -73,6 +88,11 @@ impl Packed {
         ENGLISH.words.get(self.bits)
     }
 
+    /// The rank of a word, which is its number.
+    pub fn number(self) -> Option<u16> {
+        self.rank().and_then(|rank| u16::try_from(rank).ok())
+    }
+
     pub fn is_word(self) -> bool {
         ENGLISH.words.contains(self.bits)
     }
@@ -113,13 +133,30 @@ impl Packed {
     }
 }
 
-/// The letters from `at` on, up to eight, and their number. All are looked at at once: every word comes through here.
-#[inline]
-fn half(text: &[u8], at: usize) -> (u64, usize) {
-    let bits = match text.get(at..).and_then(|rest| rest.first_chunk()) {
+/// The bytes from `at` on, up to eight, the first lowest.
+#[inline(always)]
+fn eight(text: &[u8], at: usize) -> u64 {
+    match text.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(ahead) => u64::from_le_bytes(*ahead),
         None => text.iter().skip(at).take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
-    };
+    }
+}
+
+/// How many letters, in any case, `text` has from `at` on.
+pub(super) fn letters_at(text: &[u8], at: usize) -> usize {
+    let mut end = at;
+    loop {
+        let (_, letters) = half(eight(text, end) | SMALL);
+        end += letters;
+        if letters < 8 {
+            return end - at;
+        }
+    }
+}
+
+/// The letters that these bytes begin with, and their number. All are looked at at once: every word comes through here.
+#[inline(always)]
+fn half(bits: u64) -> (u64, usize) {
     let (each, high) = (EACH as u64, HIGH as u64);
     let low = bits & !high;
     let letters = (low + each * u64::from(0x80 - b'a')) & !(low + each * u64::from(0x80 - b'z' - 1)) & !bits;
@@ -135,6 +172,11 @@ fn half(text: &[u8], at: usize) -> (u64, usize) {
 /// All bits of the lowest `len` bytes.
 fn mask(len: usize) -> u128 {
     u128::MAX.checked_shr(128_u32.saturating_sub(8 * len as u32)).unwrap_or(0)
+}
+
+/// All words that are known, by their numbers: see `Packed::rank`.
+pub fn forms() -> impl Iterator<Item = &'static str> {
+    ENGLISH.forms.iter().map(String::as_str)
 }
 
 /// Builds the tables, for which the first text would wait.
@@ -290,7 +332,8 @@ fn place(word: u128) -> (usize, u32) {
 
 static ENGLISH: LazyLock<English> = LazyLock::new(|| English::new(include_str!("english.txt")));
 
-const LONGEST: usize = 16;
+const LONGEST: usize = Packed::LONGEST;
+const SMALL: u64 = 0x2020_2020_2020_2020;
 const EACH: u128 = u128::MAX / 255;
 const HIGH: u128 = EACH * 0x80;
 /// Letters of a word whose inner letters can be in disorder.

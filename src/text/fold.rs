@@ -3,7 +3,7 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::decompose_canonical;
 
-use super::english::Packed;
+use super::english::{self, Packed};
 use super::{Span, View, confusable, leet};
 
 /// NFKC character by character, without what does not show (zero-width, tag, variation selectors). `None` if that brings
@@ -237,7 +237,7 @@ fn phrase(bytes: &[u8]) -> usize {
     let mut words = 0;
     loop {
         let start = if words == 0 { 0 } else { words + 1 };
-        let letters = bytes[start..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let letters = english::letters_at(bytes, start);
         let end = start + letters;
         let next = bytes.get(end);
         if letters == 0 || next.is_some_and(|byte| byte.is_ascii_digit() || leet::is_sign(*byte) || !byte.is_ascii()) {

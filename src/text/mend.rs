@@ -6,14 +6,14 @@ mod turn;
 
 use super::View;
 use super::english::{self, Packed};
+use super::words::Word;
 
 use plan::Plan;
 
-/// `words` put right, if enough of them were wrong. Of words that are turned letter by letter both orders are given.
-pub fn mend(words: &str) -> Option<View> {
-    let tokens = tokens(words);
-    let odd: Vec<usize> = tokens.iter().enumerate().filter(|(_, token)| token.is_odd()).map(|(at, _)| at).collect();
-    let mut plan = Plan::new(words, &tokens, &odd);
+/// `text` put right, if enough of its `words` were wrong. Of words that are turned letter by letter both orders are given.
+pub fn mend(text: &str, words: &[Word]) -> Option<View> {
+    let odd: Vec<usize> = words.iter().enumerate().filter(|(_, word)| word.is_odd()).map(|(at, _)| at).collect();
+    let mut plan = Plan::new(text, words, &odd);
     spell::named(&mut plan);
     if !odd.is_empty() {
         turn::turned(&mut plan);
@@ -32,75 +32,17 @@ pub fn prepare() {
     english::prepare();
 }
 
-/// A word of the folded text.
-#[derive(Clone, Copy, Debug)]
-struct Token {
-    start: usize,
-    end: usize,
-    /// A sentence ends behind it.
-    stop: bool,
-    /// It is English as it stands.
-    known: bool,
-    /// It consists of letters a to z.
-    plain: bool,
-}
-
-impl Token {
-    fn len(self) -> usize {
-        self.end - self.start
-    }
-
-    /// Letters, and no English word.
-    fn is_odd(&self) -> bool {
-        self.plain && !self.known
-    }
-
-    /// Its letters, if it is at most sixteen of them and nothing else.
-    fn letters(self, words: &str) -> Option<Packed> {
-        (self.plain && self.len() <= LONGEST).then(|| Packed::at(words.as_bytes(), self.start))
-    }
-}
-
-fn tokens(words: &str) -> Vec<Token> {
-    let bytes = words.as_bytes();
-    let mut tokens = Vec::with_capacity(words.len() / 5 + 1);
-    let mut start = 0;
-    while start < bytes.len() {
-        let word = Packed::at(bytes, start);
-        let mut end = start + word.len();
-        let mut plain = true;
-        if !ends(bytes, end) {
-            let rest = bytes.get(end..).unwrap_or_default();
-            let space = memchr::memchr(b' ', rest).unwrap_or(rest.len());
-            let stop = usize::from(space > 0 && rest[space - 1] == b'.');
-            plain = rest[..space - stop].iter().all(u8::is_ascii_lowercase);
-            end += space - stop;
-        }
-        let stop = bytes.get(end) == Some(&b'.');
-        if end > start {
-            let known = end == start + word.len() && word.is_word();
-            tokens.push(Token { start, end, stop, known, plain });
-        }
-        start = end + usize::from(stop) + 1;
-    }
-    tokens
-}
-
-/// A word that goes to `end` ends there.
-fn ends(bytes: &[u8], end: usize) -> bool {
-    match bytes.get(end) {
-        Some(b'.') => bytes.get(end + 1).is_none_or(|next| *next == b' '),
-        Some(byte) => *byte == b' ',
-        None => true,
-    }
-}
-
 /// Letters of a word that can be looked up.
-const LONGEST: usize = 16;
+const LONGEST: usize = Packed::LONGEST;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::words;
+
+    fn mend(text: &str) -> Option<View> {
+        super::mend(text, &words::words(text))
+    }
 
     fn mended(text: &str) -> String {
         mend(text).map_or_else(|| text.to_owned(), |view| view.text().to_owned())

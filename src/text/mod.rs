@@ -2,7 +2,7 @@
 
 mod confusable;
 pub mod decode;
-mod english;
+pub mod english;
 pub mod entropy;
 pub mod fold;
 mod leet;
@@ -14,6 +14,7 @@ pub mod span;
 mod table;
 pub mod unescape;
 pub mod view;
+pub mod words;
 pub mod wrap;
 
 pub use origin::Origin;

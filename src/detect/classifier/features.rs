@@ -1,5 +1,7 @@
 //! Features of a text: hashes of its words, of parts of words and of words that stand together. Knows no weights.
 
+use crate::text::words::Word;
+
 /// Hashes of the features that end with one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
@@ -66,35 +68,22 @@ impl Chain {
     }
 }
 
-/// Calls `each` with every word of `words`, a folded text (see `text::fold::words`), and its place. The stop that ends a
-/// sentence is a word, and so is each character of a script that sets no spaces; a single letter is none.
-pub fn tokens<'t>(words: &'t str, mut each: impl FnMut(usize, &'t str)) {
-    let mut rest = words;
-    while !rest.is_empty() {
-        let start = words.len() - rest.len();
-        let (length, ascii) = run(rest.as_bytes());
-        let (run, behind) = rest.split_at(length);
-        let word = run.strip_suffix('.').unwrap_or(run);
-        if !ascii {
-            spaceless(start, word, &mut each);
-        } else if !word.is_empty() && !is_letter(word) {
-            each(start, word);
+/// Calls `each` with every token of a folded text (see `text::fold::words`), its place, and the number of an English word. The stop
+/// that ends a sentence is a token, and so is each character of a script that sets no spaces; a single letter is none.
+pub fn tokens<'t>(text: &'t str, words: &[Word], mut each: impl FnMut(usize, &'t str, Option<u16>)) {
+    for word in words {
+        let token = text.get(word.start..word.end).unwrap_or_default();
+        if word.plain || token.is_ascii() {
+            if !is_letter(token) {
+                each(word.start, token, word.english);
+            }
+        } else {
+            spaceless(word.start, token, &mut |at, token| each(at, token, None));
         }
-        if word.len() < run.len() {
-            each(start + word.len(), ".");
+        if word.stop {
+            each(word.end, ".", None);
         }
-        rest = behind.strip_prefix(' ').unwrap_or_default();
     }
-}
-
-/// How many bytes there are before a space, and whether all are ASCII. Words are too short for `memchr`.
-fn run(bytes: &[u8]) -> (usize, bool) {
-    let mut all = 0;
-    let length = bytes.iter().take_while(|byte| {
-        all |= **byte;
-        **byte != b' '
-    });
-    (length.count(), all < 0x80)
 }
 
 /// A letter by itself: what is spelled is read in another way.
@@ -181,10 +170,11 @@ const SKIP: u64 = 0x1D8E_4E27_C47D_124F;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::words::words;
 
     fn tokens_of(text: &str) -> Vec<(usize, &str)> {
         let mut all = Vec::new();
-        tokens(text, |at, token| all.push((at, token)));
+        tokens(text, &words(text), |at, token, _| all.push((at, token)));
         all
     }
 

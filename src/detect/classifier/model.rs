@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::features;
+use crate::text::english;
 
 /// What one linear head looks at.
 #[derive(Clone, Copy, Debug)]
@@ -133,14 +134,24 @@ pub struct Table {
     buckets: Vec<[u64; 2]>,
     /// Of words seen often: what the word and its parts add up to.
     known: HashMap<u64, Sums, std::hash::BuildHasherDefault<Passed>>,
+    /// The same of every English word, by its number, and its hash.
+    english: Vec<(u64, [i16; ROW])>,
 }
 
 impl Table {
     pub fn new(rows: &[[u8; ROW]], words: &[String]) -> Self {
         let buckets = rows.as_chunks().0.iter().map(|bucket: &[_; 2]| bucket.map(u64::from_le_bytes)).collect();
-        let mut table = Table { buckets, known: HashMap::default() };
+        let mut table = Table { buckets, known: HashMap::default(), english: Vec::new() };
         table.known = words.iter().map(|word| (features::word(word), table.spell(word))).collect();
+        // A word has too few parts for a sum that does not fit.
+        let small = |sums: Sums| sums.map(|sum| sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16);
+        table.english = english::forms().map(|word| (features::word(word), small(table.spell(word)))).collect();
         table
+    }
+
+    /// Hash and sums of an English word.
+    pub fn english(&self, number: u16) -> Option<&(u64, [i16; ROW])> {
+        self.english.get(usize::from(number))
     }
 
     /// What a word brings, with its parts.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::Token;
+use crate::text::words::Word;
 use crate::text::{Span, View};
 
 /// The words and the changes to them; no word is changed twice.
 pub(super) struct Plan<'t> {
     pub words: &'t str,
-    pub tokens: &'t [Token],
+    pub tokens: &'t [Word],
     /// The tokens that are letters and no English word: few in most texts.
     pub odd: &'t [usize],
     edits: Vec<Edit>,
@@ -29,7 +29,7 @@ pub(super) struct Piece {
 }
 
 impl<'t> Plan<'t> {
-    pub fn new(words: &'t str, tokens: &'t [Token], odd: &'t [usize]) -> Self {
+    pub fn new(words: &'t str, tokens: &'t [Word], odd: &'t [usize]) -> Self {
         Plan { words, tokens, odd, edits: Vec::new(), taken: Vec::new(), weight: 0 }
     }
 
@@ -38,12 +38,12 @@ impl<'t> Plan<'t> {
     }
 
     /// The odd tokens that nothing was done about yet.
-    pub fn open(&self) -> impl Iterator<Item = (usize, Token)> {
+    pub fn open(&self) -> impl Iterator<Item = (usize, Word)> {
         self.odd.iter().filter(|at| self.is_free(**at)).filter_map(|at| Some((*at, *self.tokens.get(*at)?)))
     }
 
     /// Whether `count` of the open tokens that are `wanted` stand within `width` tokens.
-    pub fn is_dense(&self, count: usize, width: usize, wanted: impl Fn(Token) -> bool) -> bool {
+    pub fn is_dense(&self, count: usize, width: usize, wanted: impl Fn(Word) -> bool) -> bool {
         let places = || self.open().filter(|(_, token)| wanted(*token)).map(|(at, _)| at);
         places().zip(places().skip(count - 1)).any(|(first, last)| last - first < width)
     }

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
+use super::LONGEST;
 use super::plan::{Piece, Plan, runs, runs_from};
-use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::{Packed, segment};
 use crate::text::segment::Cut;
+use crate::text::words::Word;
 
 /// The letters of the spelling alphabet by their names.
 pub(super) fn named(plan: &mut Plan) {
@@ -39,7 +40,7 @@ pub(super) fn letters(plan: &mut Plan) {
 /// Cut words in one, and glued ones cut: `instruc tions`, `ignoreallrules`.
 pub(super) fn glued(plan: &mut Plan) {
     let mut last = None;
-    let open: Vec<(usize, Token)> = plan.open().collect();
+    let open: Vec<(usize, Word)> = plan.open().collect();
     for (at, token) in open {
         if token.len() > LONGEST
             && let Some(text) = without_repeats(&plan.words[token.start..token.end])
@@ -71,7 +72,7 @@ pub(super) fn halves(plan: &mut Plan) {
     let mut at = 0;
     while plan.has_weight() && at + 1 < plan.tokens.len() {
         let (first, second) = (plan.tokens[at], plan.tokens[at + 1]);
-        let free = plan.is_free(at) && plan.is_free(at + 1) && !first.stop && first.known && second.known;
+        let free = plan.is_free(at) && plan.is_free(at + 1) && !first.stop && first.is_english() && second.is_english();
         let letters = || first.letters(plan.words)?.then(second.letters(plan.words)?);
         let whole = if free { letters().filter(|word| word.len() >= JOINED && word.is_word()) } else { None };
         if let Some(text) = whole.and_then(Packed::word) {
@@ -84,13 +85,13 @@ pub(super) fn halves(plan: &mut Plan) {
 
 /// A word a sentence, numbered or not: three such sentences or more are one.
 pub(super) fn stops(plan: &mut Plan) {
-    let number = |token: &Token| plan.words[token.start..token.end].bytes().all(|byte| byte.is_ascii_digit());
+    let number = |token: &Word| plan.words[token.start..token.end].bytes().all(|byte| byte.is_ascii_digit());
     let ends: Vec<usize> = plan.tokens.iter().enumerate().filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
     let lone = |pair: &[usize]| if pair[1] - pair[0] <= 2 { 1 } else { -LONE };
     for run in runs(ends.windows(2).map(lone), 0, LONE - 1) {
         let tokens = ends[run.start].saturating_sub(1)..(ends[run.end] + 2).min(plan.tokens.len());
         let words = plan.tokens[tokens.clone()].iter().filter(|token| !number(token));
-        let piece = |token: &Token| {
+        let piece = |token: &Word| {
             let source = Span::new(token.start, token.end);
             Piece { text: plan.words[token.start..token.end].to_owned(), source }
         };
@@ -104,13 +105,13 @@ pub(super) fn stops(plan: &mut Plan) {
 /// Three words in pig latin or more.
 pub(super) fn pig_latin(plan: &mut Plan) {
     let words = plan.words;
-    let ends = |token: &Token| token.len() > 3 && words[..token.end].ends_with("ay");
-    let pigs: Vec<(usize, Token)> = plan.open().filter(|(_, token)| ends(token)).collect();
+    let ends = |token: &Word| token.len() > 3 && words[..token.end].ends_with("ay");
+    let pigs: Vec<(usize, Word)> = plan.open().filter(|(_, token)| ends(token)).collect();
     if pigs.len() < PIGS {
         return;
     }
-    let read = |(at, token): (usize, Token)| unpigged(&words[token.start..token.end]).map(|word| (at, token, word));
-    let pigs: Vec<(usize, Token, &str)> = pigs.into_iter().filter_map(read).collect();
+    let read = |(at, token): (usize, Word)| unpigged(&words[token.start..token.end]).map(|word| (at, token, word));
+    let pigs: Vec<(usize, Word, &str)> = pigs.into_iter().filter_map(read).collect();
     for (at, token, word) in pigs.iter().filter(|_| pigs.len() >= PIGS) {
         let piece = Piece { text: (*word).to_owned(), source: Span::new(token.start, token.end) };
         plan.replace(*at..*at + 1, vec![piece], 1);
@@ -122,7 +123,7 @@ pub(super) fn garbled(plan: &mut Plan) {
     if !plan.has_weight() && !plan.is_dense(2, NEAR + 1, |token| token.len() > 2) {
         return;
     }
-    let garbled = |(at, token): (usize, Token)| {
+    let garbled = |(at, token): (usize, Word)| {
         let word = token.letters(plan.words).filter(|word| word.len() > 2)?;
         Some((at, word.without_repeats().or_else(|| word.unscrambled())?.to_owned()))
     };
@@ -139,8 +140,8 @@ pub(super) fn garbled(plan: &mut Plan) {
 }
 
 /// How much `token` looks like a piece of a word.
-fn single(token: Token) -> i32 {
-    match (token.len(), token.known) {
+fn single(token: Word) -> i32 {
+    match (token.len(), token.is_english()) {
         (1, false) if token.plain => 2,
         (1, _) => 1,
         (2..=4, false) if token.plain && !token.stop => 2,
@@ -153,7 +154,7 @@ fn single(token: Token) -> i32 {
 }
 
 /// The tokens of `run` as the letters they stand for, cut into words, if that is what they make. Letters may be turned too.
-fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Token, &str) -> Letters) {
+fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Word, &str) -> Letters) {
     let tokens = &plan.tokens[run.clone()];
     let letters: Letters = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
     let spaced = |cut: &Cut, sources: &[usize]| {
@@ -214,15 +215,15 @@ fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
         if !(JOINED_ODD..=LONGEST).contains(&len) {
             return None;
         }
-        let odd = tokens.iter().all(|token| !token.known);
+        let odd = tokens.iter().all(|token| !token.is_english());
         let least = if odd && tokens.len() == 2 { JOINED_ODD } else { JOINED };
         if !(least..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {
             return None;
         }
-        let unknown: usize = tokens.iter().filter(|token| !token.known).map(|token| token.len()).sum();
+        let unknown: usize = tokens.iter().filter(|token| !token.is_english()).map(|token| token.len()).sum();
         let likely = if tokens.len() == 2 && len > JOINED { unknown * 4 >= len } else { unknown * 2 >= len };
         // Of three, a known one of some length is whole.
-        if !likely || tokens.len() > 2 && tokens.iter().any(|token| token.known && token.len() > 3) {
+        if !likely || tokens.len() > 2 && tokens.iter().any(|token| token.is_english() && token.len() > 3) {
             return None;
         }
         let mut letters = tokens.iter().map(|token| token.letters(plan.words));
@@ -245,7 +246,7 @@ fn unpigged(word: &str) -> Option<&'static str> {
 }
 
 /// The letter that a word of the spelling alphabet stands for. Nearly every other word shows by its ends that it is none.
-fn name(token: &Token, words: &str) -> Option<u8> {
+fn name(token: &Word, words: &str) -> Option<u8> {
     let word = words.as_bytes().get(token.start..token.end)?;
     let (first, last) = (*word.first()?, word.last()?);
     let ends = word.len() > 3 && LAST.get(usize::from(first.wrapping_sub(b'a'))) == Some(last);

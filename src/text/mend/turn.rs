@@ -2,14 +2,15 @@
 
 use std::ops::Range;
 
+use super::LONGEST;
 use super::plan::{Piece, Plan, runs_from};
-use super::{LONGEST, Token};
 use crate::text::Span;
 use crate::text::english::Packed;
+use crate::text::words::Word;
 
 /// Every stretch that is English once turned.
 pub(super) fn turned(plan: &mut Plan) {
-    let long = |(_, token): (usize, Token)| if token.len() >= TELL { token.letters(plan.words) } else { None };
+    let long = |(_, token): (usize, Word)| if token.len() >= TELL { token.letters(plan.words) } else { None };
     let tells: Vec<Turn> = plan
         .open()
         .filter_map(long)
@@ -58,10 +59,10 @@ impl Turn {
     }
 
     /// How much `token` speaks for this turn.
-    fn value(self, token: Token, words: &str) -> i32 {
+    fn value(self, token: Word, words: &str) -> i32 {
         let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
         let makes_sense = token.letters(words).is_some_and(|word| self.of(word).is_word());
-        match (token.known, makes_sense) {
+        match (token.is_english(), makes_sense) {
             (false, true) if len > 2 => len,
             (false, true) => len - 1,
             (false, false) => -2,
@@ -82,7 +83,7 @@ impl Turn {
 }
 
 fn undo(plan: &mut Plan, run: Range<usize>, turn: Turn) {
-    let piece = |token: &Token| Piece {
+    let piece = |token: &Word| Piece {
         text: turn.text(&plan.words[token.start..token.end]),
         source: Span::new(token.start, token.end),
     };
@@ -97,9 +98,9 @@ fn undo(plan: &mut Plan, run: Range<usize>, turn: Turn) {
 }
 
 /// How much `token` looks like letters put for others.
-fn strange(plan: &Plan, at: usize, token: Token) -> i32 {
+fn strange(plan: &Plan, at: usize, token: Word) -> i32 {
     let len = i32::try_from(token.len()).unwrap_or(i32::MAX / 4);
-    match (token.known, token.plain && token.len() <= LONGEST && plan.is_free(at)) {
+    match (token.is_english(), token.plain && token.len() <= LONGEST && plan.is_free(at)) {
         (true, _) => -len,
         (false, true) => len,
         (false, false) => GAP,
@@ -107,7 +108,7 @@ fn strange(plan: &Plan, at: usize, token: Token) -> i32 {
 }
 
 /// The shift that makes English of most of the words of `run`: of those that give the letters their usual numbers.
-fn shift(text: &str, run: &[Token]) -> Option<Turn> {
+fn shift(text: &str, run: &[Word]) -> Option<Turn> {
     let run = &run[..run.len().min(LONGEST_LOOK)];
     let words = || run.iter().filter_map(|token| token.letters(text).filter(|word| word.len() > 2));
     words().nth(2)?;

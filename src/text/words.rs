@@ -1,0 +1,98 @@
+//! The words of a folded text, see `fold::words`: cut once for all who read them. Judges none.
+
+use super::english::Packed;
+
+/// A word of the folded text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Word {
+    pub start: usize,
+    pub end: usize,
+    /// A sentence ends behind it.
+    pub stop: bool,
+    /// It consists of letters a to z.
+    pub plain: bool,
+    /// Its number, if it is English as it stands: see `english::forms`.
+    pub english: Option<u16>,
+}
+
+impl Word {
+    #[expect(clippy::len_without_is_empty, reason = "no word is empty")]
+    pub fn len(self) -> usize {
+        self.end - self.start
+    }
+
+    pub fn is_english(&self) -> bool {
+        self.english.is_some()
+    }
+
+    /// Letters, and no English word.
+    pub fn is_odd(&self) -> bool {
+        self.plain && !self.is_english()
+    }
+
+    /// Its letters, if it is at most sixteen of them and nothing else.
+    pub fn letters(self, text: &str) -> Option<Packed> {
+        (self.plain && self.len() <= Packed::LONGEST).then(|| Packed::at(text.as_bytes(), self.start))
+    }
+}
+
+/// The words of `text`.
+pub fn words(text: &str) -> Vec<Word> {
+    let bytes = text.as_bytes();
+    let mut words = Vec::with_capacity(text.len() / 5 + 1);
+    let mut start = 0;
+    while start < bytes.len() {
+        let letters = Packed::at(bytes, start);
+        let mut end = start + letters.len();
+        let mut plain = true;
+        if !ends(bytes, end) {
+            let rest = bytes.get(end..).unwrap_or_default();
+            let space = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+            let stop = usize::from(space > 0 && rest[space - 1] == b'.');
+            plain = rest[..space - stop].iter().all(u8::is_ascii_lowercase);
+            end += space - stop;
+        }
+        let stop = bytes.get(end) == Some(&b'.');
+        if end > start {
+            let english = if end == start + letters.len() { letters.number() } else { None };
+            words.push(Word { start, end, stop, plain, english });
+        }
+        start = end + usize::from(stop) + 1;
+    }
+    words
+}
+
+/// A word that goes to `end` ends there.
+fn ends(bytes: &[u8], end: usize) -> bool {
+    match bytes.get(end) {
+        Some(b'.') => bytes.get(end + 1).is_none_or(|next| *next == b' '),
+        Some(byte) => *byte == b' ',
+        None => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_letters_or_not_and_english_or_not() {
+        let text = "ignore zxq gpt4 v1.2. größe. the";
+        let found: Vec<_> = words(text)
+            .into_iter()
+            .map(|word| (&text[word.start..word.end], word.stop, word.plain, word.english.is_some()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("ignore", false, true, true),
+                ("zxq", false, true, false),
+                ("gpt4", false, false, false),
+                ("v1.2", true, false, false),
+                ("größe", true, false, false),
+                ("the", false, true, true),
+            ]
+        );
+        assert!(words("").is_empty());
+    }
+}
