@@ -1,4 +1,5 @@
-//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, draining. Decides nothing.
+//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, revocations, draining. Decides
+//! nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -7,28 +8,43 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::jwks::Jwks;
+use super::token_cache::TokenCache;
 use super::vault::Vault;
-use crate::auth::{AuthError, KeySet, Mode, Principal};
+use crate::auth::{AuthError, KeyRequest, KeySet, Mode, Principal, Revocations};
 use crate::policy::Level;
 use crate::snapshot::Snapshot;
 
 /// Shared by both listeners.
 pub struct Live {
-    snapshot: ArcSwap<Snapshot>,
+    in_force: ArcSwap<InForce>,
     level: AtomicU8,
     /// In the mode `jwt`.
     jwks: Option<Arc<Jwks>>,
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
+    revoked: ArcSwap<Revocations>,
     draining: AtomicBool,
 }
 
+/// A snapshot, and the tokens that were verified by its rules.
+struct InForce {
+    snapshot: Arc<Snapshot>,
+    tokens: TokenCache,
+}
+
+impl InForce {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
+        InForce { snapshot, tokens: TokenCache::default() }
+    }
+}
+
 impl Live {
-    /// Starts at the level of the configuration.
+    /// Starts at the level of the configuration, and with the revocations that stand in it.
     pub fn new(snapshot: Snapshot, jwks: Option<Arc<Jwks>>) -> Self {
         Live {
             level: AtomicU8::new(snapshot.config.security.level as u8),
-            snapshot: ArcSwap::from_pointee(snapshot),
+            revoked: ArcSwap::from_pointee(snapshot.config.revocation.listed.clone()),
+            in_force: ArcSwap::from_pointee(InForce::new(Arc::new(snapshot))),
             jwks,
             vault: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
@@ -37,12 +53,21 @@ impl Live {
 
     /// The snapshot in force now. A request takes it once and keeps it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        Arc::clone(&self.in_force.load().snapshot)
     }
 
     /// Puts another snapshot in force for requests to come. The level stays: an admin set it, or nobody did.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+        self.in_force.store(Arc::new(InForce::new(snapshot)));
+    }
+
+    pub fn revoked(&self) -> Arc<Revocations> {
+        self.revoked.load_full()
+    }
+
+    /// In force from the next request on.
+    pub fn set_revoked(&self, revoked: Revocations) {
+        self.revoked.store(Arc::new(revoked));
     }
 
     pub fn vault(&self) -> Option<Arc<Vault>> {
@@ -65,7 +90,7 @@ impl Live {
 
     /// The kind of tokens that are accepted.
     pub fn mode(&self) -> Mode {
-        self.snapshot.load().authenticator.mode()
+        self.in_force.load().snapshot.authenticator.mode()
     }
 
     /// From now on the process is not ready. There is no way back.
@@ -95,16 +120,34 @@ impl Live {
     /// `KeysUnavailable` is the gateway's trouble, everything else the caller's.
     pub async fn authenticate(&self, token: Option<&str>) -> Result<Principal, AuthError> {
         let token = token.ok_or(AuthError::Missing)?;
-        let snapshot = self.snapshot();
-        let authenticator = &snapshot.authenticator;
-        match authenticator.needs_key(token) {
-            None => authenticator.authenticate(token, &KeySet::default(), now()),
-            Some(request) => {
-                let jwks = self.jwks.as_ref().ok_or(AuthError::KeysUnavailable)?;
-                let keys = jwks.keys_for(request.kid.as_deref(), request.algorithm).await?;
-                authenticator.authenticate(token, &keys, now())
-            }
+        let in_force = self.in_force.load_full();
+        let principal = self.principal(&in_force, token).await?;
+        self.revoked.load().check(&principal)?;
+        Ok(principal)
+    }
+
+    async fn principal(&self, in_force: &InForce, token: &str) -> Result<Principal, AuthError> {
+        let authenticator = &in_force.snapshot.authenticator;
+        let known = match authenticator.mode() {
+            Mode::Jwt => in_force.tokens.get(token),
+            // Nothing is verified that takes longer than the look-up would.
+            Mode::Static | Mode::Hmac => None,
+        };
+        let request = known.as_ref().map(|known| known.request().clone()).or_else(|| authenticator.needs_key(token));
+        let Some(request) = request else { return authenticator.authenticate(token, &KeySet::default(), now()) };
+        let keys = self.keys(&request).await?;
+        let now = now();
+        if let Some(principal) = known.as_ref().and_then(|known| known.principal(&keys, now)) {
+            return Ok(principal.clone());
         }
+        let principal = authenticator.authenticate(token, &keys, now)?;
+        in_force.tokens.put(token, &principal, request, &keys, now);
+        Ok(principal)
+    }
+
+    async fn keys(&self, request: &KeyRequest) -> Result<Arc<KeySet>, AuthError> {
+        let jwks = self.jwks.as_ref().ok_or(AuthError::KeysUnavailable)?;
+        jwks.keys_for(request.kid.as_deref(), request.algorithm).await
     }
 }
 

@@ -3,9 +3,11 @@
 pub mod dns;
 pub mod jwks;
 pub mod live;
+pub mod token_cache;
 pub mod vault;
 pub mod verdict_cache;
 
 pub use live::Live;
+pub use token_cache::TokenCache;
 pub use vault::{Vault, VaultError};
 pub use verdict_cache::VerdictCache;
