@@ -160,3 +160,31 @@ fn level(stored: u8) -> Level {
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::state::jwks::JwksConfig;
+
+    #[tokio::test]
+    async fn before_the_first_key_set_only_static_tokens_work() {
+        let token = "vT4qL9xZ2mWc7RkY8pHs1NfJ6bDg3uXe";
+        let text = "[auth]\nmode = \"jwt\"\n[auth.jwt]\njwks_uri = \"http://127.0.0.1:1/jwks\"\nissuer = \"i\"\n\
+                    audience = \"a\"\n[[auth.static.token]]\nenv = \"TOKEN\"\nclient_id = \"probe\"\n\
+                    scopes = [\"security:stats\"]\n[revocation]\nclients = [\"nobody\"]\n";
+        let loaded = Config::load(Some(text), [("TOKEN".to_owned(), token.to_owned())]).expect("a configuration");
+        let snapshot = Snapshot::build(loaded.config, &[]).expect("a snapshot");
+        let jwks = Jwks::new(JwksConfig::new("http://127.0.0.1:1/jwks")).expect("an address where nobody listens");
+        let live = Live::new(snapshot, Some(Arc::new(jwks)));
+        // {"alg":"ES256","kid":"a"}.{}. and no signature to speak of.
+        let signed = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
+        assert_eq!(live.authenticate(Some(signed)).await, Err(AuthError::KeysUnavailable));
+        assert_eq!(live.keys_loaded(), Some(false));
+        assert_eq!(live.authenticate(Some(token)).await.map(|probe| probe.client_id).as_deref(), Ok("probe"));
+        assert_eq!(live.authenticate(Some("rubbish")).await, Err(AuthError::Malformed));
+        assert_eq!(live.authenticate(None).await, Err(AuthError::Missing));
+        live.set_revoked(Revocations::default().with_list("client probe").expect("a list"));
+        assert_eq!(live.authenticate(Some(token)).await, Err(AuthError::Revoked));
+    }
+}

@@ -54,6 +54,19 @@ async fn a_verified_token_is_known_by_all_of_it() {
     }
 }
 
+#[tokio::test]
+async fn a_reload_forgets_what_was_verified_by_the_rules_before() {
+    let issuer = Issuer::start();
+    let site = Site::start(&issuer.config());
+    // No tenant's name: of no interest until there is a claim for it.
+    let token = issuer.token("ed", &[("org", "")]);
+    assert_eq!(status(&site, &token).await, 200);
+    site.gateway.append("[tokens]\ntenant_claim = \"org\"\n");
+    assert_eq!(site.gateway.reload().await["result"], "ok");
+    assert_eq!(status(&site, &token).await, 401);
+    assert_eq!(issuer.fetches(), 1, "the keys stay");
+}
+
 /// A file that is gone when the test ends.
 struct Revoked(PathBuf);
 
