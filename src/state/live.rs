@@ -7,16 +7,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::in_force::InForce;
 use super::jwks::Jwks;
 use super::token_cache::TokenCache;
 use super::vault::Vault;
-use crate::auth::{AuthError, KeyRequest, KeySet, Mode, Principal, Revocations};
+use crate::auth::{AuthError, Authenticator, KeyRequest, KeySet, Mode, Principal, Revocations};
 use crate::policy::Level;
 use crate::snapshot::Snapshot;
 
 /// Shared by both listeners.
 pub struct Live {
-    in_force: ArcSwap<InForce>,
+    in_force: InForce<Snapshot, TokenCache>,
     level: AtomicU8,
     /// In the mode `jwt`.
     jwks: Option<Arc<Jwks>>,
@@ -26,25 +27,13 @@ pub struct Live {
     draining: AtomicBool,
 }
 
-/// A snapshot, and the tokens that were verified by its rules.
-struct InForce {
-    snapshot: Arc<Snapshot>,
-    tokens: TokenCache,
-}
-
-impl InForce {
-    fn new(snapshot: Arc<Snapshot>) -> Self {
-        InForce { snapshot, tokens: TokenCache::default() }
-    }
-}
-
 impl Live {
     /// Starts at the level of the configuration, and with the revocations that stand in it.
     pub fn new(snapshot: Snapshot, jwks: Option<Arc<Jwks>>) -> Self {
         Live {
             level: AtomicU8::new(snapshot.config.security.level as u8),
             revoked: ArcSwap::from_pointee(snapshot.config.revocation.listed.clone()),
-            in_force: ArcSwap::from_pointee(InForce::new(Arc::new(snapshot))),
+            in_force: InForce::new(Arc::new(snapshot)),
             jwks,
             vault: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
@@ -53,12 +42,12 @@ impl Live {
 
     /// The snapshot in force now. A request takes it once and keeps it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.in_force.load().snapshot)
+        Arc::clone(&self.in_force.load().rules)
     }
 
     /// Puts another snapshot in force for requests to come. The level stays: an admin set it, or nobody did.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.in_force.store(Arc::new(InForce::new(snapshot)));
+        self.in_force.replace(snapshot);
     }
 
     pub fn revoked(&self) -> Arc<Revocations> {
@@ -90,7 +79,7 @@ impl Live {
 
     /// The kind of tokens that are accepted.
     pub fn mode(&self) -> Mode {
-        self.in_force.load().snapshot.authenticator.mode()
+        self.in_force.load().rules.authenticator.mode()
     }
 
     /// From now on the process is not ready. There is no way back.
@@ -120,16 +109,21 @@ impl Live {
     /// `KeysUnavailable` is the gateway's trouble, everything else the caller's.
     pub async fn authenticate(&self, token: Option<&str>) -> Result<Principal, AuthError> {
         let token = token.ok_or(AuthError::Missing)?;
-        let in_force = self.in_force.load_full();
-        let principal = self.principal(&in_force, token).await?;
+        let moment = self.in_force.load();
+        let principal = self.principal(&moment.rules.authenticator, &moment.memory, token).await?;
         self.revoked.load().check(&principal)?;
         Ok(principal)
     }
 
-    async fn principal(&self, in_force: &InForce, token: &str) -> Result<Principal, AuthError> {
-        let authenticator = &in_force.snapshot.authenticator;
+    /// `verified` are the tokens that this authenticator has accepted.
+    async fn principal(
+        &self,
+        authenticator: &Authenticator,
+        verified: &TokenCache,
+        token: &str,
+    ) -> Result<Principal, AuthError> {
         let known = match authenticator.mode() {
-            Mode::Jwt => in_force.tokens.get(token),
+            Mode::Jwt => verified.get(token),
             // Nothing is verified that takes longer than the look-up would.
             Mode::Static | Mode::Hmac => None,
         };
@@ -141,7 +135,7 @@ impl Live {
             return Ok(principal.clone());
         }
         let principal = authenticator.authenticate(token, &keys, now)?;
-        in_force.tokens.put(token, &principal, request, &keys, now);
+        verified.put(token, &principal, request, &keys, now);
         Ok(principal)
     }
 

@@ -1,8 +1,11 @@
 //! State with a clock or a socket behind it: keys, caches, the vault, the live snapshot.
 
+mod attempts;
 pub mod dns;
+mod in_force;
 pub mod jwks;
 pub mod live;
+mod sync;
 pub mod token_cache;
 pub mod vault;
 pub mod verdict_cache;
