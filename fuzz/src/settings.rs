@@ -19,7 +19,10 @@ pub fn route(input: &[u8]) {
         }
         assert!(!path.ends_with("/.") && !path.ends_with("/.."), "{path}");
         let up = found.upstream_path();
-        assert!(up.starts_with('/') && !up.contains("//") && !up.contains(".."), "{path} goes up as {up}");
+        assert!(
+            up.starts_with('/') && up.split('/').skip(1).all(|segment| !matches!(segment, "" | "." | "..")),
+            "{path} goes up as {up}"
+        );
         assert_eq!(found.route.label().matches('/').count(), path.matches('/').count(), "{path}");
     }
 }
