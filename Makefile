@@ -7,7 +7,7 @@ BUILD_NEEDS = cc:build-essential c++:build-essential make:build-essential cmake:
 DEMO_NEEDS = curl:curl
 SDK_NEEDS = python3:python3 curl:curl
 
-.PHONY: help demo test setup fmt lint check sdk-test leak-test bench ci
+.PHONY: help demo test setup fmt lint check sdk-test leak-test fuzz bench ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -18,6 +18,7 @@ help:
 	@echo 'make check     the shipped configuration and the detector rules'
 	@echo 'make sdk-test  the real OpenAI, Anthropic, Gemini and Ollama SDKs against the gateway'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
+	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
 	@echo 'make bench     the measurements of benches/README.md'
 	@echo 'make ci        everything a change has to pass'
 
@@ -58,6 +59,9 @@ sdk-test: setup
 leak-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 leak-test: setup
 	python3 tests/leak/run.py
+
+fuzz: setup
+	bash fuzz/run.sh
 
 bench: setup
 	$(CARGO) bench --locked

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::auth::Revocations;
 use crate::config::{self, Config, Loaded, Problem, Problems};
 use crate::policy::TokenKey;
 use crate::sanitize::consult::Engine;
@@ -74,6 +75,18 @@ pub fn snapshot_with(config: Config, engine: Option<Arc<dyn Engine>>) -> Result<
         Some(engine) => snapshot.consulting(engine),
         None => snapshot,
     })
+}
+
+/// The revocations of the configuration and of the file it names.
+///
+/// # Errors
+/// Why the file cannot be read or understood.
+pub fn revocations(revocation: &config::Revocation) -> Result<Revocations, Problems> {
+    let listed = revocation.listed.clone();
+    let Some(path) = &revocation.file else { return Ok(listed) };
+    let problem = |problem: String| Problems(vec![Problem::new("revocation.file", problem)]);
+    let text = std::fs::read_to_string(path).map_err(|error| problem(format!("{}: {error}", path.display())))?;
+    listed.with_list(&text).map_err(|error| problem(format!("{}: {error}", path.display())))
 }
 
 /// A secret of this process for placeholders, where the configuration has none: the same after it was read again.

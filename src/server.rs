@@ -1,6 +1,7 @@
 //! Composition root: listeners, background services, start and shutdown. Holds no logic of a request.
 
 mod reload;
+mod revocation;
 mod services;
 mod shutdown;
 
@@ -20,6 +21,7 @@ use pingora::services::listening::Service;
 use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 
 use reload::Reload;
+use revocation::Revocation;
 use services::{AdminService, DemoService};
 use shutdown::Drain;
 
@@ -86,6 +88,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let jwks = jwks(&config, &metrics)?;
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_vault(vault(&config)?);
+    live.set_revoked(load::revocations(&config.revocation)?);
     metrics.security_level(live.level());
 
     let admin = listen("admin.listen", config.admin.listen)?;
@@ -103,6 +106,8 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
             server.add_service(background_service("demo upstream", DemoService::new(listener)));
         }
         Source::File(file) => {
+            let revocation = Revocation { live: live.clone(), metrics: metrics.clone() };
+            server.add_service(background_service("revocation", revocation));
             let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
             server.add_service(background_service("reload", Reload { file, live, metrics, audit }));
         }

@@ -134,6 +134,7 @@ fn every_file_is_decided_as_labelled_or_as_the_table_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
     if !suite.is_empty() {
         println!("{} files decided", suite.len());
+        assert_eq!(suite.len(), 318 + 22, "of test_parsing and of test_transform");
         let missing: Vec<_> = OPEN.iter().filter(|(name, _, _)| !suite.contains_key(*name)).collect();
         assert!(missing.is_empty(), "in the table and not in the suite: {missing:?}");
     }

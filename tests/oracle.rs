@@ -2,158 +2,19 @@
 //! the test says so: a repeated key and nesting beyond the limit are refused, a lone surrogate is not.
 
 use std::collections::HashSet;
-use std::fmt;
 
-use promptgate::codec::json::{Container, Limits, Reason, Sink, SyntaxError, Tokenizer};
+use promptgate::codec::json::{Reason, SyntaxError};
 use promptgate::policy::Level;
 use promptgate::sanitize::Refusal;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+#[path = "support/json_reader.rs"]
+mod json_reader;
 #[path = "support/sanitizer.rs"]
 mod sanitizer;
 
-/// What a document says, in order: keys and strings decoded, the rest by its kind.
-#[derive(Clone, Debug, PartialEq)]
-enum Event {
-    Open(Container),
-    Close,
-    Key(String),
-    String(String),
-    Scalar,
-}
-
-/// As our tokenizer reads it.
-#[derive(Default)]
-struct Ours {
-    events: Vec<Event>,
-    string: String,
-    raw: Vec<u8>,
-}
-
-impl Sink for Ours {
-    type Error = SyntaxError;
-
-    fn raw(&mut self, bytes: &[u8]) {
-        self.raw.extend_from_slice(bytes);
-    }
-    fn open(&mut self, container: Container) -> Result<(), SyntaxError> {
-        self.events.push(Event::Open(container));
-        Ok(())
-    }
-    fn close(&mut self) -> Result<(), SyntaxError> {
-        self.events.push(Event::Close);
-        Ok(())
-    }
-    fn key(&mut self, key: &str, _: u64, _: u64) -> Result<(), SyntaxError> {
-        self.events.push(Event::Key(key.to_owned()));
-        Ok(())
-    }
-    fn begin_string(&mut self, _: u64) -> Result<(), SyntaxError> {
-        self.string.clear();
-        Ok(())
-    }
-    fn text(&mut self, text: &str) -> Result<(), SyntaxError> {
-        self.string.push_str(text);
-        self.raw.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-    fn escape(&mut self, character: char, raw: &[u8]) -> Result<(), SyntaxError> {
-        self.string.push(character);
-        self.raw.extend_from_slice(raw);
-        Ok(())
-    }
-    fn end_string(&mut self, _: u64) -> Result<(), SyntaxError> {
-        self.events.push(Event::String(self.string.clone()));
-        Ok(())
-    }
-    fn begin_scalar(&mut self, _: u64) -> Result<(), SyntaxError> {
-        self.events.push(Event::Scalar);
-        Ok(())
-    }
-    fn end_scalar(&mut self, _: u64) -> Result<(), SyntaxError> {
-        Ok(())
-    }
-}
-
-fn ours(json: &[u8], chunk: usize) -> Result<Ours, SyntaxError> {
-    let mut tokenizer = Tokenizer::new(Limits { depth: 100, key: 1 << 16 });
-    let mut sink = Ours::default();
-    for chunk in json.chunks(chunk) {
-        tokenizer.feed(chunk, &mut sink)?;
-    }
-    tokenizer.finish(&mut sink)?;
-    Ok(sink)
-}
-
-/// As serde_json reads it, into the same events.
-struct Theirs<'e>(&'e mut Vec<Event>);
-
-impl<'de> DeserializeSeed<'de> for Theirs<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Theirs<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any JSON")
-    }
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.0.push(Event::Scalar);
-        Ok(())
-    }
-    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
-        self.visit_bool(true)
-    }
-    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
-        self.visit_bool(true)
-    }
-    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
-        self.visit_bool(true)
-    }
-    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
-        self.visit_bool(true)
-    }
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.0.push(Event::String(text.to_owned()));
-        Ok(())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        self.0.push(Event::Open(Container::Array));
-        while items.next_element_seed(Theirs(self.0))?.is_some() {}
-        self.0.push(Event::Close);
-        Ok(())
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        self.0.push(Event::Open(Container::Object));
-        while let Some(key) = members.next_key()? {
-            self.0.push(Event::Key(key));
-            members.next_value_seed(Theirs(self.0))?;
-        }
-        self.0.push(Event::Close);
-        Ok(())
-    }
-}
-
-fn theirs(json: &[u8]) -> Option<Vec<Event>> {
-    let mut events = Vec::new();
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    Theirs(&mut events).deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    Some(events)
-}
-
-/// Whether serde_json takes it for JSON. It skips values without a look at their size or, in a slice, their UTF-8.
-fn is_json(bytes: &[u8]) -> bool {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    std::str::from_utf8(bytes).is_ok() && IgnoredAny::deserialize(&mut reader).is_ok() && reader.end().is_ok()
-}
+use json_reader::{Event, is_json, ours, theirs};
 
 /// Whether an object of the document repeats a key.
 fn repeats(events: &[Event]) -> bool {
@@ -215,7 +76,7 @@ fn cases(few: u32) -> ProptestConfig {
 }
 
 fn check(json: &[u8], chunk: usize) -> Result<(), TestCaseError> {
-    let ours = ours(json, chunk);
+    let ours = ours(json.chunks(chunk));
     let deep = matches!(&ours, Err(SyntaxError { reason: Reason::TooDeep, .. }));
     prop_assert!(deep || ours.is_ok() == is_json(json), "{:?}", String::from_utf8_lossy(json));
     let Ok(ours) = ours else { return Ok(()) };
@@ -232,8 +93,18 @@ proptest! {
 
     #[test]
     fn documents_are_read_as_serde_json_reads_them(json in documents(), chunk in 1..40usize) {
-        prop_assert!(ours(json.as_bytes(), chunk).is_ok(), "{}", json);
+        prop_assert!(ours(json.as_bytes().chunks(chunk)).is_ok(), "{}", json);
         check(json.as_bytes(), chunk)?;
+    }
+
+    #[test]
+    fn one_cut_anywhere_changes_neither_what_is_read_nor_the_error(json in prop_oneof![documents().prop_map(String::into_bytes), damaged()]) {
+        let whole = ours([&json[..]]);
+        for at in 0..=json.len() {
+            let (first, second) = json.split_at(at);
+            prop_assert_eq!(&ours([first, second]), &whole, "cut at {}", at);
+        }
+        prop_assert_eq!(&ours(json.chunks(1)), &whole, "by bytes");
     }
 
     #[test]
@@ -248,7 +119,7 @@ proptest! {
     #[test]
     fn a_request_is_json_without_repeated_keys_and_nothing_else_is(json in prop_oneof![documents().prop_map(String::into_bytes), damaged()]) {
         let outcome = sanitizer::run("openai.chat", Level::Low, [&json[..]]);
-        let expected = match ours(&json, 4096) {
+        let expected = match ours([&json[..]]) {
             Err(_) => Some("invalid_json"),
             Ok(read) if repeats(&read.events) => Some("duplicate_key"),
             Ok(_) => None,
@@ -267,7 +138,7 @@ proptest! {
 fn a_lone_surrogate_reads_as_the_replacement_character() {
     for json in [r#""\ud800""#, r#""\ud800\ud800""#, r#""\udc00x""#, r#""\ud83d\n""#] {
         assert_eq!(theirs(json.as_bytes()), None, "{json}");
-        let read = ours(json.as_bytes(), 1).unwrap();
+        let read = ours(json.as_bytes().chunks(1)).unwrap();
         let [Event::String(text)] = &read.events[..] else { panic!("{json}: {:?}", read.events) };
         assert!(text.contains('\u{FFFD}'), "{json}");
     }

@@ -331,13 +331,13 @@ fn sources(folder: &str) -> Vec<Source> {
 }
 
 fn rust_files() -> Vec<Source> {
-    ["src", "tests", "benches"].into_iter().flat_map(sources).collect()
+    ["src", "tests", "benches", "fuzz/src", "fuzz/fuzz_targets"].into_iter().flat_map(sources).collect()
 }
 
 /// Every text file of the package that a person wrote.
 fn tracked_text() -> Vec<(String, String)> {
     const KINDS: &[&str] = &["rs", "toml", "md", "yml", "yaml", "sh", "py", "json", "run", "Makefile", "Dockerfile"];
-    let named = [".ci", ".", "src", "tests", "benches", "conf", "deploy", "fuzz/fuzz_targets"];
+    let named = [".ci", ".", "src", "tests", "benches", "conf", "deploy", "fuzz/src", "fuzz/fuzz_targets"];
     let files = named.into_iter().flat_map(|folder| files_under(folder, KINDS));
     files.filter_map(|path| Some((path.clone(), fs::read_to_string(root().join(&path)).ok()?))).collect()
 }

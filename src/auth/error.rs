@@ -34,10 +34,12 @@ pub enum AuthError {
     Issuer,
     #[error("the token is meant for another audience")]
     Audience,
+    #[error("the token, its subject or its client was revoked")]
+    Revoked,
 }
 
 impl AuthError {
-    pub const ALL: [AuthError; 14] = [
+    pub const ALL: [AuthError; 15] = [
         AuthError::Missing,
         AuthError::TooLong,
         AuthError::Malformed,
@@ -52,6 +54,7 @@ impl AuthError {
         AuthError::NotYetValid,
         AuthError::Issuer,
         AuthError::Audience,
+        AuthError::Revoked,
     ];
 
     /// The value of the metric label `reason`.
@@ -71,6 +74,7 @@ impl AuthError {
             AuthError::NotYetValid => "not_yet_valid",
             AuthError::Issuer => "issuer",
             AuthError::Audience => "audience",
+            AuthError::Revoked => "revoked",
         }
     }
 }

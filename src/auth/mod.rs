@@ -15,6 +15,7 @@ mod jws;
 mod keys;
 mod principal;
 mod provider;
+mod revocation;
 mod secret;
 mod static_token;
 mod strict_json;
@@ -30,6 +31,7 @@ pub use jws::MAX_KID;
 pub use keys::{KeySet, MAX_KEYS};
 pub use principal::{Mode, Principal, Scope};
 pub use provider::install_crypto;
+pub use revocation::{MAX_REVOCATIONS, RevocationError, Revocations};
 pub use static_token::{DEVELOPMENT_TOKENS, DevelopmentToken, MIN_TOKEN, StaticToken, StaticTokens};
 
 use jws::Compact;

@@ -44,6 +44,9 @@ const TOKENS: &[(&str, Coding)] =
 /// One body being decoded.
 pub struct Decoder {
     inner: Inner,
+    /// Less than a piece, not decoded yet: where the input was cut says nothing of where the decoder is. (The one for brotli
+    /// tells the end of a damaged stream by what it is shown at once.)
+    pending: Vec<u8>,
     limit: u64,
     ratio: u64,
     received: u64,
@@ -68,7 +71,7 @@ impl Decoder {
             Coding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(plain, PIECE))),
             Coding::Zstd => Inner::Zstd { decoder: Box::new(zstd_decoder()?), plain, complete: false },
         };
-        Ok(Decoder { inner, limit, ratio, received: 0, produced: 0 })
+        Ok(Decoder { inner, pending: Vec::with_capacity(PIECE), limit, ratio, received: 0, produced: 0 })
     }
 
     /// Decodes one chunk and hands the plain bytes to `sink` piece by piece.
@@ -77,17 +80,31 @@ impl Decoder {
         chunk: &[u8],
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        for piece in chunk.chunks(PIECE) {
-            self.received += piece.len() as u64;
-            self.inner.plain().allowance = self.allowance();
-            let written = self.inner.write(piece);
-            self.drain(written, &mut sink)?;
+        let mut rest = chunk;
+        while self.pending.len() + rest.len() >= PIECE {
+            let (piece, later) = rest.split_at(PIECE - self.pending.len());
+            self.pending.extend_from_slice(piece);
+            self.decode(&mut sink)?;
+            rest = later;
         }
+        self.pending.extend_from_slice(rest);
         Ok(())
+    }
+
+    /// Decodes what is pending.
+    fn decode<E: From<CodingError>>(&mut self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let piece = std::mem::take(&mut self.pending);
+        self.received += piece.len() as u64;
+        self.inner.plain().allowance = self.allowance();
+        let written = self.inner.write(&piece);
+        self.pending = piece;
+        self.pending.clear();
+        self.drain(written, sink)
     }
 
     /// Ends the body: it must be complete.
     pub fn finish<E: From<CodingError>>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.decode(&mut sink)?;
         self.inner.plain().allowance = self.allowance();
         let closed =
             if self.received == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { self.inner.close() };
@@ -268,6 +285,17 @@ mod tests {
     }
 
     #[test]
+    fn a_damaged_stream_is_decided_however_it_is_cut() {
+        // Found by fuzzing: refused in pieces, accepted as one.
+        let odd = b"\x01\x04\0\0\0\x3d\0\xe7%%\0l\xe3\x01\x04\0\0\0\x1d";
+        let whole = decode(Coding::Brotli, &[odd], 1 << 20);
+        for size in 1..odd.len() {
+            let chunks: Vec<&[u8]> = odd.chunks(size).collect();
+            assert_eq!(decode(Coding::Brotli, &chunks, 1 << 20), whole, "by {size}");
+        }
+    }
+
+    #[test]
     fn a_bomb_is_refused_while_it_unfolds() {
         for coding in ALL {
             let packed = encode(coding, &vec![b' '; 32 << 20]);
@@ -279,7 +307,12 @@ mod tests {
     fn the_decoded_size_has_a_limit() {
         for coding in ALL {
             let packed = encode(coding, &sample());
-            assert_eq!(decode(coding, &[&packed], 1000), Err(CodingError::TooLarge { limit: 1000 }), "{coding:?}");
+            let size = sample().len() as u64;
+            // The second is met by all pieces together, the third by the first one.
+            for (limit, accepted) in [(size, true), (size - 1, false), (1000, false)] {
+                let expected = if accepted { Ok(sample()) } else { Err(CodingError::TooLarge { limit }) };
+                assert_eq!(decode(coding, &[&packed], limit), expected, "{coding:?} {limit}");
+            }
         }
     }
 

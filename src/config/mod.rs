@@ -26,6 +26,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::auth::Revocations;
 use crate::detect::Adjustment;
 use crate::policy::{Level, Matrix};
 
@@ -48,6 +49,7 @@ pub struct Config {
     pub gateway: Gateway,
     pub admin: Admin,
     pub auth: Auth,
+    pub revocation: Revocation,
     pub security: Security,
     pub limits: Limits,
     pub timeouts: Timeouts,
@@ -87,8 +89,9 @@ impl Config {
                 .into_iter()
                 .chain(client_ca)
         });
+        let revoked = self.revocation.file.iter().map(|path| ("revocation.file".to_owned(), path.as_path()));
         let rules = self.rules.files.iter().enumerate().map(|(i, path)| (format!("rules.files[{i}]"), path.as_path()));
-        tls.map(|(key, path)| (key.to_owned(), path)).chain(rules).collect()
+        tls.map(|(key, path)| (key.to_owned(), path)).chain(revoked).chain(rules).collect()
     }
 }
 
@@ -122,6 +125,15 @@ pub struct Admin {
     pub cors_origins: Vec<String>,
     /// Host names, lower case and without port, a request may name beside `localhost` and the loopback addresses.
     pub allowed_hosts: Vec<String>,
+}
+
+/// Who is refused though the token is good.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revocation {
+    /// Of the configuration itself.
+    pub listed: Revocations,
+    /// More of the same, read again while the gateway runs.
+    pub file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

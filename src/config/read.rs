@@ -11,9 +11,10 @@ use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
 use super::value::Size;
 use super::{
-    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Rules, SHIPPED,
-    Security, Timeouts, Tls, auth, check, engine, redis, rows, tokens, upstream,
+    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Revocation, Rules,
+    SHIPPED, Security, Timeouts, Tls, auth, check, engine, redis, rows, tokens, upstream,
 };
+use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
 use crate::text::Origin;
@@ -50,6 +51,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let gateway = gateway(root.section("gateway"));
     let admin = admin(root.section("admin"));
     let auth = auth::read(root.section("auth"));
+    let revocation = revocation(root.section("revocation"));
     let security = security(root.section("security"));
     let limits = limits(root.section("limits"));
     let timeouts = timeouts(root.section("timeouts"));
@@ -75,6 +77,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
         gateway,
         admin,
         auth,
+        revocation,
         security,
         limits,
         timeouts,
@@ -283,6 +286,14 @@ pub(super) fn timeout(section: &Section, key: &'static str, default: Duration) -
         section.problem(key, "must be more than 0 and at most 24h");
     }
     timeout
+}
+
+fn revocation(section: Section) -> Revocation {
+    let ids = |key| section.read_or(key, Vec::<String>::new());
+    let listed = Revocations::new(ids("tokens"), ids("subjects"), ids("clients"));
+    let file = section.read("file");
+    section.finish();
+    Revocation { listed, file }
 }
 
 fn rules(section: Section) -> Rules {

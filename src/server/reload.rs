@@ -9,6 +9,7 @@ use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{snapshot, vault};
+use crate::auth::Revocations;
 use crate::config::{AuthMode, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
@@ -42,8 +43,8 @@ impl BackgroundService for Reload {
 }
 
 impl Reload {
-    /// Puts the snapshot in force, with another vault if that is another.
-    fn take(&self, snapshot: Snapshot) -> Vec<Problem> {
+    /// Puts the snapshot in force with its revocations, and with another vault if that is another.
+    fn take(&self, snapshot: Snapshot, revoked: Revocations) -> Vec<Problem> {
         if snapshot.config.tokens.vault != self.live.snapshot().config.tokens.vault {
             match vault(&snapshot.config) {
                 Ok(vault) => self.live.set_vault(vault),
@@ -51,6 +52,7 @@ impl Reload {
             }
         }
         self.live.replace(Arc::new(snapshot));
+        self.live.set_revoked(revoked);
         Vec::new()
     }
 
@@ -59,11 +61,11 @@ impl Reload {
         let (file, running, metrics) = (self.file.clone(), self.live.snapshot(), self.metrics.clone());
         let built = tokio::task::spawn_blocking(move || build(file, &running, &metrics)).await;
         let problems = match built {
-            Ok(Ok((snapshot, warnings))) => {
+            Ok(Ok((snapshot, revoked, warnings))) => {
                 for warning in warnings {
                     tracing::warn!("{warning}");
                 }
-                self.take(snapshot)
+                self.take(snapshot, revoked)
             }
             Ok(Err(Problems(problems))) => problems,
             Err(error) => vec![Problem::new("", format!("building ended early: {error}"))],
@@ -84,7 +86,9 @@ impl Reload {
     }
 }
 
-fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<(Snapshot, Vec<Problem>), Problems> {
+type Built = (Snapshot, Revocations, Vec<Problem>);
+
+fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<Built, Problems> {
     let running = &before.config;
     let Loaded { config, mut warnings } = load::config(file.as_deref())?;
     let changed = |keys: &[(&'static str, bool)], message| -> Vec<Problem> {
@@ -106,7 +110,8 @@ fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<
         return Err(Problems(problems));
     }
     warnings.extend(changed(&late, "takes effect at the next start"));
-    Ok((snapshot(config, Some(before), metrics)?, warnings))
+    let revoked = load::revocations(&config.revocation)?;
+    Ok((snapshot(config, Some(before), metrics)?, revoked, warnings))
 }
 
 /// Whether the key set that was fetched since the start is not the one that the new mode verifies with.

@@ -12,8 +12,7 @@
 //!   closed.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
@@ -21,6 +20,7 @@ use moka::future::Cache;
 use reqwest::{Client, Url, redirect};
 use thiserror::Error;
 
+use super::attempts::Attempts;
 use crate::auth::{Algorithm, AuthError, KeyRequest, KeySet};
 
 #[cfg(test)]
@@ -143,23 +143,16 @@ struct Source {
     url: Url,
     client: Client,
     loaded: ArcSwapOption<Loaded>,
-    attempts: Mutex<Attempts>,
+    attempts: Attempts,
     /// By number of the attempt: moka runs one fetch for all who ask for the same number and remembers that it is done.
+    /// Even where it has forgotten that, nobody can claim the attempt again.
     fetches: Cache<u64, ()>,
-    /// The number of the newest attempt that has run. Holds each to one fetch even where the cache has forgotten it.
-    ran: AtomicU64,
     absent: Cache<KeyRequest, Instant>,
 }
 
 struct Loaded {
     keys: Arc<KeySet>,
     at: Instant,
-}
-
-#[derive(Default)]
-struct Attempts {
-    number: u64,
-    started: Option<Instant>,
 }
 
 impl Jwks {
@@ -178,8 +171,8 @@ impl Jwks {
         let client = client.build().map_err(|_| JwksError::Client)?;
         let absent = Cache::builder().max_capacity(MAX_ABSENT).time_to_live(config.absent_ttl).build();
         let fetches = Cache::builder().max_capacity(64).build();
-        let (loaded, attempts, ran) = (ArcSwapOption::empty(), Mutex::default(), AtomicU64::default());
-        Ok(Jwks { source: Arc::new(Source { config, url, client, loaded, attempts, fetches, ran, absent }) })
+        let (loaded, attempts) = (ArcSwapOption::empty(), Attempts::default());
+        Ok(Jwks { source: Arc::new(Source { config, url, client, loaded, attempts, fetches, absent }) })
     }
 
     /// True once keys were loaded, however old they are by now.
@@ -262,22 +255,14 @@ impl Source {
         since.is_some_and(|since| now.saturating_duration_since(since) < self.config.absent_ttl)
     }
 
-    /// The number of the attempt a caller joins, and whether it is a new one: the last one while its cool-down lasts.
     fn attempt(&self, now: Instant) -> (u64, bool) {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        let cooling =
-            attempts.started.is_some_and(|started| now.saturating_duration_since(started) < self.config.cooldown);
-        if !cooling {
-            attempts.started = Some(now);
-            attempts.number += 1;
-        }
-        (attempts.number, !cooling)
+        self.attempts.join(now, self.config.cooldown)
     }
 
     async fn join(self: Arc<Self>, number: u64) {
         let source = Arc::clone(&self);
         let fetch = async move {
-            if source.ran.fetch_max(number, Ordering::SeqCst) < number {
+            if source.attempts.claim(number) {
                 source.fetch().await;
             }
         };

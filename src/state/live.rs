@@ -1,4 +1,5 @@
-//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, draining. Decides nothing.
+//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, revocations, draining. Decides
+//! nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -6,29 +7,33 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::in_force::InForce;
 use super::jwks::Jwks;
+use super::token_cache::TokenCache;
 use super::vault::Vault;
-use crate::auth::{AuthError, KeySet, Mode, Principal};
+use crate::auth::{AuthError, Authenticator, KeyRequest, KeySet, Mode, Principal, Revocations};
 use crate::policy::Level;
 use crate::snapshot::Snapshot;
 
 /// Shared by both listeners.
 pub struct Live {
-    snapshot: ArcSwap<Snapshot>,
+    in_force: InForce<Snapshot, TokenCache>,
     level: AtomicU8,
     /// In the mode `jwt`.
     jwks: Option<Arc<Jwks>>,
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
+    revoked: ArcSwap<Revocations>,
     draining: AtomicBool,
 }
 
 impl Live {
-    /// Starts at the level of the configuration.
+    /// Starts at the level of the configuration, and with the revocations that stand in it.
     pub fn new(snapshot: Snapshot, jwks: Option<Arc<Jwks>>) -> Self {
         Live {
             level: AtomicU8::new(snapshot.config.security.level as u8),
-            snapshot: ArcSwap::from_pointee(snapshot),
+            revoked: ArcSwap::from_pointee(snapshot.config.revocation.listed.clone()),
+            in_force: InForce::new(Arc::new(snapshot)),
             jwks,
             vault: ArcSwapOption::empty(),
             draining: AtomicBool::new(false),
@@ -37,12 +42,21 @@ impl Live {
 
     /// The snapshot in force now. A request takes it once and keeps it.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        self.snapshot.load_full()
+        Arc::clone(&self.in_force.load().rules)
     }
 
     /// Puts another snapshot in force for requests to come. The level stays: an admin set it, or nobody did.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(snapshot);
+        self.in_force.replace(snapshot);
+    }
+
+    pub fn revoked(&self) -> Arc<Revocations> {
+        self.revoked.load_full()
+    }
+
+    /// In force from the next request on.
+    pub fn set_revoked(&self, revoked: Revocations) {
+        self.revoked.store(Arc::new(revoked));
     }
 
     pub fn vault(&self) -> Option<Arc<Vault>> {
@@ -65,7 +79,7 @@ impl Live {
 
     /// The kind of tokens that are accepted.
     pub fn mode(&self) -> Mode {
-        self.snapshot.load().authenticator.mode()
+        self.in_force.load().rules.authenticator.mode()
     }
 
     /// From now on the process is not ready. There is no way back.
@@ -95,16 +109,39 @@ impl Live {
     /// `KeysUnavailable` is the gateway's trouble, everything else the caller's.
     pub async fn authenticate(&self, token: Option<&str>) -> Result<Principal, AuthError> {
         let token = token.ok_or(AuthError::Missing)?;
-        let snapshot = self.snapshot();
-        let authenticator = &snapshot.authenticator;
-        match authenticator.needs_key(token) {
-            None => authenticator.authenticate(token, &KeySet::default(), now()),
-            Some(request) => {
-                let jwks = self.jwks.as_ref().ok_or(AuthError::KeysUnavailable)?;
-                let keys = jwks.keys_for(request.kid.as_deref(), request.algorithm).await?;
-                authenticator.authenticate(token, &keys, now())
-            }
+        let moment = self.in_force.load();
+        let principal = self.principal(&moment.rules.authenticator, &moment.memory, token).await?;
+        self.revoked.load().check(&principal)?;
+        Ok(principal)
+    }
+
+    /// `verified` are the tokens that this authenticator has accepted.
+    async fn principal(
+        &self,
+        authenticator: &Authenticator,
+        verified: &TokenCache,
+        token: &str,
+    ) -> Result<Principal, AuthError> {
+        let known = match authenticator.mode() {
+            Mode::Jwt => verified.get(token),
+            // Nothing is verified that takes longer than the look-up would.
+            Mode::Static | Mode::Hmac => None,
+        };
+        let request = known.as_ref().map(|known| known.request().clone()).or_else(|| authenticator.needs_key(token));
+        let Some(request) = request else { return authenticator.authenticate(token, &KeySet::default(), now()) };
+        let keys = self.keys(&request).await?;
+        let now = now();
+        if let Some(principal) = known.as_ref().and_then(|known| known.principal(&keys, now)) {
+            return Ok(principal.clone());
         }
+        let principal = authenticator.authenticate(token, &keys, now)?;
+        verified.put(token, &principal, request, &keys, now);
+        Ok(principal)
+    }
+
+    async fn keys(&self, request: &KeyRequest) -> Result<Arc<KeySet>, AuthError> {
+        let jwks = self.jwks.as_ref().ok_or(AuthError::KeysUnavailable)?;
+        jwks.keys_for(request.kid.as_deref(), request.algorithm).await
     }
 }
 
@@ -116,4 +153,32 @@ fn level(stored: u8) -> Level {
 /// Unix time in seconds. A clock before 1970 makes every token not yet valid.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::state::jwks::JwksConfig;
+
+    #[tokio::test]
+    async fn before_the_first_key_set_only_static_tokens_work() {
+        let token = "vT4qL9xZ2mWc7RkY8pHs1NfJ6bDg3uXe";
+        let text = "[auth]\nmode = \"jwt\"\n[auth.jwt]\njwks_uri = \"http://127.0.0.1:1/jwks\"\nissuer = \"i\"\n\
+                    audience = \"a\"\n[[auth.static.token]]\nenv = \"TOKEN\"\nclient_id = \"probe\"\n\
+                    scopes = [\"security:stats\"]\n[revocation]\nclients = [\"nobody\"]\n";
+        let loaded = Config::load(Some(text), [("TOKEN".to_owned(), token.to_owned())]).expect("a configuration");
+        let snapshot = Snapshot::build(loaded.config, &[]).expect("a snapshot");
+        let jwks = Jwks::new(JwksConfig::new("http://127.0.0.1:1/jwks")).expect("an address where nobody listens");
+        let live = Live::new(snapshot, Some(Arc::new(jwks)));
+        // {"alg":"ES256","kid":"a"}.{}. and no signature to speak of.
+        let signed = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA";
+        assert_eq!(live.authenticate(Some(signed)).await, Err(AuthError::KeysUnavailable));
+        assert_eq!(live.keys_loaded(), Some(false));
+        assert_eq!(live.authenticate(Some(token)).await.map(|probe| probe.client_id).as_deref(), Ok("probe"));
+        assert_eq!(live.authenticate(Some("rubbish")).await, Err(AuthError::Malformed));
+        assert_eq!(live.authenticate(None).await, Err(AuthError::Missing));
+        live.set_revoked(Revocations::default().with_list("client probe").expect("a list"));
+        assert_eq!(live.authenticate(Some(token)).await, Err(AuthError::Revoked));
+    }
 }

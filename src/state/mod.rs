@@ -1,11 +1,16 @@
 //! State with a clock or a socket behind it: keys, caches, the vault, the live snapshot.
 
+mod attempts;
 pub mod dns;
+mod in_force;
 pub mod jwks;
 pub mod live;
+mod sync;
+pub mod token_cache;
 pub mod vault;
 pub mod verdict_cache;
 
 pub use live::Live;
+pub use token_cache::TokenCache;
 pub use vault::{Vault, VaultError};
 pub use verdict_cache::VerdictCache;

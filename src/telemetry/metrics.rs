@@ -46,6 +46,7 @@ pub struct Metrics {
     jwks_refreshes: IntCounterVec,
     upstream_errors: IntCounterVec,
     config_reloads: IntCounterVec,
+    revocation_reads: IntCounterVec,
     level: IntGauge,
     in_flight: IntGauge,
     dropped_headers: IntCounter,
@@ -147,6 +148,7 @@ impl Metrics {
                 &["upstream", "kind"],
             )?,
             config_reloads: families.counters("config_reloads_total", "Reloads of the configuration.", &["result"])?,
+            revocation_reads: families.counters("revocation_reads_total", "Reads of its file.", &["result"])?,
             level: families.gauge("security_level", "The security level: 1 low, 2 medium, 3 high.")?,
             in_flight: families.gauge("in_flight_requests", "Requests being served.")?,
             dropped_headers: families.counter("dropped_headers_total", "Request headers that did not go up.")?,
@@ -245,7 +247,11 @@ impl Metrics {
     }
 
     pub fn config_reload(&self, succeeded: bool) {
-        self.config_reloads.with_label_values(&[if succeeded { "ok" } else { "failed" }]).inc();
+        self.config_reloads.with_label_values(&[outcome(succeeded)]).inc();
+    }
+
+    pub fn revocations_read(&self, succeeded: bool) {
+        self.revocation_reads.with_label_values(&[outcome(succeeded)]).inc();
     }
 
     pub fn security_level(&self, level: Level) {
@@ -359,6 +365,11 @@ const SECONDS: &[f64] =
 const FRACTIONS: &[f64] =
     &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
+/// The value of the label `result` of what either works or does not.
+const fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "ok" } else { "failed" }
+}
+
 /// The codes that occur, each as itself; of the rest, which an upstream may choose, the class.
 fn status(code: u16) -> &'static str {
     const KNOWN: &[(u16, &str)] = &[
@@ -458,6 +469,7 @@ mod tests {
         metrics.vault_store(Err("failed"));
         metrics.upstream_error("openai", "connect");
         metrics.config_reload(false);
+        metrics.revocations_read(true);
         metrics.security_level(Level::High);
         let text = metrics.render();
         for line in [
@@ -483,6 +495,7 @@ mod tests {
             "promptgate_vault_total{operation=\"store\",result=\"failed\"} 1",
             "promptgate_upstream_errors_total{kind=\"connect\",upstream=\"openai\"} 1",
             "promptgate_config_reloads_total{result=\"failed\"} 1",
+            "promptgate_revocation_reads_total{result=\"ok\"} 1",
             "promptgate_security_level 3",
             "promptgate_in_flight_requests 0",
             "promptgate_held_bytes 0",

@@ -127,6 +127,7 @@ fn a_token_without_key_id_needs_exactly_one_fitting_key() {
         let set = key_set(keys.clone());
         assert_eq!(jwt().authenticate(&token, &set, NOW).is_ok(), accepted, "{keys:?}");
         assert_eq!(set.answers(None, Algorithm::ES256), accepted);
+        assert_eq!((set.len(), set.is_empty()), (keys.len(), keys.is_empty()));
     }
 }
 
@@ -150,6 +151,8 @@ fn documents_that_are_not_key_sets_are_refused() {
     }
     let many = format!(r#"{{"keys":[{}]}}"#, vec!["{}"; MAX_KEYS + 1].join(","));
     assert_eq!(KeySet::parse(many.as_bytes()).err(), Some(KeySetError::TooManyKeys(MAX_KEYS + 1)));
+    let most = format!(r#"{{"keys":[{}]}}"#, vec!["{}"; MAX_KEYS].join(","));
+    assert_eq!(KeySet::parse(most.as_bytes()).map(|set| set.ignored()), Ok(MAX_KEYS));
     assert!(KeySet::parse(br#"{"keys":[]}"#).unwrap().is_empty());
 }
 

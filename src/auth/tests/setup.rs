@@ -132,6 +132,23 @@ fn tokens_that_everybody_knows_or_can_guess_cannot_be_configured() {
 }
 
 #[test]
+fn tokens_are_counted_with_those_of_development() {
+    for (own, development, count) in [(vec![], false, 0), (vec![own_token()], false, 1), (vec![own_token()], true, 6)] {
+        let tokens = StaticTokens::new(own, development).unwrap();
+        assert_eq!((tokens.len(), tokens.is_empty()), (count, count == 0));
+    }
+}
+
+#[test]
+fn scopes_and_modes_have_the_names_that_tokens_and_settings_use() {
+    let scopes = ["prompt:validate", "prompt:analyze", "security:stats", "security:admin"];
+    assert_eq!(Scope::ALL.map(|scope| scope.to_string()), scopes);
+    assert_eq!(scopes.map(Scope::from_name), Scope::ALL.map(Some));
+    assert_eq!(Scope::from_name("prompt"), None);
+    assert_eq!([Mode::Static, Mode::Jwt, Mode::Hmac].map(|mode| mode.to_string()), ["static", "jwt", "hmac"]);
+}
+
+#[test]
 fn the_two_token_modes_share_no_algorithm() {
     let jwt = |names: &[&str]| Authenticator::jwt(names, rules(), StaticTokens::default()).err();
     assert_eq!(jwt(&[]), Some(SetupError::NoAlgorithm));

@@ -211,6 +211,21 @@ fn the_offset_of_an_error_does_not_depend_on_the_cut() {
 }
 
 #[test]
+fn numbers_are_read_as_the_standard_writes_them() {
+    for number in ["0", "-0", "0.5", "10", "1e5", "1E+05", "-1.50e-2", "9999999999999999999999"] {
+        assert!(read([number.as_bytes()]).is_ok(), "{number}");
+        assert!(read([format!("[{number},{number}]").as_bytes()]).is_ok(), "{number}");
+    }
+}
+
+#[test]
+fn the_offset_of_damage_before_a_control_character_is_its_own() {
+    let at = |json: &[u8]| read([json]).map_err(|error| (error.offset, error.reason)).err();
+    assert_eq!(at(b"[\"abc\xff\x01\"]"), Some((5, Reason::InvalidUtf8)));
+    assert_eq!(at(b"[\"abc\x01\xff\"]"), Some((5, Reason::ControlCharacter)));
+}
+
+#[test]
 fn of_two_errors_the_first_is_reported_however_the_bytes_are_cut() {
     let cases: [&[u8]; 3] = [b"\"#\x80\0", b"\"\xc3\0", b"\"\0\xff"];
     for bytes in cases {

@@ -1,0 +1,4 @@
+//! Gives libFuzzer the target `jwks` of `fuzz/src`. Promises nothing itself.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| promptgate_fuzz::run("jwks", input));
