@@ -5,7 +5,9 @@ mod answer;
 mod body;
 mod consult;
 mod context;
+mod edge;
 mod head;
+mod pace;
 mod record;
 mod reply;
 mod upstream;
@@ -32,6 +34,8 @@ use crate::state::{Live, dns::Resolver};
 use crate::telemetry::{Audit, Metrics};
 use crate::wire;
 
+pub use edge::Edge;
+
 /// The gateway. One for all connections.
 pub struct Gateway {
     live: Arc<Live>,
@@ -50,7 +54,7 @@ impl Gateway {
         context.failure = Some(failure.clone());
         // A client that waits for "100 Continue" sends nothing that could be drained.
         if session.get_header(http::header::EXPECT).is_none() {
-            reply::drain(session).await;
+            reply::drain(session, context.snapshot.config.limits.body as u64).await;
         } else {
             session.set_keepalive(None);
         }
@@ -96,13 +100,11 @@ impl Gateway {
 
     /// One chunk of a body that is sanitized as it passes.
     async fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
-        let limit = context.snapshot.config.timeouts.request_body;
-        if context.started.elapsed() > limit {
-            return Err(Failure::body_too_slow(limit));
-        }
+        context.keep_pace(chunk.len())?;
         context.inspect(chunk)?;
         self.check_memory(context)?;
         if end {
+            context.set_uploading(false);
             let rest = context.conclude().await?;
             self.recall(context).await?;
             return Ok(rest);
@@ -122,6 +124,10 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
         context.started = Instant::now();
+        context.serving = edge::connection(session).map(edge::Connection::serve);
+        let stall = context.snapshot.config.timeouts.stall;
+        session.set_read_timeout(Some(stall));
+        session.set_total_drain_timeout(Some(stall));
         match self.admit(session, context).await {
             Ok(()) => Ok(false),
             Err(failure) => self.refuse(session, context, failure).await.map(|()| true),

@@ -35,6 +35,28 @@ pub const NEVER_UPSTREAM: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers that decide whose request this is, where it goes or how its body is read. A request that binds one of them to the
+/// connection (`Connection: authorization`) asks whoever stands in between to lose it. A name that ends in `-` stands for
+/// all that begin with it.
+const NEVER_NOMINATED: &[&str] = &[
+    "anthropic-",
+    "api-key",
+    "authorization",
+    "content-",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "transfer-encoding",
+    "via",
+    "x-api-key",
+    "x-forwarded-",
+    "x-goog-",
+    "x-promptgate-",
+    "x-real-ip",
+    "x-request-id",
+];
+
 /// Query keys that carry a credential somewhere. It would end up in access logs on the way, so their presence is 401.
 pub const CREDENTIAL_QUERY_KEYS: &[&str] = &[
     "key",
@@ -127,6 +149,11 @@ const NEVER_DOWNSTREAM: &[&str] = &[
 /// Whether the caller's header goes up. Names compare without case.
 pub fn request_header_allowed(family: Family, name: &str) -> bool {
     names(COMMON_HEADERS, name) || names(family_headers(family), name)
+}
+
+/// Whether the header `Connection` may name it.
+pub fn may_be_nominated(name: &str) -> bool {
+    !names(NEVER_NOMINATED, name)
 }
 
 /// Whether the caller's query key goes up. Query keys are case-sensitive.

@@ -6,6 +6,7 @@ mod answers;
 #[path = "../support/classifier.rs"]
 mod classifier;
 mod client;
+mod edge;
 #[cfg(feature = "transformer")]
 mod engine;
 mod formats;
