@@ -50,6 +50,8 @@ pub struct Context {
     pub dropped_query: u64,
     pub held: Held,
     pub in_flight: InFlight,
+    /// Heads of the upstream before that of its answer.
+    pub interim: usize,
     /// How fast the request body has to come.
     pub pace: Pace,
     /// Tells the connection that it is busy.
@@ -112,6 +114,7 @@ impl Context {
             dropped_query: 0,
             held,
             in_flight,
+            interim: 0,
             pace,
             serving: None,
         }

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod consult;
 mod context;
+mod downstream;
 mod edge;
 mod head;
 mod pace;
@@ -18,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -32,7 +32,6 @@ use crate::config::UpstreamKey;
 use crate::sanitize::scrub::Scrub;
 use crate::state::{Live, dns::Resolver};
 use crate::telemetry::{Audit, Metrics};
-use crate::wire;
 
 pub use edge::Edge;
 
@@ -128,6 +127,8 @@ impl ProxyHttp for Gateway {
         let stall = context.snapshot.config.timeouts.stall;
         session.set_read_timeout(Some(stall));
         session.set_total_drain_timeout(Some(stall));
+        // The gateway itself says "100 Continue"; nothing that an upstream says before its answer is inspected.
+        session.set_ignore_info_resp(true);
         match self.admit(session, context).await {
             Ok(()) => Ok(false),
             Err(failure) => self.refuse(session, context, failure).await.map(|()| true),
@@ -200,16 +201,15 @@ impl ProxyHttp for Gateway {
         head: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        downstream::check(head).map_err(|failure| Gateway::stop(context, failure))?;
+        if head.status.is_informational() {
+            context.interim += 1;
+            return downstream::check_interim(context.interim).map_err(|failure| Gateway::stop(context, failure));
+        }
         self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
         context.clock.first_byte.get_or_insert_with(Instant::now);
-        let unwanted: Vec<_> = head
-            .headers
-            .iter()
-            .filter(|(name, value)| !may_go_down(name.as_str(), value.as_bytes(), context))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in unwanted {
-            head.remove_header(&name);
+        if let Some(target) = &context.target {
+            downstream::strip(head, &target.route.upstream.key);
         }
         head.insert_header("x-promptgate-request-id", &context.request_id)?;
         head.insert_header("x-promptgate-verdict", context.verdict())
@@ -279,16 +279,4 @@ impl ProxyHttp for Gateway {
         let route = context.target.as_ref().map_or("none", |target| target.route.label());
         format!("request {}, route {route}", context.request_id)
     }
-}
-
-fn may_go_down(name: &str, value: &[u8], context: &Context) -> bool {
-    let framing = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|framing| framing == name);
-    let echo = || {
-        let target = context.target.as_ref();
-        target.is_some_and(|target| match &target.route.upstream.key {
-            UpstreamKey::Set(key) => memchr::memmem::find(value, key.expose().as_bytes()).is_some(),
-            UpstreamKey::None | UpstreamKey::Unset { .. } => false,
-        })
-    };
-    framing || (wire::response_header_allowed(name) && !echo())
 }

@@ -121,15 +121,20 @@ const fn family_query_keys(family: Family) -> &'static [&'static str] {
 
 /// The provider's own identity and cookies, hop-by-hop headers, and what would bind the caller's browser to the
 /// provider. A name that ends in `-` stands for all that begin with it. SDK clients replay a cookie on every later
-/// request and would mix tenants by it.
+/// request and would mix tenants by it; they follow a redirect with the prompt as it was before it was masked.
 const NEVER_DOWNSTREAM: &[&str] = &[
     "access-control-",
     "alt-svc",
+    "anthropic-organization-id",
     "cf-",
     "connection",
     "keep-alive",
+    "location",
     "nel",
+    "openai-organization",
+    "openai-project",
     "proxy-",
+    "refresh",
     "report-to",
     "server",
     "set-cookie",

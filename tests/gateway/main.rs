@@ -11,6 +11,7 @@ mod edge;
 mod engine;
 mod formats;
 mod framing;
+mod hostile;
 mod http1;
 mod http2;
 mod operation;
