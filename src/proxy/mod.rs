@@ -126,6 +126,7 @@ impl ProxyHttp for Gateway {
         context.serving = edge::connection(session).map(edge::Connection::serve);
         let stall = context.snapshot.config.timeouts.stall;
         session.set_read_timeout(Some(stall));
+        session.set_write_timeout(Some(stall));
         session.set_total_drain_timeout(Some(stall));
         // The gateway itself says "100 Continue"; nothing that an upstream says before its answer is inspected.
         session.set_ignore_info_resp(true);
@@ -217,20 +218,22 @@ impl ProxyHttp for Gateway {
 
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
-        if context.scrub.is_none() && context.answer.is_none() {
-            return Ok(None);
+        if context.scrub.is_some() || context.answer.is_some() {
+            let mut output = body.take().unwrap_or_default();
+            if let Some(scrub) = &mut context.scrub {
+                output = scrub.push(&output, end);
+            }
+            output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
+            *body = (!output.is_empty()).then_some(output);
         }
-        let mut output = body.take().unwrap_or_default();
-        if let Some(scrub) = &mut context.scrub {
-            output = scrub.push(&output, end);
+        if let Some(output) = body {
+            session.set_write_timeout(Some(pace::patience(&context.snapshot.config, output.len())));
         }
-        output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
-        *body = (!output.is_empty()).then_some(output);
         Ok(None)
     }
 

@@ -1,4 +1,4 @@
-//! How fast a request body has to come. Reads no clock: it is told the time.
+//! How fast a request body has to come, and an answer be taken. Reads no clock: it is told the time.
 
 use std::time::Duration;
 
@@ -33,9 +33,17 @@ impl Pace {
 
     /// For how long it may have taken so far.
     pub fn allowed(&self) -> Duration {
-        let earned = Duration::from_secs_f64(self.received as f64 / self.rate.max(1) as f64);
-        self.whole.min(self.pause.saturating_add(earned))
+        self.whole.min(self.pause.saturating_add(earned(self.received, self.rate)))
     }
+}
+
+/// How long a client may take for this many bytes of its answer.
+pub fn patience(config: &Config, bytes: usize) -> Duration {
+    config.timeouts.stall.saturating_add(earned(bytes as u64, config.limits.min_rate))
+}
+
+fn earned(bytes: u64, rate: usize) -> Duration {
+    Duration::from_secs_f64(bytes as f64 / rate.max(1) as f64)
 }
 
 #[cfg(test)]

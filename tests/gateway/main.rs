@@ -18,6 +18,7 @@ mod operation;
 mod process;
 mod refusals;
 mod site;
+mod slow;
 mod streaming;
 mod uploads;
 mod upstream;
