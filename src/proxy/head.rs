@@ -20,10 +20,8 @@ pub const GATEWAY_TOKEN: &str = "x-promptgate-token";
 /// What the head says of the body to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
-    /// `Content-Length`, when there is one.
+    /// `None` when chunked, or HTTP/2 without a length: a body may follow whose size nobody has told.
     pub length: Option<u64>,
-    /// Chunked, or HTTP/2 without a length: a body may follow whose size nobody has told.
-    pub open: bool,
     pub expects_continue: bool,
 }
 
@@ -162,7 +160,9 @@ fn framing(request: &RequestHeader, raw: Option<&[u8]>) -> Result<Framing, Failu
         Some(_) => return Err(Failure::expectation_failed()),
     };
     let open = length.is_none() && (coding.is_some() || request.version == Version::HTTP_2);
-    Ok(Framing { length, open, expects_continue })
+    // A request of HTTP/1 that says nothing has no body. Left unsaid, an upstream would get a whole request before the verdict.
+    let length = length.or((!open).then_some(0));
+    Ok(Framing { length, expects_continue })
 }
 
 fn parse_length(value: &[u8]) -> Option<u64> {
