@@ -29,7 +29,7 @@ use crate::admin::App;
 use crate::auth;
 use crate::config::{AuthMode, Config, Problem, Problems, Tls};
 use crate::load;
-use crate::proxy::Gateway;
+use crate::proxy::{Edge, Gateway};
 use crate::snapshot::Snapshot;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
 use crate::state::{Live, Vault, VaultError, VerdictCache};
@@ -177,13 +177,13 @@ fn gateway(
     let mut proxy = http_proxy(conf, gateway);
     let mut options = HttpServerOptions::default();
     options.h2c = true;
+    options.keepalive_request_limit = u32::try_from(config.limits.connection_requests).ok();
+    options.h2_idle_timeout = Some(config.timeouts.keepalive);
     proxy.server_options = Some(options);
-    let mut service = Service::new("gateway".to_owned(), proxy);
-    let address = config.gateway.listen.to_string();
-    match &config.gateway.tls {
-        None => service.add_tcp(&address),
-        Some(tls) => service.add_tls_with_settings(&address, None, tls_settings(tls)?),
-    }
+    let tls = config.gateway.tls.as_ref().map(tls_settings).transpose()?;
+    let edge = Edge::new(proxy, tls, live.clone(), metrics.clone());
+    let mut service = Service::new("gateway".to_owned(), edge);
+    service.add_tcp(&config.gateway.listen.to_string());
     Ok(service)
 }
 

@@ -178,6 +178,10 @@ pub struct Limits {
     pub target: usize,
     /// Open client connections of the gateway listener.
     pub connections: usize,
+    /// Requests of one connection of HTTP/1, after which it is closed.
+    pub connection_requests: usize,
+    /// Bytes a second that a request body must come with, once `timeouts.stall` is over.
+    pub min_rate: usize,
     /// Requests being served at once; more are answered 503.
     pub in_flight: usize,
     /// Bytes held by all requests together; a request that would exceed them is answered 503.
@@ -196,6 +200,10 @@ pub struct Timeouts {
     pub request_head: Duration,
     /// The whole request body.
     pub request_body: Duration,
+    /// A pause of the client's in a request body, or in taking an answer.
+    pub stall: Duration,
+    /// A kept connection of a client without a request.
+    pub keepalive: Duration,
     /// At shutdown: how long requests under way may still take.
     pub drain: Duration,
 }

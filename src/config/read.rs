@@ -242,19 +242,13 @@ fn limits(section: Section) -> Limits {
         headers: count("headers", 100),
         target: size("target", 8 << 10),
         connections: count("connections", 10_000),
+        connection_requests: count("connection_requests", 10_000),
+        min_rate: size("min_rate", 512),
         in_flight: count("in_flight", 1_024),
         memory: size("memory", 1 << 30),
     };
-    unenforced(&section, "connections");
     section.finish();
     limits
-}
-
-/// Says of a key that is reserved that it has no effect yet, rather than let an operator rely on it.
-fn unenforced(section: &Section, key: &str) {
-    if section.has(key) {
-        section.source().warn(section.path(key), "is accepted but not enforced by this version");
-    }
 }
 
 fn above_zero(section: &Section, key: &str, number: usize) -> usize {
@@ -272,9 +266,10 @@ fn timeouts(section: Section) -> Timeouts {
         idle: read("idle", 120),
         request_head: read("request_head", 10),
         request_body: read("request_body", 300),
+        stall: read("stall", 20),
+        keepalive: read("keepalive", 75),
         drain: read("drain", 30),
     };
-    unenforced(&section, "request_head");
     section.finish();
     timeouts
 }

@@ -7,14 +7,14 @@ use http::HeaderMap;
 use http::header::EXPECT;
 use pingora::proxy::Session;
 
-use super::Gateway;
 use super::body::Inspection;
 use super::context::{Body, Context, Target};
 use super::head::{self, Framing};
 use super::reply::Failure;
+use super::{Gateway, edge};
 use crate::auth::{AuthError, Principal, Scope};
 use crate::codec::coding::{Coding, Decoder};
-use crate::config::{Found, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
+use crate::config::{Found, Limits, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
 use crate::sanitize::Request;
 use crate::wire::{BodyKind, Family};
 
@@ -22,9 +22,13 @@ impl Gateway {
     /// Fills the context, up to a judged body where its length is known and small enough.
     pub(super) async fn admit(&self, session: &mut Session, context: &mut Context) -> Result<(), Failure> {
         context.request_id = request_id(session);
-        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
-        let limits = &context.snapshot.config.limits;
-        let framing = head::check(session.req_header(), raw.as_deref(), limits)?;
+        let snapshot = context.snapshot.clone();
+        let limits = &snapshot.config.limits;
+        let framing = self.check_head(session, limits).inspect_err(|_| {
+            // Where one request ends and the next begins cannot be trusted after such a head.
+            session.set_keepalive(None);
+        })?;
+        head::strip_nominated(session.req_header_mut());
         if self.metrics.in_flight() > limits.in_flight {
             return Err(Failure::unavailable(
                 "in_flight",
@@ -37,6 +41,12 @@ impl Gateway {
         self.check_upstream(context)?;
         self.check_memory(context)?;
         self.admit_body(session, context).await
+    }
+
+    fn check_head(&self, session: &Session, limits: &Limits) -> Result<Framing, Failure> {
+        head::check_mended(edge::connection(session).and_then(|connection| connection.mended()))?;
+        let raw = session.as_http1().map(|session| session.get_headers_raw_bytes());
+        head::check(session.req_header(), raw.as_deref(), limits)
     }
 
     fn find_route(&self, session: &Session, context: &mut Context, framing: Framing) -> Result<(), Failure> {
@@ -131,7 +141,10 @@ impl Gateway {
         }
         match framing.length {
             Some(length) if judged_whole => self.judge(session, context, length).await,
-            _ => Ok(()),
+            _ => {
+                context.set_uploading(true);
+                Ok(())
+            }
         }
     }
 
@@ -145,9 +158,7 @@ impl Gateway {
     /// Reads a body of known length to its end and judges it, so that a refusal costs no connection and what is sent has
     /// an exact length.
     async fn judge(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
-        let limit = context.snapshot.config.timeouts.request_body;
-        let read = tokio::time::timeout(limit, self.read_body(session, context, length)).await;
-        read.map_err(|_| Failure::body_too_slow(limit))??;
+        self.read_body(session, context, length).await?;
         let output = context.conclude().await?;
         self.recall(context).await?;
         context.body = Body::Judged(output);
@@ -163,11 +174,14 @@ impl Gateway {
             session.downstream_session.enable_retry_buffering();
         }
         loop {
-            let chunk = session.downstream_session.read_request_body().await;
-            let Some(chunk) = chunk.map_err(|_| Failure::bad_request("incomplete_body", "the body ended too early"))?
+            let read = tokio::time::timeout_at(context.pace.due(), session.downstream_session.read_request_body());
+            let chunk = read.await.map_err(|_| Failure::body_too_slow(context.pace.allowed()))?;
+            let Some(chunk) =
+                chunk.map_err(|error| Failure::of_body(&error, context.snapshot.config.timeouts.stall))?
             else {
                 break;
             };
+            context.keep_pace(chunk.len())?;
             context.inspect(&chunk)?;
             self.check_memory(context)?;
             remaining = remaining.saturating_sub(chunk.len() as u64);

@@ -7,7 +7,9 @@ use bytes::Bytes;
 
 use super::answer::Filter;
 use super::body::Inspection;
+use super::edge::Serving;
 use super::head::Framing;
+use super::pace::Pace;
 use super::reply::{Answer, Failure};
 use crate::auth::Principal;
 use crate::config::Route;
@@ -48,6 +50,12 @@ pub struct Context {
     pub dropped_query: u64,
     pub held: Held,
     pub in_flight: InFlight,
+    /// Heads of the upstream before that of its answer.
+    pub interim: usize,
+    /// How fast the request body has to come.
+    pub pace: Pace,
+    /// Tells the connection that it is busy.
+    pub serving: Option<Serving>,
 }
 
 /// Where the request goes.
@@ -81,6 +89,7 @@ pub struct Clock {
 
 impl Context {
     pub fn new(snapshot: Arc<Snapshot>, level: Level, held: Held, in_flight: InFlight) -> Self {
+        let pace = Pace::new(&snapshot.config, tokio::time::Instant::now());
         Context {
             snapshot,
             level,
@@ -105,6 +114,25 @@ impl Context {
             dropped_query: 0,
             held,
             in_flight,
+            interim: 0,
+            pace,
+            serving: None,
+        }
+    }
+
+    /// Takes note of bytes of the body that came, unless they came too late.
+    pub fn keep_pace(&mut self, bytes: usize) -> Result<(), Failure> {
+        if tokio::time::Instant::now() > self.pace.due() {
+            return Err(Failure::body_too_slow(self.pace.allowed()));
+        }
+        self.pace.received(bytes);
+        Ok(())
+    }
+
+    /// Tells the connection whether the body is still to come, where no other time limit than its own holds.
+    pub fn set_uploading(&mut self, uploading: bool) {
+        if let Some(serving) = &mut self.serving {
+            serving.set_uploading(uploading);
         }
     }
 

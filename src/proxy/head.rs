@@ -1,12 +1,14 @@
 //! The request head: what Pingora accepts and we refuse, and where the caller's credential is. Reads no body, knows no route.
 
 use http::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
+    AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName,
     TRANSFER_ENCODING, UPGRADE,
 };
+use http::uri::Authority;
 use http::{Method, Version};
 use pingora::http::RequestHeader;
 
+use super::edge::Mended;
 use super::reply::Failure;
 use crate::codec::coding::Coding;
 use crate::config::Limits;
@@ -18,10 +20,8 @@ pub const GATEWAY_TOKEN: &str = "x-promptgate-token";
 /// What the head says of the body to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Framing {
-    /// `Content-Length`, when there is one.
+    /// `None` when chunked, or HTTP/2 without a length: a body may follow whose size nobody has told.
     pub length: Option<u64>,
-    /// Chunked, or HTTP/2 without a length: a body may follow whose size nobody has told.
-    pub open: bool,
     pub expects_continue: bool,
 }
 
@@ -31,10 +31,53 @@ pub fn check(request: &RequestHeader, raw: Option<&[u8]>, limits: &Limits) -> Re
     check_target(request, raw)?;
     check_singles(&request.headers)?;
     check_host(request)?;
+    check_nominated(&request.headers)?;
     if request.headers.contains_key(UPGRADE) && request.version != Version::HTTP_2 {
         return Err(Failure::bad_request("upgrade_refused", "protocol upgrades are not available here"));
     }
     framing(request, raw)
+}
+
+/// Refuses what Pingora has set right in silence: another reader of the same bytes could see another request.
+pub fn check_mended(mended: Option<Mended>) -> Result<(), Failure> {
+    match mended {
+        None => Ok(()),
+        Some(Mended::LineEnd) => {
+            Err(Failure::bad_request("bad_line_end", "every line of the request head must end with CR LF"))
+        }
+        Some(Mended::Target) => Err(bad_target()),
+    }
+}
+
+fn bad_target() -> Failure {
+    Failure::bad_request("bad_target", "the request target must be an absolute path")
+}
+
+/// Names that the header `Connection` binds to this connection.
+fn nominated(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    values.map(<[u8]>::trim_ascii).filter(|name| !name.is_empty())
+}
+
+/// A header that decides something here must not be one that another reader drops.
+fn check_nominated(headers: &HeaderMap) -> Result<(), Failure> {
+    let refused = |name: &[u8]| std::str::from_utf8(name).map_or(true, |name| !wire::may_be_nominated(name));
+    if nominated(headers).any(refused) {
+        return Err(Failure::bad_request(
+            "bad_connection",
+            "the header connection names one that is not of a connection",
+        ));
+    }
+    Ok(())
+}
+
+/// Removes the headers that end with this connection.
+pub fn strip_nominated(request: &mut RequestHeader) {
+    let names: Vec<HeaderName> =
+        nominated(&request.headers).filter_map(|name| HeaderName::from_bytes(name).ok()).collect();
+    for name in names {
+        request.remove_header(&name);
+    }
 }
 
 fn check_sizes(request: &RequestHeader, limits: &Limits) -> Result<(), Failure> {
@@ -58,11 +101,7 @@ fn check_target(request: &RequestHeader, raw: Option<&[u8]>) -> Result<(), Failu
     let line = raw.and_then(|raw| raw.split(|byte| *byte == b'\n').find(|line| line.len() > 1));
     let fragment = line.is_some_and(|line| line.contains(&b'#'));
     let plain = !fragment && request.raw_path().iter().all(|byte| (0x21..0x7f).contains(byte));
-    if origin_form && plain {
-        Ok(())
-    } else {
-        Err(Failure::bad_request("bad_target", "the request target must be an absolute path"))
-    }
+    if origin_form && plain { Ok(()) } else { Err(bad_target()) }
 }
 
 /// Headers of which two would let two readers disagree.
@@ -85,11 +124,18 @@ fn check_host(request: &RequestHeader) -> Result<(), Failure> {
         Version::HTTP_2 => host.or(authority),
         _ => host,
     };
-    if named.is_some_and(|name| !name.is_empty()) {
-        Ok(())
-    } else {
-        Err(Failure::bad_request("missing_host", "the request names no host"))
+    match named {
+        None | Some(b"") => Err(Failure::bad_request("missing_host", "the request names no host")),
+        Some(name) if is_host(name) => Ok(()),
+        Some(_) => Err(Failure::bad_request("bad_host", "the header host must be one name or address, and a port")),
     }
+}
+
+/// A name or address that can be read in one way only: RFC 3986 lets a name hold commas and the like.
+fn is_host(name: &[u8]) -> bool {
+    let plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-._:[]".contains(byte));
+    let whole = |authority: Authority| authority.host().len() == name.len() || authority.port_u16().is_some();
+    plain && Authority::try_from(name).is_ok_and(whole)
 }
 
 fn framing(request: &RequestHeader, raw: Option<&[u8]>) -> Result<Framing, Failure> {
@@ -114,7 +160,9 @@ fn framing(request: &RequestHeader, raw: Option<&[u8]>) -> Result<Framing, Failu
         Some(_) => return Err(Failure::expectation_failed()),
     };
     let open = length.is_none() && (coding.is_some() || request.version == Version::HTTP_2);
-    Ok(Framing { length, open, expects_continue })
+    // A request of HTTP/1 that says nothing has no body. Left unsaid, an upstream would get a whole request before the verdict.
+    let length = length.or((!open).then_some(0));
+    Ok(Framing { length, expects_continue })
 }
 
 fn parse_length(value: &[u8]) -> Option<u64> {
@@ -247,6 +295,9 @@ mod tests {
             (&[HOST_FIELD, ("transfer-encoding", "chunked")], None),
             (&[HOST_FIELD, ("transfer-encoding", "Chunked")], None),
             (&[("content-length", "5")], Some("missing_host")),
+            (&[("host", "a.test,b.test")], Some("bad_host")),
+            (&[("host", "a.test:1:2")], Some("bad_host")),
+            (&[("host", "[::1]:8080")], None),
             (&[HOST_FIELD, ("content-length", "5"), ("content-length", "5")], Some("bad_framing")),
             (&[HOST_FIELD, ("content-length", "5, 5")], Some("bad_framing")),
             (&[HOST_FIELD, ("content-length", "+5")], Some("bad_framing")),

@@ -5,7 +5,10 @@ mod answer;
 mod body;
 mod consult;
 mod context;
+mod downstream;
+mod edge;
 mod head;
+mod pace;
 mod record;
 mod reply;
 mod upstream;
@@ -16,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -30,7 +32,8 @@ use crate::config::UpstreamKey;
 use crate::sanitize::scrub::Scrub;
 use crate::state::{Live, dns::Resolver};
 use crate::telemetry::{Audit, Metrics};
-use crate::wire;
+
+pub use edge::Edge;
 
 /// The gateway. One for all connections.
 pub struct Gateway {
@@ -50,7 +53,7 @@ impl Gateway {
         context.failure = Some(failure.clone());
         // A client that waits for "100 Continue" sends nothing that could be drained.
         if session.get_header(http::header::EXPECT).is_none() {
-            reply::drain(session).await;
+            reply::drain(session, context.snapshot.config.limits.body as u64).await;
         } else {
             session.set_keepalive(None);
         }
@@ -96,13 +99,11 @@ impl Gateway {
 
     /// One chunk of a body that is sanitized as it passes.
     async fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
-        let limit = context.snapshot.config.timeouts.request_body;
-        if context.started.elapsed() > limit {
-            return Err(Failure::body_too_slow(limit));
-        }
+        context.keep_pace(chunk.len())?;
         context.inspect(chunk)?;
         self.check_memory(context)?;
         if end {
+            context.set_uploading(false);
             let rest = context.conclude().await?;
             self.recall(context).await?;
             return Ok(rest);
@@ -122,6 +123,13 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
         context.started = Instant::now();
+        context.serving = edge::connection(session).map(edge::Connection::serve);
+        let stall = context.snapshot.config.timeouts.stall;
+        session.set_read_timeout(Some(stall));
+        session.set_write_timeout(Some(stall));
+        session.set_total_drain_timeout(Some(stall));
+        // The gateway itself says "100 Continue"; nothing that an upstream says before its answer is inspected.
+        session.set_ignore_info_resp(true);
         match self.admit(session, context).await {
             Ok(()) => Ok(false),
             Err(failure) => self.refuse(session, context, failure).await.map(|()| true),
@@ -194,16 +202,15 @@ impl ProxyHttp for Gateway {
         head: &mut ResponseHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        downstream::check(head).map_err(|failure| Gateway::stop(context, failure))?;
+        if head.status.is_informational() {
+            context.interim += 1;
+            return downstream::check_interim(context.interim).map_err(|failure| Gateway::stop(context, failure));
+        }
         self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
         context.clock.first_byte.get_or_insert_with(Instant::now);
-        let unwanted: Vec<_> = head
-            .headers
-            .iter()
-            .filter(|(name, value)| !may_go_down(name.as_str(), value.as_bytes(), context))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in unwanted {
-            head.remove_header(&name);
+        if let Some(target) = &context.target {
+            downstream::strip(head, &target.route.upstream.key);
         }
         head.insert_header("x-promptgate-request-id", &context.request_id)?;
         head.insert_header("x-promptgate-verdict", context.verdict())
@@ -211,20 +218,22 @@ impl ProxyHttp for Gateway {
 
     fn response_body_filter(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
-        if context.scrub.is_none() && context.answer.is_none() {
-            return Ok(None);
+        if context.scrub.is_some() || context.answer.is_some() {
+            let mut output = body.take().unwrap_or_default();
+            if let Some(scrub) = &mut context.scrub {
+                output = scrub.push(&output, end);
+            }
+            output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
+            *body = (!output.is_empty()).then_some(output);
         }
-        let mut output = body.take().unwrap_or_default();
-        if let Some(scrub) = &mut context.scrub {
-            output = scrub.push(&output, end);
+        if let Some(output) = body {
+            session.set_write_timeout(Some(pace::patience(&context.snapshot.config, output.len())));
         }
-        output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
-        *body = (!output.is_empty()).then_some(output);
         Ok(None)
     }
 
@@ -273,16 +282,4 @@ impl ProxyHttp for Gateway {
         let route = context.target.as_ref().map_or("none", |target| target.route.label());
         format!("request {}, route {route}", context.request_id)
     }
-}
-
-fn may_go_down(name: &str, value: &[u8], context: &Context) -> bool {
-    let framing = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|framing| framing == name);
-    let echo = || {
-        let target = context.target.as_ref();
-        target.is_some_and(|target| match &target.route.upstream.key {
-            UpstreamKey::Set(key) => memchr::memmem::find(value, key.expose().as_bytes()).is_some(),
-            UpstreamKey::None | UpstreamKey::Unset { .. } => false,
-        })
-    };
-    framing || (wire::response_header_allowed(name) && !echo())
 }

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
+use tokio::time::{Instant, timeout_at};
 
 use crate::auth::{AuthError, Principal};
 use crate::codec::coding::CodingError;
@@ -113,9 +115,28 @@ impl Failure {
         Failure::new(431, ErrorKind::InvalidRequest, "head_too_large", message)
     }
 
+    /// Of a head that was read no further.
+    pub fn head_longer(bytes: usize) -> Self {
+        let message = format!("the request head is larger than {bytes} bytes");
+        Failure::new(431, ErrorKind::InvalidRequest, "head_too_large", message)
+    }
+
+    pub fn head_too_slow(limit: Duration) -> Self {
+        let message = format!("the request head took longer than {} s", limit.as_secs());
+        Failure::new(408, ErrorKind::Timeout, "head_timeout", message)
+    }
+
     pub fn body_too_slow(limit: Duration) -> Self {
         let message = format!("the body took longer than {} s", limit.as_secs());
         Failure::new(408, ErrorKind::Timeout, "body_timeout", message)
+    }
+
+    /// A body that could not be read to its end.
+    pub fn of_body(error: &Error, stall: Duration) -> Self {
+        match error.etype() {
+            ErrorType::ReadTimedout => Failure::body_too_slow(stall),
+            _ => Failure::bad_request("incomplete_body", "the body ended too early or is not framed as announced"),
+        }
     }
 
     pub fn unavailable(code: &'static str, message: &str) -> Self {
@@ -174,16 +195,38 @@ pub struct Answer<'a> {
     pub rules: &'a str,
 }
 
-/// How long an early answer waits for the rest of the upload. A client that is cut off in the middle of it reports a
-/// connection error instead of the answer and sends the refused prompt again.
+/// How long an early answer waits for the rest of the upload, and for the next piece of it. A client that is cut off in the
+/// middle of it reports a connection error instead of the answer and sends the refused prompt again.
 const DRAIN: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// Reads what the client still sends, up to a bound, so that it sees the answer.
-pub async fn drain(session: &mut Session) {
-    let drained = tokio::time::timeout(DRAIN, session.downstream_session.drain_request_body()).await;
-    if !matches!(drained, Ok(Ok(()))) {
-        session.set_keepalive(None);
+/// Reads what the client still sends, up to these bounds and `most` bytes, so that it sees the answer.
+pub async fn drain(session: &mut Session, most: u64) {
+    let (due, mut rest) = (Instant::now() + DRAIN, most);
+    while rest > 0 {
+        let next = due.min(Instant::now() + PAUSE);
+        match timeout_at(next, session.downstream_session.read_request_body()).await {
+            Ok(Ok(Some(chunk))) => rest = rest.saturating_sub(chunk.len() as u64),
+            Ok(Ok(None)) => return,
+            Ok(Err(_)) | Err(_) => break,
+        }
     }
+    session.set_keepalive(None);
+}
+
+/// The answer as bytes of HTTP/1, where no request is known that it could belong to. OpenAI's envelope is the likeliest.
+pub fn bare(failure: &Failure) -> Vec<u8> {
+    let Failure { status, kind, code, message, headers } = failure;
+    let reply = ErrorReply { status: *status, kind: *kind, code, message, request_id: "" };
+    let body = Family::OpenAi.error_body(&reply);
+    let reason = StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncontent-length: {}\r\ncache-control: \
+         no-store\r\n{headers}connection: close\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
 }
 
 /// Writes the answer. Does nothing if a head has been sent already: the connection is then cut instead.

@@ -49,6 +49,7 @@ pub struct Metrics {
     revocation_reads: IntCounterVec,
     level: IntGauge,
     in_flight: IntGauge,
+    connections: Connections,
     dropped_headers: IntCounter,
     dropped_query: IntCounter,
     audit_dropped: IntCounter,
@@ -76,6 +77,16 @@ pub enum Phase {
 /// A request under way; counted as long as it lives.
 #[derive(Debug)]
 pub struct InFlight(IntGauge);
+
+/// Connections of clients.
+struct Connections {
+    open: IntGauge,
+    refused: IntCounterVec,
+}
+
+/// An open connection; counted as long as it lives.
+#[derive(Debug)]
+pub struct Connected(IntGauge);
 
 /// Bytes one request holds back; counted as long as it lives.
 #[derive(Debug)]
@@ -151,6 +162,7 @@ impl Metrics {
             revocation_reads: families.counters("revocation_reads_total", "Reads of its file.", &["result"])?,
             level: families.gauge("security_level", "The security level: 1 low, 2 medium, 3 high.")?,
             in_flight: families.gauge("in_flight_requests", "Requests being served.")?,
+            connections: Connections::new(&families)?,
             dropped_headers: families.counter("dropped_headers_total", "Request headers that did not go up.")?,
             dropped_query: families.counter("dropped_query_keys_total", "Query keys that did not go up.")?,
             audit_dropped: families.counter("audit_dropped_total", "Audit records that could not be written.")?,
@@ -273,6 +285,16 @@ impl Metrics {
         usize::try_from(self.in_flight.get()).unwrap_or_default()
     }
 
+    /// Counts a client's connection as open until the result is dropped.
+    pub fn connect(&self) -> Connected {
+        self.connections.open.inc();
+        Connected(self.connections.open.clone())
+    }
+
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections.refused.with_label_values(&[reason]).inc();
+    }
+
     /// Counts the bytes a request holds back until the result is dropped.
     pub fn hold(&self) -> Held {
         Held { gauge: self.held.clone(), bytes: 0 }
@@ -334,6 +356,32 @@ impl Phase {
 }
 
 impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Connections {
+    fn new(families: &Families) -> Result<Self, Error> {
+        Ok(Connections {
+            open: families.gauge("client_connections", "Open connections of clients.")?,
+            refused: families.counters(
+                "connections_refused_total",
+                "Connections that were ended before they had a request, or in the middle of one.",
+                &["reason"],
+            )?,
+        })
+    }
+}
+
+impl Connected {
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        usize::try_from(self.0.get()).unwrap_or_default()
+    }
+}
+
+impl Drop for Connected {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -470,6 +518,10 @@ mod tests {
         metrics.upstream_error("openai", "connect");
         metrics.config_reload(false);
         metrics.revocations_read(true);
+        metrics.connection_refused("head_timeout");
+        let (first, second) = (metrics.connect(), metrics.connect());
+        assert_eq!(second.count(), 2);
+        drop(first);
         metrics.security_level(Level::High);
         let text = metrics.render();
         for line in [
@@ -497,6 +549,8 @@ mod tests {
             "promptgate_config_reloads_total{result=\"failed\"} 1",
             "promptgate_revocation_reads_total{result=\"ok\"} 1",
             "promptgate_security_level 3",
+            "promptgate_client_connections 1",
+            "promptgate_connections_refused_total{reason=\"head_timeout\"} 1",
             "promptgate_in_flight_requests 0",
             "promptgate_held_bytes 0",
             "promptgate_dropped_headers_total 3",

@@ -9,5 +9,5 @@ mod rfc3339;
 
 pub use audit::Audit;
 pub use engine::Counted;
-pub use metrics::{Held, InFlight, Metrics, Totals};
+pub use metrics::{Connected, Held, InFlight, Metrics, Totals};
 pub use record::{AnswerRecord, Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};

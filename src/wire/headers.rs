@@ -35,6 +35,28 @@ pub const NEVER_UPSTREAM: &[&str] = &[
     "upgrade",
 ];
 
+/// Headers that decide whose request this is, where it goes or how its body is read. A request that binds one of them to the
+/// connection (`Connection: authorization`) asks whoever stands in between to lose it. A name that ends in `-` stands for
+/// all that begin with it.
+const NEVER_NOMINATED: &[&str] = &[
+    "anthropic-",
+    "api-key",
+    "authorization",
+    "content-",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "transfer-encoding",
+    "via",
+    "x-api-key",
+    "x-forwarded-",
+    "x-goog-",
+    "x-promptgate-",
+    "x-real-ip",
+    "x-request-id",
+];
+
 /// Query keys that carry a credential somewhere. It would end up in access logs on the way, so their presence is 401.
 pub const CREDENTIAL_QUERY_KEYS: &[&str] = &[
     "key",
@@ -99,15 +121,20 @@ const fn family_query_keys(family: Family) -> &'static [&'static str] {
 
 /// The provider's own identity and cookies, hop-by-hop headers, and what would bind the caller's browser to the
 /// provider. A name that ends in `-` stands for all that begin with it. SDK clients replay a cookie on every later
-/// request and would mix tenants by it.
+/// request and would mix tenants by it; they follow a redirect with the prompt as it was before it was masked.
 const NEVER_DOWNSTREAM: &[&str] = &[
     "access-control-",
     "alt-svc",
+    "anthropic-organization-id",
     "cf-",
     "connection",
     "keep-alive",
+    "location",
     "nel",
+    "openai-organization",
+    "openai-project",
     "proxy-",
+    "refresh",
     "report-to",
     "server",
     "set-cookie",
@@ -127,6 +154,11 @@ const NEVER_DOWNSTREAM: &[&str] = &[
 /// Whether the caller's header goes up. Names compare without case.
 pub fn request_header_allowed(family: Family, name: &str) -> bool {
     names(COMMON_HEADERS, name) || names(family_headers(family), name)
+}
+
+/// Whether the header `Connection` may name it.
+pub fn may_be_nominated(name: &str) -> bool {
+    !names(NEVER_NOMINATED, name)
 }
 
 /// Whether the caller's query key goes up. Query keys are case-sensitive.

@@ -20,7 +20,7 @@ mod stream;
 
 pub use error::{ErrorKind, ErrorReply};
 pub use headers::{
-    CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, query_key_allowed,
+    CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, may_be_nominated, query_key_allowed,
     query_key_is_credential, request_header_allowed, response_header_allowed,
 };
 

@@ -6,17 +6,22 @@ mod answers;
 #[path = "../support/classifier.rs"]
 mod classifier;
 mod client;
+mod edge;
 #[cfg(feature = "transformer")]
 mod engine;
 mod formats;
 mod framing;
+mod hostile;
 mod http1;
 mod http2;
 mod issuer;
+mod mutations;
 mod operation;
 mod process;
+mod random;
 mod refusals;
 mod site;
+mod slow;
 mod streaming;
 mod tokens;
 mod uploads;

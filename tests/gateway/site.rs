@@ -65,13 +65,20 @@ pub fn small() -> &'static Site {
 
 /// The listener speaks TLS, with the fixture's certificate for localhost.
 pub fn tls() -> &'static Site {
-    static SITE: LazyLock<Site> =
-        LazyLock::new(|| Site::start(&format!("[gateway.tls]\ncert = {CERT:?}\nkey = {KEY:?}\n")));
+    static SITE: LazyLock<Site> = LazyLock::new(|| Site::start(TLS));
     &SITE
 }
 
 pub const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.cert.pem");
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.key.pem");
+
+/// The table of the configuration that makes the listener speak TLS.
+pub const TLS: &str = concat!(
+    "[gateway.tls]\ncert = '",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/localhost-test-only.cert.pem'\nkey = '",
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/fixtures/localhost-test-only.key.pem'\n"
+);
 
 impl Site {
     /// The shipped upstreams by name, all of them at one recorder; ollama has no key.

@@ -108,6 +108,11 @@ impl Upstream {
         seen
     }
 
+    /// What has arrived so far, in the order in which it was over.
+    pub fn everything(&self) -> Vec<Seen> {
+        self.book.seen.lock().unwrap().clone()
+    }
+
     /// Everything that arrived, whoever it belongs to, contains none of these bytes.
     pub fn never_saw(&self, text: &str) -> bool {
         let seen = self.book.seen.lock().unwrap();
