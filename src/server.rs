@@ -42,6 +42,8 @@ pub enum StartError {
     Listen { what: &'static str, address: SocketAddr, source: io::Error },
     #[error("the audit log cannot be opened: {0}")]
     Audit(io::Error),
+    #[error("threads cannot be started: {0}")]
+    Threads(io::Error),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("auth.jwt: {0}")]
@@ -168,7 +170,7 @@ fn gateway(
     metrics: &Arc<Metrics>,
     audit: &Arc<Audit>,
 ) -> Result<Service<impl pingora::apps::ServerApp + Send + Sync + 'static + use<>>, StartError> {
-    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone());
+    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone()).map_err(StartError::Threads)?;
     let mut proxy = http_proxy(conf, gateway);
     let mut options = HttpServerOptions::default();
     options.h2c = true;

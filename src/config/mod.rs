@@ -184,6 +184,8 @@ pub struct Timeouts {
     pub request_head: Duration,
     /// The whole request body.
     pub request_body: Duration,
+    /// Inspecting one request, waiting for a thread included.
+    pub inspection: Duration,
     /// At shutdown: how long requests under way may still take.
     pub drain: Duration,
 }

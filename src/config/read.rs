@@ -269,6 +269,7 @@ fn timeouts(section: Section) -> Timeouts {
         idle: read("idle", 120),
         request_head: read("request_head", 10),
         request_body: read("request_body", 300),
+        inspection: read("inspection", 60),
         drain: read("drain", 30),
     };
     unenforced(&section, "request_head");

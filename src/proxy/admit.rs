@@ -148,7 +148,7 @@ impl Gateway {
         let limit = context.snapshot.config.timeouts.request_body;
         let read = tokio::time::timeout(limit, self.read_body(session, context, length)).await;
         read.map_err(|_| Failure::body_too_slow(limit))??;
-        let output = context.conclude().await?;
+        let output = context.conclude(&self.offload).await?;
         self.recall(context).await?;
         context.body = Body::Judged(output);
         Ok(())
@@ -168,9 +168,9 @@ impl Gateway {
             else {
                 break;
             };
-            context.inspect(&chunk)?;
-            self.check_memory(context)?;
             remaining = remaining.saturating_sub(chunk.len() as u64);
+            context.inspect(&self.offload, chunk).await?;
+            self.check_memory(context)?;
             if remaining <= RETRY_BUFFER && remaining > 0 {
                 session.downstream_session.enable_retry_buffering();
             }

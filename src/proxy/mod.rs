@@ -6,6 +6,7 @@ mod body;
 mod consult;
 mod context;
 mod head;
+mod offload;
 mod record;
 mod reply;
 mod upstream;
@@ -24,6 +25,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use answer::{Asked, Filter};
 use context::{Body, Context};
+use offload::{Lost, Offload};
 use reply::Failure;
 
 use crate::config::UpstreamKey;
@@ -38,11 +40,14 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     audit: Arc<Audit>,
     resolver: Resolver,
+    offload: Offload,
 }
 
 impl Gateway {
-    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> Self {
-        Gateway { live, metrics, audit, resolver: Resolver::default() }
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> std::io::Result<Self> {
+        Ok(Gateway { live, metrics, audit, resolver: Resolver::default(), offload: Offload::new()? })
     }
 
     async fn refuse(&self, session: &mut Session, context: &mut Context, failure: Failure) -> pingora::Result<()> {
@@ -95,15 +100,15 @@ impl Gateway {
     }
 
     /// One chunk of a body that is sanitized as it passes.
-    async fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
+    async fn pass_chunk(&self, context: &mut Context, chunk: Bytes, end: bool) -> Result<Bytes, Failure> {
         let limit = context.snapshot.config.timeouts.request_body;
         if context.started.elapsed() > limit {
             return Err(Failure::body_too_slow(limit));
         }
-        context.inspect(chunk)?;
+        context.inspect(&self.offload, chunk).await?;
         self.check_memory(context)?;
         if end {
-            let rest = context.conclude().await?;
+            let rest = context.conclude(&self.offload).await?;
             self.recall(context).await?;
             return Ok(rest);
         }
@@ -156,7 +161,7 @@ impl ProxyHttp for Gateway {
         let path = if query.is_empty() { target.path.clone() } else { format!("{}?{query}", target.path) };
         let length = match &context.body {
             Body::Judged(bytes) => Some(bytes.len()),
-            Body::Empty | Body::Passing(_) => None,
+            Body::Empty | Body::Passing(_) | Body::Away => None,
         };
         context.dropped_headers = upstream::rewrite(head, context.family, upstream, &path, length)?;
         context.dropped_query = dropped_query;
@@ -177,9 +182,10 @@ impl ProxyHttp for Gateway {
             Body::Empty => return Ok(()),
             Body::Judged(bytes) if end => bytes.clone(),
             Body::Judged(_) => Bytes::new(),
+            Body::Away => return Err(Gateway::stop(context, Failure::lost(Lost::Failed))),
             Body::Passing(_) => {
                 let chunk = body.take().unwrap_or_default();
-                let passed = self.pass_chunk(context, &chunk, end).await;
+                let passed = self.pass_chunk(context, chunk, end).await;
                 passed.map_err(|failure| Gateway::stop(context, failure))?
             }
         };
@@ -223,7 +229,7 @@ impl ProxyHttp for Gateway {
         if let Some(scrub) = &mut context.scrub {
             output = scrub.push(&output, end);
         }
-        output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
+        output = context.pass_answer(&self.offload, &output, end).map_err(|failure| Gateway::stop(context, failure))?;
         *body = (!output.is_empty()).then_some(output);
         Ok(None)
     }

@@ -8,6 +8,7 @@ use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 
+use super::offload::Lost;
 use crate::auth::{AuthError, Principal};
 use crate::codec::coding::CodingError;
 use crate::sanitize::Refusal;
@@ -120,6 +121,14 @@ impl Failure {
 
     pub fn unavailable(code: &'static str, message: &str) -> Self {
         Failure::new(503, ErrorKind::Unavailable, code, message).with("retry-after", "1")
+    }
+
+    /// Long work on a body gave no verdict, so that nothing of it goes on.
+    pub fn lost(lost: Lost) -> Self {
+        match lost {
+            Lost::Late => Failure::unavailable("inspection_timeout", "inspecting the request takes longer than it may"),
+            Lost::Failed => Failure::unavailable("inspection_failed", "the request could not be inspected"),
+        }
     }
 
     pub fn upstream(code: &'static str, message: &str) -> Self {

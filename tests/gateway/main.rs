@@ -2,6 +2,7 @@
 //! its tables of formats and routes.
 
 mod answers;
+mod availability;
 #[cfg(feature = "transformer")]
 #[path = "../support/classifier.rs"]
 mod classifier;
