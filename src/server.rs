@@ -20,7 +20,7 @@ use pingora::services::listening::Service;
 use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 
 use reload::Reload;
-use services::{AdminService, DemoService};
+use services::{AdminService, DemoService, HealthService};
 use shutdown::Drain;
 
 use crate::admin::App;
@@ -99,6 +99,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     server.add_service(gateway(&server.configuration, &config, &live, &metrics, &audit)?);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
     server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
+    server.add_service(background_service("health", HealthService(live.clone())));
     match source {
         Source::Demo(address) => {
             let listener = listen("demo upstream", address)?;
@@ -157,7 +158,8 @@ fn server_conf(config: &Config) -> ServerConf {
         // `Drain` has waited for the requests under way before Pingora is told to stop.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
-        max_retries: 2,
+        // How often a request may go to another address of its upstream is bounded there.
+        max_retries: 8,
         upstream_keepalive_pool_size: config.limits.in_flight.min(1024),
         ..ServerConf::default()
     }

@@ -35,7 +35,7 @@ impl Gateway {
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
         self.check_upstream(context)?;
-        self.check_memory(context)?;
+        self.check_memory(context, expected(context))?;
         self.admit_body(session, context).await
     }
 
@@ -170,13 +170,19 @@ impl Gateway {
             };
             remaining = remaining.saturating_sub(chunk.len() as u64);
             context.inspect(&self.offload, chunk).await?;
-            self.check_memory(context)?;
+            self.check_memory(context, 0)?;
             if remaining <= RETRY_BUFFER && remaining > 0 {
                 session.downstream_session.enable_retry_buffering();
             }
         }
         if remaining > 0 { Err(Failure::bad_request("incomplete_body", "the body ended too early")) } else { Ok(()) }
     }
+}
+
+/// What the request will hold, as far as it says so.
+fn expected(context: &Context) -> usize {
+    let length = context.target.as_ref().and_then(|target| target.framing.length).unwrap_or(0);
+    usize::try_from(length).unwrap_or(usize::MAX).min(context.snapshot.config.limits.hold)
 }
 
 fn family(route: &Arc<Route>) -> Family {

@@ -9,7 +9,9 @@ use super::answer::Filter;
 use super::body::Inspection;
 use super::head::Framing;
 use super::offload::{Lost, Offload, SHORT};
+use super::patience::Patience;
 use super::reply::{Answer, Failure};
+use super::way::{Way, Ways};
 use crate::auth::Principal;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
@@ -32,10 +34,14 @@ pub struct Context {
     /// Kept when the body is done with.
     pub report: Report,
     pub failure: Option<Failure>,
-    /// Addresses of the upstream, and attempts to connect to one so far.
-    pub addresses: usize,
-    pub attempts: usize,
+    /// Ways to the upstream not yet tried, once it was asked for one, and the one taken.
+    pub ways: Option<Ways>,
+    pub way: Option<Way>,
+    /// Why the first of them could not be taken.
+    pub unreached: Option<Failure>,
     pub clock: Clock,
+    /// With the upstream, once it is connected and until its answer has ended.
+    pub patience: Option<Patience>,
     pub scrub: Option<Scrub>,
     /// What the placeholders of the request stand for.
     pub tokens: Tokens,
@@ -98,9 +104,11 @@ impl Context {
             body: Body::Empty,
             report: Report::default(),
             failure: None,
-            addresses: 0,
-            attempts: 0,
+            ways: None,
+            way: None,
+            unreached: None,
             clock: Clock::default(),
+            patience: None,
             scrub: None,
             tokens: Tokens::default(),
             states: Vec::new(),
@@ -186,6 +194,43 @@ impl Context {
         self.held.set(filter.held());
         self.clock.answer += begun.elapsed();
         output
+    }
+
+    /// Ends the answer before its end, behind what may still be sent: with an error the caller can read if there is a place
+    /// for one.
+    pub fn give_up(&mut self, failure: Failure, output: Bytes) -> Result<Bytes, Failure> {
+        let now = self.started.elapsed();
+        match &mut self.answer {
+            Some(filter) if filter.is_streaming() => Ok(filter.tell(&failure, output, now, &self.request_id)),
+            // The error is on its way.
+            Some(filter) if filter.has_told() => Ok(output),
+            _ => Err(failure),
+        }
+    }
+
+    /// A piece of the answer came, with `end` the last.
+    pub fn heard(&mut self, end: bool) -> Result<(), Failure> {
+        let Some(patience) = &self.patience else { return Ok(()) };
+        if patience.is_over() {
+            return Err(Failure::upstream_timeout());
+        }
+        patience.restart();
+        if end {
+            self.patience = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the connection was ended since the upstream kept silent for too long.
+    pub fn is_upstream_silent(&self) -> bool {
+        self.patience.as_ref().is_some_and(Patience::is_over)
+    }
+
+    /// Lets go of the body: nothing more of it is wanted, and the answer may take a while.
+    pub fn release(&mut self) {
+        self.keep_report();
+        self.body = Body::Away;
+        self.held.set(0);
     }
 
     fn refused(&mut self, refusal: Refusal) -> Failure {

@@ -1,4 +1,5 @@
-//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, draining. Decides nothing.
+//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, the health of
+//! upstreams, draining. Decides nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -6,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::health::Health;
 use super::jwks::Jwks;
 use super::vault::Vault;
 use crate::auth::{AuthError, KeySet, Mode, Principal};
@@ -20,7 +22,9 @@ pub struct Live {
     jwks: Option<Arc<Jwks>>,
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
+    health: Health,
     draining: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Live {
@@ -31,7 +35,9 @@ impl Live {
             snapshot: ArcSwap::from_pointee(snapshot),
             jwks,
             vault: ArcSwapOption::empty(),
+            health: Health::default(),
             draining: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -75,6 +81,20 @@ impl Live {
 
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Requests under way were waited for long enough: what is left is told so and ends.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Which upstreams cannot be reached.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Whether the issuer's keys were ever loaded; `None` when the mode needs none.
