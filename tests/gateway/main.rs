@@ -9,13 +9,17 @@ mod classifier;
 mod client;
 #[cfg(feature = "transformer")]
 mod engine;
+mod faults;
 mod formats;
 mod framing;
 mod http1;
 mod http2;
 mod operation;
+mod overload;
 mod process;
 mod refusals;
+#[path = "../support/shim.rs"]
+mod shim;
 mod site;
 mod streaming;
 mod uploads;
