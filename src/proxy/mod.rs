@@ -296,7 +296,8 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        if let Some(way) = context.way.take() {
+        let others = context.target.as_ref().is_some_and(|target| !target.route.upstream.failover.is_empty());
+        if let Some(way) = context.way.take().filter(|_| others) {
             self.live.health().note(&way.place, false);
         }
         context.unreached = context.unreached.take().or_else(|| Failure::from_pingora(&error));
