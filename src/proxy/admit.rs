@@ -1,7 +1,9 @@
 //! From the head of a request to the decision that it may go up: route, caller, scope, body. Everything that can be refused
 //! before connecting is refused here.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use http::HeaderMap;
 use http::header::EXPECT;
@@ -219,11 +221,42 @@ fn is_harmless(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Drawn once for the process and counted on from there: no request asks the system for random bytes.
 fn new_request_id() -> String {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0; 12];
-    // Without randomness ids would repeat, which harms nobody's secrets.
-    ring::rand::SystemRandom::new().fill(&mut bytes).ok();
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("req-{digits}")
+    static LAST: LazyLock<(u64, AtomicU32)> = LazyLock::new(|| {
+        let drawn = RandomState::new().build_hasher().finish();
+        (drawn, AtomicU32::new((drawn >> 16) as u32))
+    });
+    let (process, last) = &*LAST;
+    format!("req-{process:016x}{:08x}", last.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_that_nobody_chose_is_harmless_and_stands_for_one_request() {
+        let ids: std::collections::HashSet<String> = (0..10_000).map(|_| new_request_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| is_harmless(id) && id.len() == "req-".len() + 24));
+    }
+
+    #[test]
+    fn a_callers_own_id_is_kept_only_if_it_is_plain_and_short() {
+        for (id, kept) in [
+            ("a", true),
+            ("A-9", true),
+            (&"x".repeat(64), true),
+            (&"x".repeat(65), false),
+            ("", false),
+            ("a b", false),
+            ("a\r\nb", false),
+            ("\u{1b}[2J", false),
+            ("a_b", false),
+            ("\u{e9}", false),
+        ] {
+            assert_eq!(is_harmless(id), kept, "{id:?}");
+        }
+    }
 }
