@@ -190,6 +190,33 @@ fn assert_metrics(metrics: &str) {
 }
 
 #[tokio::test]
+async fn what_callers_choose_makes_no_series_and_no_line_of_its_own() {
+    let site = Site::start("[log]\nlevel = \"trace\"\nformat = \"json\"\n");
+    let series = || site.gateway.ask_admin("/metrics").lines().filter(|line| !line.starts_with('#')).count();
+    let mut seen = Vec::new();
+    for round in 0..2 {
+        let mut kept = Wire::connect(site.address()).await;
+        for number in 0..500 {
+            let name = format!("{round}-{number}-%0a%1b");
+            let body = format!(r#"{{"model":"{name}\\n\\u001b[2J","user":"{name}"}}"#);
+            let target = if number % 2 == 0 { CHAT.to_owned() } else { format!("/v1/{name}") };
+            let ask = Ask::post(&target, body).with("user-agent", &name).with("x-stainless-lang", &name);
+            let (_, answer) = kept.exchange(&ask.bytes()).await;
+            if answer.expect("an answer").0.header("connection") == Some("close") {
+                kept = Wire::connect(site.address()).await;
+            }
+        }
+        seen.push(series());
+    }
+    assert!(seen[0] == seen[1] && seen[1] < 3000, "{seen:?}");
+    for line in site.gateway.stderr().lines().chain(site.gateway.audit_text().lines()) {
+        assert!(line.len() < 4096 && !line.contains(char::is_control), "{line}");
+        serde_json::from_str::<Value>(line).expect("each line is one JSON object");
+        assert!(!line.contains("x-stainless-lang"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn on_sigterm_readiness_goes_and_a_stream_under_way_ends_well_before_the_process_does() {
     let mut site = Site::start("");
     let ask = Ask::post(CHAT, "{}");
