@@ -22,7 +22,7 @@ use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load
 
 use reload::Reload;
 use revocation::Revocation;
-use services::{AdminService, DemoService};
+use services::{AdminService, DemoService, HealthService};
 use shutdown::Drain;
 
 use crate::admin::App;
@@ -44,6 +44,8 @@ pub enum StartError {
     Listen { what: &'static str, address: SocketAddr, source: io::Error },
     #[error("the audit log cannot be opened: {0}")]
     Audit(io::Error),
+    #[error("threads cannot be started: {0}")]
+    Threads(io::Error),
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
     #[error("auth.jwt: {0}")]
@@ -100,6 +102,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     server.add_service(gateway(&server.configuration, &config, &live, &metrics, &audit)?);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
     server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
+    server.add_service(background_service("health", HealthService(live.clone())));
     match source {
         Source::Demo(address) => {
             let listener = listen("demo upstream", address)?;
@@ -160,7 +163,8 @@ fn server_conf(config: &Config) -> ServerConf {
         // `Drain` has waited for the requests under way before Pingora is told to stop.
         grace_period_seconds: Some(0),
         graceful_shutdown_timeout_seconds: Some(1),
-        max_retries: 2,
+        // How often a request may go to another address of its upstream is bounded there.
+        max_retries: 8,
         upstream_keepalive_pool_size: config.limits.in_flight.min(1024),
         ..ServerConf::default()
     }
@@ -173,7 +177,7 @@ fn gateway(
     metrics: &Arc<Metrics>,
     audit: &Arc<Audit>,
 ) -> Result<Service<impl pingora::apps::ServerApp + Send + Sync + 'static + use<>>, StartError> {
-    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone());
+    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone()).map_err(StartError::Threads)?;
     let mut proxy = http_proxy(conf, gateway);
     let mut options = HttpServerOptions::default();
     options.h2c = true;

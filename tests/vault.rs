@@ -54,6 +54,7 @@ const CASES: &[(&str, fn())] = cases![
     a_password_is_shown_and_a_wrong_one_told_without_it,
     over_tls_the_server_is_checked,
     a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone,
+    a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again,
     without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says,
 ];
 
@@ -155,6 +156,44 @@ async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says
     assert_eq!(refused.head.status(), 503);
     let fresh = serde_json::json!({"model": "m", "input": "hello"});
     assert_eq!(turn(&closed, TOKEN, &fresh, "resp_3", |_| "hi".to_owned()).await, "hi");
+}
+
+async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again() {
+    const BACK: Duration = Duration::from_secs(2);
+    let mut redis = Redis::start(&[]);
+    let site = Arc::new(gateway(&redis, ""));
+    let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let clients: Vec<_> = (0..4).map(|_| tokio::spawn(load(site.clone(), over.clone()))).collect();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        redis.stop();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        redis.start_again();
+        let up = Instant::now();
+        // A record is the sign that the vault is in use again.
+        while redis.keys().is_empty() {
+            assert!(up.elapsed() < BACK, "no record after {:?}", up.elapsed());
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(client.await.expect("a client") > 0);
+    }
+}
+
+/// Goes on with a conversation until it is over. How many turns there were; each is answered, and in time.
+async fn load(site: Arc<Site>, over: Arc<std::sync::atomic::AtomicBool>) -> usize {
+    let body = serde_json::json!({"model": "m", "input": "to jane@corp.io", "previous_response_id": "resp_1"});
+    let mut turns = 0;
+    while !over.load(Ordering::Relaxed) {
+        let begun = Instant::now();
+        assert_eq!(turn(&site, TOKEN, &body, "resp_2", |_| "on".to_owned()).await, "on");
+        // Looked up before the request, and stored after the answer.
+        assert!(begun.elapsed() < 3 * vault::DEADLINE, "{:?}", begun.elapsed());
+        turns += 1;
+    }
+    turns
 }
 
 // ── the cases ───────────────────────────────────────────────────────────────────────────────────────────────────────

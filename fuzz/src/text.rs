@@ -1,6 +1,7 @@
 //! Readings of a text: they end, do not grow beyond bounds, and lead back to whole characters of the source.
 
 use promptgate::text::unescape::{Escapes, unescape};
+use promptgate::text::words::words as cut;
 use promptgate::text::{Span, View, decode, fold, mend, wrap};
 
 /// How much longer a reading may be than its source, and by how many bytes more where that is short.
@@ -11,7 +12,7 @@ pub fn view(input: &[u8]) {
     let text = super::text(input);
     let words = fold::words(&text);
     check("words", &text, &words);
-    if let Some(mended) = mend::mend(words.text()) {
+    if let Some(mended) = mend::mend(words.text(), &cut(words.text())) {
         check("mended", words.text(), &mended);
     }
     let others = [

@@ -204,6 +204,8 @@ pub struct Timeouts {
     pub stall: Duration,
     /// A kept connection of a client without a request.
     pub keepalive: Duration,
+    /// Inspecting one request, waiting for a thread included.
+    pub inspection: Duration,
     /// At shutdown: how long requests under way may still take.
     pub drain: Duration,
 }

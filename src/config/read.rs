@@ -268,6 +268,7 @@ fn timeouts(section: Section) -> Timeouts {
         request_body: read("request_body", 300),
         stall: read("stall", 20),
         keepalive: read("keepalive", 75),
+        inspection: read("inspection", 60),
         drain: read("drain", 30),
     };
     section.finish();

@@ -19,6 +19,8 @@ use crate::wire::{CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM};
 pub struct Upstream {
     pub name: String,
     pub address: Address,
+    /// Asked in this order where the one before cannot be reached. Same path as `address`.
+    pub failover: Vec<Address>,
     pub key: UpstreamKey,
     pub auth: UpstreamAuth,
     /// Whether the endpoint takes a request body of unknown length (chunked, or HTTP/2 without `content-length`).
@@ -32,7 +34,7 @@ pub struct Upstream {
 }
 
 /// Where an upstream is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
     pub tls: bool,
     /// A host name, or an IP address without brackets. With `tls` always a name: it is what the certificate is checked against.
@@ -96,6 +98,7 @@ pub(super) fn read(section: Section, name: Option<String>, shared: UpstreamTimeo
     let address =
         url.and_then(|url| Address::parse(&url, link_local).map_err(|message| section.problem("url", message)).ok());
     let auth = section.read_or("auth", UpstreamAuth::default());
+    let failover = failover(&section, address.as_ref(), link_local);
     let key = key(&section, auth);
     let chunked = section.read_or("chunked", true);
     let http = section.read_or("http", HttpVersion::default());
@@ -104,8 +107,25 @@ pub(super) fn read(section: Section, name: Option<String>, shared: UpstreamTimeo
     let timeouts = timeouts(section.section("timeouts"), shared);
     section.finish();
     let (name, address) = (name?, address?);
-    Some(Upstream { name, address, key, auth, chunked, http, allow_headers, allow_query, timeouts })
+    Some(Upstream { name, address, failover, key, auth, chunked, http, allow_headers, allow_query, timeouts })
 }
+
+fn failover(section: &Section, first: Option<&Address>, link_local: bool) -> Vec<Address> {
+    let urls: Vec<String> = section.read_or("failover", Vec::new());
+    if urls.len() > MOST_FAILOVERS {
+        section.problem("failover", format!("must not name more than {MOST_FAILOVERS} addresses"));
+    }
+    let parsed = urls.iter().map(|url| match Address::parse(url, link_local) {
+        Ok(address) if first.is_some_and(|first| first.base_path != address.base_path) => {
+            Err("must all have the path of url")
+        }
+        parsed => parsed,
+    });
+    parsed.filter_map(|parsed| parsed.map_err(|message| section.problem("failover", message)).ok()).collect()
+}
+
+/// Addresses of one upstream beside its first. Each may take `timeouts.connect` of a request.
+const MOST_FAILOVERS: usize = 3;
 
 fn key(section: &Section, auth: UpstreamAuth) -> UpstreamKey {
     let Some(VariableName(variable)) = section.read("api_key_env") else { return UpstreamKey::None };
@@ -157,6 +177,13 @@ fn timeouts(section: Section, shared: UpstreamTimeouts) -> UpstreamTimeouts {
     };
     section.finish();
     timeouts
+}
+
+impl Upstream {
+    /// All of its addresses, most wanted first.
+    pub fn addresses(&self) -> impl Iterator<Item = &Address> {
+        std::iter::once(&self.address).chain(&self.failover)
+    }
 }
 
 impl Address {

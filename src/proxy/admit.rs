@@ -1,7 +1,9 @@
 //! From the head of a request to the decision that it may go up: route, caller, scope, body. Everything that can be refused
 //! before connecting is refused here.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 
 use http::HeaderMap;
 use http::header::EXPECT;
@@ -39,7 +41,7 @@ impl Gateway {
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
         self.check_upstream(context)?;
-        self.check_memory(context)?;
+        self.check_memory(context, expected(context))?;
         self.admit_body(session, context).await
     }
 
@@ -159,7 +161,7 @@ impl Gateway {
     /// an exact length.
     async fn judge(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
         self.read_body(session, context, length).await?;
-        let output = context.conclude().await?;
+        let output = context.conclude(&self.offload).await?;
         self.recall(context).await?;
         context.body = Body::Judged(output);
         Ok(())
@@ -182,15 +184,21 @@ impl Gateway {
                 break;
             };
             context.keep_pace(chunk.len())?;
-            context.inspect(&chunk)?;
-            self.check_memory(context)?;
             remaining = remaining.saturating_sub(chunk.len() as u64);
+            context.inspect(&self.offload, chunk).await?;
+            self.check_memory(context, 0)?;
             if remaining <= RETRY_BUFFER && remaining > 0 {
                 session.downstream_session.enable_retry_buffering();
             }
         }
         if remaining > 0 { Err(Failure::bad_request("incomplete_body", "the body ended too early")) } else { Ok(()) }
     }
+}
+
+/// What the request will hold, as far as it says so.
+fn expected(context: &Context) -> usize {
+    let length = context.target.as_ref().and_then(|target| target.framing.length).unwrap_or(0);
+    usize::try_from(length).unwrap_or(usize::MAX).min(context.snapshot.config.limits.hold)
 }
 
 fn family(route: &Arc<Route>) -> Family {
@@ -227,11 +235,42 @@ fn is_harmless(id: &str) -> bool {
     (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
+/// Drawn once for the process and counted on from there: no request asks the system for random bytes.
 fn new_request_id() -> String {
-    use ring::rand::SecureRandom;
-    let mut bytes = [0; 12];
-    // Without randomness ids would repeat, which harms nobody's secrets.
-    ring::rand::SystemRandom::new().fill(&mut bytes).ok();
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("req-{digits}")
+    static LAST: LazyLock<(u64, AtomicU32)> = LazyLock::new(|| {
+        let drawn = RandomState::new().build_hasher().finish();
+        (drawn, AtomicU32::new((drawn >> 16) as u32))
+    });
+    let (process, last) = &*LAST;
+    format!("req-{process:016x}{:08x}", last.fetch_add(1, Ordering::Relaxed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_that_nobody_chose_is_harmless_and_stands_for_one_request() {
+        let ids: std::collections::HashSet<String> = (0..10_000).map(|_| new_request_id()).collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| is_harmless(id) && id.len() == "req-".len() + 24));
+    }
+
+    #[test]
+    fn a_callers_own_id_is_kept_only_if_it_is_plain_and_short() {
+        for (id, kept) in [
+            ("a", true),
+            ("A-9", true),
+            (&"x".repeat(64), true),
+            (&"x".repeat(65), false),
+            ("", false),
+            ("a b", false),
+            ("a\r\nb", false),
+            ("\u{1b}[2J", false),
+            ("a_b", false),
+            ("\u{e9}", false),
+        ] {
+            assert_eq!(is_harmless(id), kept, "{id:?}");
+        }
+    }
 }

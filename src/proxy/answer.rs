@@ -103,7 +103,7 @@ impl Filter {
         let output = self.response.take();
         match outcome {
             Ok(()) => Ok(output),
-            Err(fault) => Ok(self.tell(&fault, output, now, request_id)),
+            Err(fault) => Ok(self.tell(&failure(&fault), output, now, request_id)),
         }
     }
 
@@ -124,8 +124,7 @@ impl Filter {
 
     /// The error in the dialect's words behind what may be sent: an event of a stream, which then ends without the mark of a
     /// complete one, or the whole of a document.
-    fn tell(&mut self, fault: &Fault, output: Bytes, now: Duration, request_id: &str) -> Bytes {
-        let failure = failure(fault);
+    pub fn tell(&mut self, failure: &Failure, output: Bytes, now: Duration, request_id: &str) -> Bytes {
         let reply = ErrorReply {
             status: failure.status,
             kind: failure.kind,
@@ -150,6 +149,15 @@ impl Filter {
                 output.freeze()
             }
         }
+    }
+
+    /// Whether an error would be one more event.
+    pub fn is_streaming(&self) -> bool {
+        self.state == State::Open && self.framing.is_some()
+    }
+
+    pub fn has_told(&self) -> bool {
+        matches!(self.state, State::Told(_))
     }
 
     pub fn held(&self) -> usize {

@@ -43,6 +43,12 @@ impl Inspection {
         }
     }
 
+    /// About how many bytes of text come of so many received: a compressed one stands for several.
+    pub fn weight(&self, received: usize) -> usize {
+        const RATIO: usize = 8;
+        if self.decoder.is_some() { received * RATIO } else { received }
+    }
+
     /// What may go up before the verdict.
     pub fn take(&mut self) -> Bytes {
         self.reading.request.take()

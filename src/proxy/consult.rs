@@ -5,27 +5,37 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::Inspection;
+use super::context::{Body, Context};
+use super::offload::Offload;
+use super::reply::Failure;
 use crate::sanitize::Refusal;
 use crate::sanitize::consult::{Answers, Question, Second};
 
-impl Inspection {
-    /// As `finish`, with the engine's answers in place of the scores that left doubt. Each round may find more of it, behind
-    /// what was refused before; the guard bounds how much is asked, and the deadline is for all.
-    pub async fn conclude(&mut self, second: Option<&Second>) -> Result<Bytes, Refusal> {
-        let mut outcome = self.finish();
-        let Some(second) = second else { return outcome };
+impl Context {
+    /// What a body that was read comes to, with the engine's answers in place of the scores that left doubt. Each round may
+    /// find more of it, behind what was refused before; the guard bounds how much is asked, and the deadline is for all.
+    pub(super) async fn consult(
+        &mut self,
+        offload: &Offload,
+        mut outcome: Result<Bytes, Refusal>,
+    ) -> Result<Result<Bytes, Refusal>, Failure> {
+        let snapshot = self.snapshot.clone();
+        let Some(second) = snapshot.guard.second_look.as_ref() else { return Ok(outcome) };
         let due = Instant::now() + second.doubt.deadline;
         let mut answers = Answers::new();
         while let Ok(_) | Err(Refusal::Policy) = outcome {
-            let questions = self.questions();
+            let Body::Passing(inspection) = &mut self.body else { break };
+            let (questions, weight) = (inspection.questions(), inspection.held());
             if questions.is_empty() {
                 break;
             }
+            let begun = Instant::now();
             answers.extend(ask(second, questions, due).await);
-            outcome = self.again(answers.clone());
+            self.clock.guard += begun.elapsed();
+            let known = answers.clone();
+            outcome = self.step(offload, weight, move |inspection| inspection.again(known)).await?;
         }
-        outcome
+        Ok(outcome)
     }
 }
 

@@ -9,12 +9,15 @@ use super::answer::Filter;
 use super::body::Inspection;
 use super::edge::Serving;
 use super::head::Framing;
+use super::offload::{Lost, Offload, SHORT};
 use super::pace::Pace;
+use super::patience::Patience;
 use super::reply::{Answer, Failure};
+use super::way::{Way, Ways};
 use crate::auth::Principal;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
-use crate::sanitize::{Report, Sent, Verdict, scrub::Scrub};
+use crate::sanitize::{Refusal, Report, Sent, Verdict, scrub::Scrub};
 use crate::snapshot::Snapshot;
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
@@ -33,10 +36,14 @@ pub struct Context {
     /// Kept when the body is done with.
     pub report: Report,
     pub failure: Option<Failure>,
-    /// Addresses of the upstream, and attempts to connect to one so far.
-    pub addresses: usize,
-    pub attempts: usize,
+    /// Ways to the upstream not yet tried, once it was asked for one, and the one taken.
+    pub ways: Option<Ways>,
+    pub way: Option<Way>,
+    /// Why the first of them could not be taken.
+    pub unreached: Option<Failure>,
     pub clock: Clock,
+    /// With the upstream, once it is connected and until its answer has ended.
+    pub patience: Option<Patience>,
     pub scrub: Option<Scrub>,
     /// What the placeholders of the request stand for.
     pub tokens: Tokens,
@@ -48,6 +55,9 @@ pub struct Context {
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
+    /// Bytes of the body, and of the answer, read on the event loop since the last long step.
+    backlog: usize,
+    answer_backlog: usize,
     pub held: Held,
     pub in_flight: InFlight,
     /// Heads of the upstream before that of its answer.
@@ -74,6 +84,8 @@ pub enum Body {
     Judged(Bytes),
     /// Sanitized while it passes.
     Passing(Box<Inspection>),
+    /// Being sanitized on another thread, or lost there: nothing of it may go up.
+    Away,
 }
 
 /// Where the time went.
@@ -101,9 +113,11 @@ impl Context {
             body: Body::Empty,
             report: Report::default(),
             failure: None,
-            addresses: 0,
-            attempts: 0,
+            ways: None,
+            way: None,
+            unreached: None,
             clock: Clock::default(),
+            patience: None,
             scrub: None,
             tokens: Tokens::default(),
             states: Vec::new(),
@@ -112,6 +126,8 @@ impl Context {
             answer: None,
             dropped_headers: 0,
             dropped_query: 0,
+            backlog: 0,
+            answer_backlog: 0,
             held,
             in_flight,
             interim: 0,
@@ -137,39 +153,117 @@ impl Context {
     }
 
     /// Reads one chunk of the body and accounts for the time and memory it took.
-    pub fn inspect(&mut self, chunk: &[u8]) -> Result<(), Failure> {
-        let Body::Passing(inspection) = &mut self.body else { return Ok(()) };
-        let begun = Instant::now();
-        let outcome = inspection.push(chunk);
-        self.held.set(inspection.held());
-        self.clock.guard += begun.elapsed();
-        outcome.map_err(|refusal| self.refused(refusal.into()))
+    pub async fn inspect(&mut self, offload: &Offload, chunk: Bytes) -> Result<(), Failure> {
+        let Body::Passing(inspection) = &self.body else { return Ok(()) };
+        let weight = inspection.weight(chunk.len());
+        self.step(offload, weight, move |inspection| inspection.push(&chunk))
+            .await?
+            .map_err(|refusal| self.refused(refusal))
     }
 
     /// Ends the body: the rest of what goes up.
-    pub async fn conclude(&mut self) -> Result<Bytes, Failure> {
-        let Body::Passing(inspection) = &mut self.body else { return Ok(Bytes::new()) };
-        let begun = Instant::now();
-        let outcome = inspection.conclude(self.snapshot.guard.second_look.as_ref()).await;
-        self.clock.guard += begun.elapsed();
+    pub async fn conclude(&mut self, offload: &Offload) -> Result<Bytes, Failure> {
+        let Body::Passing(inspection) = &self.body else { return Ok(Bytes::new()) };
+        let weight = inspection.held();
+        let outcome = self.step(offload, weight, Inspection::finish).await?;
+        let outcome = self.consult(offload, outcome).await?;
         self.clock.sent_up = Some(Instant::now());
         self.keep_report();
-        outcome.map_err(|refusal| self.refused(refusal.into()))
+        outcome.map_err(Failure::from)
+    }
+
+    /// One step of reading the body: here if it is short, else on another thread. `weight` is about how many bytes it reads.
+    pub(super) async fn step<T, W>(&mut self, offload: &Offload, weight: usize, work: W) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Inspection) -> T + Send + 'static,
+    {
+        let limit = self.snapshot.config.timeouts.inspection;
+        let begun = Instant::now();
+        let Body::Passing(mut inspection) = std::mem::replace(&mut self.body, Body::Away) else {
+            return Err(Failure::lost(Lost::Failed));
+        };
+        self.backlog += weight;
+        let (inspection, output) = if self.backlog < SHORT {
+            let output = work(&mut inspection);
+            (inspection, output)
+        } else {
+            self.backlog = 0;
+            let left = limit.saturating_sub(self.clock.guard);
+            let done = offload.run(left, move || {
+                let output = work(&mut inspection);
+                (inspection, output)
+            });
+            done.await.map_err(Failure::lost)?
+        };
+        self.clock.guard += begun.elapsed();
+        self.held.set(inspection.held());
+        self.body = Body::Passing(inspection);
+        if self.clock.guard > limit { Err(self.given_up()) } else { Ok(output) }
+    }
+
+    fn given_up(&mut self) -> Failure {
+        self.body = Body::Away;
+        Failure::lost(Lost::Late)
     }
 
     /// Sanitizes one chunk of the answer and accounts for the time and memory it took.
-    pub fn pass_answer(&mut self, chunk: Bytes, end: bool) -> Result<Bytes, Failure> {
-        let Some(filter) = &mut self.answer else { return Ok(chunk) };
+    pub fn pass_answer(&mut self, offload: &Offload, chunk: &Bytes, end: bool) -> Result<Bytes, Failure> {
+        let Some(filter) = &mut self.answer else { return Ok(chunk.clone()) };
         let begun = Instant::now();
-        let output = filter.push(&chunk, end, self.started.elapsed(), &self.request_id);
+        self.answer_backlog += chunk.len() + if end { filter.held() } else { 0 };
+        let (now, id) = (self.started.elapsed(), &self.request_id);
+        let output = if self.answer_backlog < SHORT {
+            filter.push(chunk, end, now, id)
+        } else {
+            self.answer_backlog = 0;
+            offload.run_here(|| filter.push(chunk, end, now, id))
+        };
         self.held.set(filter.held());
         self.clock.answer += begun.elapsed();
         output
     }
 
-    fn refused(&mut self, failure: Failure) -> Failure {
+    /// Ends the answer before its end, behind what may still be sent: with an error the caller can read if there is a place
+    /// for one.
+    pub fn give_up(&mut self, failure: Failure, output: Bytes) -> Result<Bytes, Failure> {
+        let now = self.started.elapsed();
+        match &mut self.answer {
+            Some(filter) if filter.is_streaming() => Ok(filter.tell(&failure, output, now, &self.request_id)),
+            // The error is on its way.
+            Some(filter) if filter.has_told() => Ok(output),
+            _ => Err(failure),
+        }
+    }
+
+    /// A piece of the answer came, with `end` the last.
+    pub fn heard(&mut self, end: bool) -> Result<(), Failure> {
+        let Some(patience) = &self.patience else { return Ok(()) };
+        if patience.is_over() {
+            return Err(Failure::upstream_timeout());
+        }
+        patience.restart();
+        if end {
+            self.patience = None;
+        }
+        Ok(())
+    }
+
+    /// Whether the connection was ended since the upstream kept silent for too long.
+    pub fn is_upstream_silent(&self) -> bool {
+        self.patience.as_ref().is_some_and(Patience::is_over)
+    }
+
+    /// Lets go of the body: nothing more of it is wanted, and the answer may take a while.
+    pub fn release(&mut self) {
         self.keep_report();
-        failure
+        self.body = Body::Away;
+        self.held.set(0);
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Failure {
+        self.keep_report();
+        refusal.into()
     }
 
     fn keep_report(&mut self) {

@@ -8,11 +8,14 @@ mod context;
 mod downstream;
 mod edge;
 mod head;
+mod offload;
 mod pace;
+mod patience;
 mod record;
 mod reply;
 mod upstream;
 mod vault;
+mod way;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,13 +23,17 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType};
 
 use answer::{Asked, Filter};
 use context::{Body, Context};
+use offload::{Lost, Offload};
+use patience::Patience;
 use reply::Failure;
+use way::Ways;
 
 use crate::config::UpstreamKey;
 use crate::sanitize::scrub::Scrub;
@@ -41,16 +48,20 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     audit: Arc<Audit>,
     resolver: Resolver,
+    offload: Offload,
 }
 
 impl Gateway {
-    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> Self {
-        Gateway { live, metrics, audit, resolver: Resolver::default() }
+    /// # Errors
+    /// When its threads cannot be started.
+    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> std::io::Result<Self> {
+        Ok(Gateway { live, metrics, audit, resolver: Resolver::default(), offload: Offload::new()? })
     }
 
     async fn refuse(&self, session: &mut Session, context: &mut Context, failure: Failure) -> pingora::Result<()> {
         let rules = context.rules();
         context.failure = Some(failure.clone());
+        context.release();
         // A client that waits for "100 Continue" sends nothing that could be drained.
         if session.get_header(http::header::EXPECT).is_none() {
             reply::drain(session, context.snapshot.config.limits.body as u64).await;
@@ -68,11 +79,34 @@ impl Gateway {
         Error::new(ErrorType::HTTPStatus(status)).into_down()
     }
 
-    fn check_memory(&self, context: &Context) -> Result<(), Failure> {
-        if self.metrics.held() > context.snapshot.config.limits.memory {
-            return Err(Failure::unavailable("memory", "the gateway holds as much as it may at the moment"));
+    /// Whether there is room for so many bytes more.
+    fn check_memory(&self, context: &Context, more: usize) -> Result<(), Failure> {
+        let limit = context.snapshot.config.limits.memory;
+        if self.metrics.held().saturating_add(more) > limit { Err(Failure::memory()) } else { Ok(()) }
+    }
+
+    /// Why an answer under way may not go on: the process ends, or holds too much and this answer makes it hold more.
+    fn must_end(&self, context: &Context, held_before: usize) -> Option<Failure> {
+        let grown = context.answer.as_ref().is_some_and(|filter| filter.held() > held_before);
+        if self.live.is_ending() {
+            return Some(Failure::unavailable("shutting_down", "the gateway is being stopped"));
         }
-        Ok(())
+        self.check_memory(context, 0).err().filter(|_| grown)
+    }
+
+    /// One piece of the answer, scrubbed and sanitized.
+    fn pass_answer(&self, context: &mut Context, piece: Bytes, end: bool) -> Result<Bytes, Failure> {
+        context.heard(end)?;
+        let held = context.answer.as_ref().map_or(0, |filter| filter.held());
+        let scrubbed = match &mut context.scrub {
+            Some(scrub) => scrub.push(&piece, end),
+            None => piece,
+        };
+        let passed = context.pass_answer(&self.offload, &scrubbed, end)?;
+        match self.must_end(context, held).filter(|_| !end) {
+            Some(failure) => context.give_up(failure, passed),
+            None => Ok(passed),
+        }
     }
 
     /// Prepares to sanitize the answer with this head.
@@ -98,13 +132,13 @@ impl Gateway {
     }
 
     /// One chunk of a body that is sanitized as it passes.
-    async fn pass_chunk(&self, context: &mut Context, chunk: &[u8], end: bool) -> Result<Bytes, Failure> {
+    async fn pass_chunk(&self, context: &mut Context, chunk: Bytes, end: bool) -> Result<Bytes, Failure> {
         context.keep_pace(chunk.len())?;
-        context.inspect(chunk)?;
-        self.check_memory(context)?;
+        context.inspect(&self.offload, chunk).await?;
+        self.check_memory(context, 0)?;
         if end {
             context.set_uploading(false);
-            let rest = context.conclude().await?;
+            let rest = context.conclude(&self.offload).await?;
             self.recall(context).await?;
             return Ok(rest);
         }
@@ -139,16 +173,33 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
         let upstream = target.route.upstream.clone();
-        match self.resolver.resolve(&upstream.address.host, upstream.address.port).await {
-            Ok(addresses) => {
-                context.addresses = addresses.len();
-                Ok(Box::new(upstream::peer(&upstream, addresses[context.attempts % addresses.len()])))
-            }
-            Err(_) => {
+        let order = || self.live.health().order(&upstream);
+        let ways = context.ways.get_or_insert_with(|| Ways::new(&upstream, order()));
+        // There is one already when a kept connection had ended and the request is repeated.
+        if context.way.is_none() {
+            context.way = ways.next(&self.resolver).await;
+        }
+        match &context.way {
+            Some(way) => Ok(Box::new(upstream::peer(&upstream, way))),
+            None => {
                 let failure = Failure::upstream("upstream_unreachable", "the upstream's name cannot be resolved");
                 Err(Gateway::stop(context, failure))
             }
         }
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        digest: Option<&Digest>,
+        context: &mut Context,
+    ) -> pingora::Result<()> {
+        let limit = context.target.as_ref().map(|target| target.route.upstream.timeouts.first_byte);
+        context.patience = limit.and_then(|limit| Patience::new(digest, limit));
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -157,16 +208,18 @@ impl ProxyHttp for Gateway {
         head: &mut RequestHeader,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
+        let (Some(target), Some(way)) = (&context.target, &context.way) else {
+            return Err(Error::new(ErrorType::InternalError));
+        };
         let upstream = &target.route.upstream;
         let (query, dropped_query) =
             upstream::query(context.family, upstream, session.req_header().uri.query().unwrap_or_default());
         let path = if query.is_empty() { target.path.clone() } else { format!("{}?{query}", target.path) };
         let length = match &context.body {
             Body::Judged(bytes) => Some(bytes.len()),
-            Body::Empty | Body::Passing(_) => None,
+            Body::Empty | Body::Passing(_) | Body::Away => None,
         };
-        context.dropped_headers = upstream::rewrite(head, context.family, upstream, &path, length)?;
+        context.dropped_headers = upstream::rewrite(head, context.family, upstream, &way.place, &path, length)?;
         context.dropped_query = dropped_query;
         if let UpstreamKey::Set(key) = &upstream.key {
             context.scrub = Scrub::finder(key.expose()).map(Scrub::new);
@@ -185,12 +238,17 @@ impl ProxyHttp for Gateway {
             Body::Empty => return Ok(()),
             Body::Judged(bytes) if end => bytes.clone(),
             Body::Judged(_) => Bytes::new(),
+            Body::Away => return Err(Gateway::stop(context, Failure::lost(Lost::Failed))),
             Body::Passing(_) => {
                 let chunk = body.take().unwrap_or_default();
-                let passed = self.pass_chunk(context, &chunk, end).await;
+                let passed = self.pass_chunk(context, chunk, end).await;
                 passed.map_err(|failure| Gateway::stop(context, failure))?
             }
         };
+        if let Some(patience) = &context.patience {
+            // The upstream may wait for all of the request.
+            patience.restart();
+        }
         // An empty piece at the end would be written as a second terminating chunk; `None` before it would end the body.
         *body = if end && output.is_empty() { None } else { Some(output) };
         Ok(())
@@ -208,7 +266,14 @@ impl ProxyHttp for Gateway {
             return downstream::check_interim(context.interim).map_err(|failure| Gateway::stop(context, failure));
         }
         self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
+        if self.live.is_draining() {
+            // The caller's next request is for another replica.
+            session.set_keepalive(None);
+        }
         context.clock.first_byte.get_or_insert_with(Instant::now);
+        if let (Some(patience), Some(target)) = (&context.patience, &context.target) {
+            patience.allow(target.route.upstream.timeouts.idle);
+        }
         if let Some(target) = &context.target {
             downstream::strip(head, &target.route.upstream.key);
         }
@@ -223,14 +288,9 @@ impl ProxyHttp for Gateway {
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<Option<Duration>> {
-        if context.scrub.is_some() || context.answer.is_some() {
-            let mut output = body.take().unwrap_or_default();
-            if let Some(scrub) = &mut context.scrub {
-                output = scrub.push(&output, end);
-            }
-            output = context.pass_answer(output, end).map_err(|failure| Gateway::stop(context, failure))?;
-            *body = (!output.is_empty()).then_some(output);
-        }
+        let piece = body.take().unwrap_or_default();
+        let output = self.pass_answer(context, piece, end).map_err(|failure| Gateway::stop(context, failure))?;
+        *body = (!output.is_empty()).then_some(output);
         if let Some(output) = body {
             session.set_write_timeout(Some(pace::patience(&context.snapshot.config, output.len())));
         }
@@ -244,15 +304,39 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        /// Addresses tried before giving up, each once. Nothing of the request has been sent yet.
-        const ATTEMPTS: usize = 2;
-        context.attempts += 1;
-        error.set_retry(context.attempts < context.addresses.min(ATTEMPTS));
+        let others = context.target.as_ref().is_some_and(|target| !target.route.upstream.failover.is_empty());
+        if let Some(way) = context.way.take().filter(|_| others) {
+            self.live.health().note(&way.place, false);
+        }
+        context.unreached = context.unreached.take().or_else(|| Failure::from_pingora(&error));
+        // Nothing of the request has been sent yet.
+        error.set_retry(context.ways.as_ref().is_some_and(Ways::may_go_on));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
+    ) -> Box<Error> {
+        // A connection that was kept may have ended before it could be known. What changes nothing is asked again over another.
+        let request = session.as_ref();
+        let repeatable = session.req_header().method.is_idempotent() && !request.retry_buffer_truncated();
+        if repeatable && !context.is_upstream_silent() {
+            error.retry.decide_reuse(reused);
+        } else {
+            error.set_retry(false);
+        }
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
-        let failure = context.failure.take().or_else(|| Failure::from_pingora(error));
+        let unreached = context.unreached.take().filter(|_| context.way.is_none());
+        let silent = context.is_upstream_silent().then(Failure::upstream_timeout);
+        let failure = context.failure.take().or(silent).or(unreached).or_else(|| Failure::from_pingora(error));
         let Some(failure) = failure else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         if let (Some(target), true) = (&context.target, failure.status >= 500) {
             self.metrics.upstream_error(&target.route.upstream.name, failure.code);

@@ -10,6 +10,7 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use tokio::time::{Instant, timeout_at};
 
+use super::offload::Lost;
 use crate::auth::{AuthError, Principal};
 use crate::codec::coding::CodingError;
 use crate::sanitize::Refusal;
@@ -143,8 +144,24 @@ impl Failure {
         Failure::new(503, ErrorKind::Unavailable, code, message).with("retry-after", "1")
     }
 
+    pub fn memory() -> Self {
+        Failure::unavailable("memory", "the gateway holds as much as it may at the moment")
+    }
+
+    /// Long work on a body gave no verdict, so that nothing of it goes on.
+    pub fn lost(lost: Lost) -> Self {
+        match lost {
+            Lost::Late => Failure::unavailable("inspection_timeout", "inspecting the request takes longer than it may"),
+            Lost::Failed => Failure::unavailable("inspection_failed", "the request could not be inspected"),
+        }
+    }
+
     pub fn upstream(code: &'static str, message: &str) -> Self {
         Failure::new(502, ErrorKind::Upstream, code, message)
+    }
+
+    pub fn upstream_timeout() -> Self {
+        Failure::new(504, ErrorKind::Timeout, "upstream_timeout", "the upstream did not answer in time")
     }
 
     /// What Pingora could not do. `None` when the caller is gone and nobody is left to tell.
@@ -158,9 +175,7 @@ impl Failure {
             (ErrorSource::Downstream, _) => {
                 Some(Failure::bad_request("bad_request", "the request cannot be read as HTTP"))
             }
-            (ErrorSource::Upstream, ReadTimedout | WriteTimedout) => {
-                Some(Failure::new(504, ErrorKind::Timeout, "upstream_timeout", "the upstream did not answer in time"))
-            }
+            (ErrorSource::Upstream, ReadTimedout | WriteTimedout) => Some(Failure::upstream_timeout()),
             (_, ConnectTimedout | ConnectRefused | ConnectNoRoute | ConnectError | SocketError) => {
                 Some(Failure::upstream("upstream_unreachable", "the upstream cannot be reached"))
             }

@@ -1,33 +1,47 @@
 //! The way up: which peer, which path, which headers. Knows nothing of what the body holds.
 
-use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use pingora::http::RequestHeader;
-use pingora::protocols::ALPN;
+use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 
 use super::head::GATEWAY_TOKEN;
-use crate::config::{HttpVersion, Upstream, UpstreamAuth, UpstreamKey};
+use super::patience::Connector;
+use super::way::Way;
+use crate::config::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey};
 use crate::wire::{self, Family};
 
-pub fn peer(upstream: &Upstream, address: SocketAddr) -> HttpPeer {
+/// `way` is one of the upstream's.
+pub fn peer(upstream: &Upstream, way: &Way) -> HttpPeer {
+    let Way { place, address, connect } = way;
     // With a name, so that the certificate is checked: configuration refuses TLS to a bare address.
-    let mut peer = HttpPeer::new(address, upstream.address.tls, upstream.address.host.clone());
+    let mut peer = HttpPeer::new(*address, place.tls, place.host.clone());
     let options = &mut peer.options;
-    options.connection_timeout = Some(upstream.timeouts.connect);
-    // TCP and TLS together.
-    options.total_connection_timeout = Some(upstream.timeouts.connect * 2);
+    options.custom_l4 = Some(Arc::new(Connector { limit: *connect }));
+    options.total_connection_timeout = Some(*connect);
+    options.tcp_keepalive = Some(KEEPALIVE);
+    // `Patience` is stricter; this is for what it does not see.
     options.read_timeout = Some(upstream.timeouts.first_byte.max(upstream.timeouts.idle));
     options.idle_timeout = Some(upstream.timeouts.idle);
     options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
     match upstream.http {
-        HttpVersion::Auto if upstream.address.tls => options.alpn = ALPN::H2H1,
+        HttpVersion::Auto if place.tls => options.alpn = ALPN::H2H1,
         HttpVersion::Auto | HttpVersion::One => options.set_http_version(1, 1),
         HttpVersion::Two => options.set_http_version(2, 2),
     }
     peer
 }
+
+/// Finds out within a minute that the other end of a connection is gone without a word.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive {
+    idle: Duration::from_secs(30),
+    interval: Duration::from_secs(10),
+    count: 3,
+    user_timeout: Duration::from_secs(60),
+};
 
 /// The query with the keys the dialect knows, as they were written.
 pub fn query(family: Family, upstream: &Upstream, query: &str) -> (String, u64) {
@@ -51,6 +65,7 @@ pub fn rewrite(
     head: &mut RequestHeader,
     family: Family,
     upstream: &Upstream,
+    place: &Address,
     target: &str,
     length: Option<usize>,
 ) -> pingora::Result<u64> {
@@ -67,7 +82,7 @@ pub fn rewrite(
         head.remove_header(&name);
     }
     head.set_raw_path(target.as_bytes())?;
-    head.insert_header(HOST, upstream.address.authority())?;
+    head.insert_header(HOST, place.authority())?;
     head.insert_header(ACCEPT_ENCODING, "identity")?;
     head.remove_header(&TRANSFER_ENCODING);
     if let Some(length) = length {
@@ -109,7 +124,7 @@ mod tests {
         for (name, value) in headers {
             head.append_header((*name).to_owned(), *value).unwrap();
         }
-        rewrite(&mut head, Family::OpenAi, upstream, "/v1/x", Some(3)).unwrap();
+        rewrite(&mut head, Family::OpenAi, upstream, &upstream.address, "/v1/x", Some(3)).unwrap();
         let mut sent: Vec<_> =
             head.headers.iter().map(|(n, v)| (n.to_string(), v.to_str().unwrap().to_owned())).collect();
         sent.sort();

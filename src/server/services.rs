@@ -1,4 +1,4 @@
-//! The admin listener and the demo upstream as background services on Pingora's runtime. Know nothing of what they serve.
+//! The admin listener, the health checks and the demo upstream as background services on Pingora's runtime. Know nothing of what they serve.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,6 +9,7 @@ use pingora::services::background::BackgroundService;
 
 use crate::admin::{self, App};
 use crate::demo;
+use crate::state::{Live, health};
 
 /// A listener that was bound at start-up, so that a taken address is told there, and is taken once by its service.
 struct Bound(Mutex<Option<TcpListener>>);
@@ -42,6 +43,22 @@ impl BackgroundService for AdminService {
         };
         if let Err(error) = served {
             tracing::error!(%error, "the admin listener stopped");
+        }
+    }
+}
+
+/// Tries the upstreams that have more than one address, in force at the moment, as long as the gateway runs.
+pub struct HealthService(pub Arc<Live>);
+
+#[async_trait]
+impl BackgroundService for HealthService {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        loop {
+            self.0.health().check(&self.0.snapshot().config).await;
+            tokio::select! {
+                () = tokio::time::sleep(health::EVERY) => {}
+                _ = shutdown.changed() => return,
+            }
         }
     }
 }

@@ -20,6 +20,9 @@ pub struct Drain {
 /// How often the number of requests under way is looked at while draining.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long streams that are still under way then have to take the error that ends them.
+const LEAVING: Duration = Duration::from_secs(2);
+
 impl Drain {
     pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, patience: Duration) -> Self {
         Drain { live, metrics, patience }
@@ -27,6 +30,11 @@ impl Drain {
 
     async fn idle(&self) {
         let deadline = Instant::now() + self.patience;
+        while self.metrics.in_flight() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.live.end();
+        let deadline = Instant::now() + LEAVING;
         while self.metrics.in_flight() > 0 && Instant::now() < deadline {
             tokio::time::sleep(LOOK).await;
         }

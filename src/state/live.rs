@@ -1,5 +1,5 @@
-//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, revocations, draining. Decides
-//! nothing.
+//! What changes while the gateway runs: the snapshot, the security level, the issuer's keys, revocations, the health of
+//! upstreams, draining. Decides nothing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use super::health::Health;
 use super::in_force::InForce;
 use super::jwks::Jwks;
 use super::token_cache::TokenCache;
@@ -24,7 +25,9 @@ pub struct Live {
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
     revoked: ArcSwap<Revocations>,
+    health: Health,
     draining: AtomicBool,
+    ending: AtomicBool,
 }
 
 impl Live {
@@ -36,7 +39,9 @@ impl Live {
             in_force: InForce::new(Arc::new(snapshot)),
             jwks,
             vault: ArcSwapOption::empty(),
+            health: Health::default(),
             draining: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
         }
     }
 
@@ -89,6 +94,20 @@ impl Live {
 
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Requests under way were waited for long enough: what is left is told so and ends.
+    pub fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+    }
+
+    pub fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Which upstreams cannot be reached.
+    pub fn health(&self) -> &Health {
+        &self.health
     }
 
     /// Whether the issuer's keys were ever loaded; `None` when the mode needs none.

@@ -2,6 +2,7 @@
 
 mod attempts;
 pub mod dns;
+pub mod health;
 mod in_force;
 pub mod jwks;
 pub mod live;
@@ -10,6 +11,7 @@ pub mod token_cache;
 pub mod vault;
 pub mod verdict_cache;
 
+pub use health::Health;
 pub use live::Live;
 pub use token_cache::TokenCache;
 pub use vault::{Vault, VaultError};

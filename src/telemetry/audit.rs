@@ -29,6 +29,9 @@ const QUEUE: usize = 8192;
 /// How long `flush` waits before it asks a full queue again.
 const RETRY: Duration = Duration::from_millis(5);
 
+/// How long a record waits for others, so that under load there is one write for many. The queue holds what comes meanwhile.
+const GATHER: Duration = Duration::from_millis(2);
+
 /// Longer names and ids are cut: a caller's identity provider chooses some of them.
 const MAX_CHARS: usize = 256;
 
@@ -250,6 +253,8 @@ impl Writer {
                         Ok(job) => self.work(job),
                         Err(_) => return,
                     }
+                    // What else comes in a moment is written with it, and wakes nobody.
+                    thread::sleep(GATHER);
                 }
             }
         }

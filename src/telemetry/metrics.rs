@@ -502,6 +502,8 @@ fn options(name: &str, help: &str) -> Opts {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     #[test]
@@ -586,6 +588,24 @@ mod tests {
         assert_eq!((metrics.in_flight(), metrics.held()), (1, 80));
         drop((request, one, other));
         assert_eq!((metrics.in_flight(), metrics.held()), (0, 0));
+    }
+
+    #[test]
+    fn ten_thousand_callers_with_names_of_their_own_make_no_series() {
+        let metrics = Metrics::new().unwrap();
+        let series = |metrics: &Metrics| metrics.render().lines().filter(|line| !line.starts_with('#')).count();
+        let record = |number: u32| RequestRecord {
+            request_id: format!("req-{number}"),
+            client_id: format!("client-{number}"),
+            method: Method::from_bytes(format!("METHOD{number}").as_bytes()).unwrap(),
+            status: u16::try_from(number % 1000).unwrap(),
+            ..RequestRecord::example()
+        };
+        (0..1000).for_each(|number| metrics.request(&record(number)));
+        let before = series(&metrics);
+        (1000..10_000).for_each(|number| metrics.request(&record(number)));
+        assert_eq!(series(&metrics), before);
+        assert!(before < 3000, "{before}");
     }
 
     #[test]

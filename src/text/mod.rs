@@ -2,7 +2,7 @@
 
 mod confusable;
 pub mod decode;
-pub mod english;
+pub(crate) mod english;
 pub mod entropy;
 pub mod fold;
 mod leet;

@@ -31,7 +31,7 @@ impl Word {
     }
 
     /// Its letters, if it is at most sixteen of them and nothing else.
-    pub fn letters(self, text: &str) -> Option<Packed> {
+    pub(super) fn letters(self, text: &str) -> Option<Packed> {
         (self.plain && self.len() <= Packed::LONGEST).then(|| Packed::at(text.as_bytes(), self.start))
     }
 }

@@ -2,6 +2,7 @@
 //! its tables of formats and routes.
 
 mod answers;
+mod availability;
 #[cfg(feature = "transformer")]
 #[path = "../support/classifier.rs"]
 mod classifier;
@@ -9,6 +10,7 @@ mod client;
 mod edge;
 #[cfg(feature = "transformer")]
 mod engine;
+mod faults;
 mod formats;
 mod framing;
 mod hostile;
@@ -17,9 +19,12 @@ mod http2;
 mod issuer;
 mod mutations;
 mod operation;
+mod overload;
 mod process;
 mod random;
 mod refusals;
+#[path = "../support/shim.rs"]
+mod shim;
 mod site;
 mod slow;
 mod streaming;

@@ -28,12 +28,21 @@ impl Gateway {
     /// `config` is TOML beside `[gateway] listen`, `[admin]` and `[audit]`, which are made here; a table `[gateway.tls]`
     /// may be in it. `variables` are all the environment it gets.
     pub fn start(config: &str, variables: &[(&str, &str)]) -> Gateway {
-        // A free port may be taken by somebody else before the gateway binds it.
-        let started = (0..5).find_map(|_| Gateway::try_start(config, variables).ok());
-        started.unwrap_or_else(|| panic!("{}", Gateway::try_start(config, variables).err().unwrap_or_default()))
+        Gateway::start_until("/readyz", config, variables)
     }
 
-    fn try_start(config: &str, variables: &[(&str, &str)]) -> Result<Gateway, String> {
+    /// One that may never be ready, since something it needs is away.
+    pub fn start_live(config: &str, variables: &[(&str, &str)]) -> Gateway {
+        Gateway::start_until("/livez", config, variables)
+    }
+
+    fn start_until(probe: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
+        // A free port may be taken by somebody else before the gateway binds it.
+        let started = (0..5).find_map(|_| Gateway::try_start(probe, config, variables).ok());
+        started.unwrap_or_else(|| panic!("{}", Gateway::try_start(probe, config, variables).err().unwrap_or_default()))
+    }
+
+    fn try_start(probe: &str, config: &str, variables: &[(&str, &str)]) -> Result<Gateway, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("promptgate-gateway-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
@@ -56,7 +65,7 @@ impl Gateway {
             .spawn()
             .expect("the gateway's binary");
         let guard = guard(child.id(), &directory);
-        let ready = wait_until_ready(&mut child, address, admin);
+        let ready = wait_until(probe, &mut child, address, admin);
         let gateway = Gateway { address, admin, directory, child, guard };
         match ready {
             true => Ok(gateway),
@@ -171,10 +180,10 @@ fn guard(gateway: u32, directory: &Path) -> Child {
     guard.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a shell")
 }
 
-fn wait_until_ready(child: &mut Child, gateway: SocketAddr, admin: SocketAddr) -> bool {
+fn wait_until(probe: &str, child: &mut Child, gateway: SocketAddr, admin: SocketAddr) -> bool {
     let deadline = Instant::now() + PATIENCE;
     let ready = || {
-        get(admin, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        get(admin, probe).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
             && TcpStream::connect(gateway).is_ok()
     };
     while !ready() {

@@ -99,6 +99,13 @@ impl Site {
         Site { gateway: Gateway::start(&config, &variables), upstream, upstream2: Upstream::http2() }
     }
 
+    /// One upstream, openai, with these keys and no other.
+    pub fn with_upstream(keys: &str) -> Site {
+        let config = format!("[[upstream]]\nname = \"openai\"\napi_key_env = \"KEY_OPENAI\"\n{keys}");
+        let gateway = Gateway::start(&config, &variables());
+        Site { gateway, upstream: Upstream::http1(), upstream2: Upstream::http2() }
+    }
+
     pub fn address(&self) -> SocketAddr {
         self.gateway.address
     }
@@ -109,7 +116,7 @@ fn variables() -> Vec<(&'static str, &'static str)> {
 }
 
 /// An address where nobody listens.
-fn unused() -> SocketAddr {
+pub fn unused() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address")
 }

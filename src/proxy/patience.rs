@@ -1,0 +1,218 @@
+//! How long an upstream may keep silent: before its answer begins, and within it. Pingora has one timer for both, and no hook
+//! while nothing comes, so this one stands beside it and ends the connection. Knows nothing of HTTP.
+
+use std::io;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora::connectors::L4Connect;
+use pingora::http::ResponseHeader;
+use pingora::protocols::l4::{socket::SocketAddr, stream::Stream};
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{Digest, GetProxyDigest};
+use pingora::{Error, ErrorType};
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// Connects to upstreams over TCP, and leaves a second handle of the socket with each connection.
+#[derive(Debug)]
+pub struct Connector {
+    pub limit: Duration,
+}
+
+/// The second handle. It lives as long as Pingora keeps the connection.
+struct Handle(Arc<TcpStream>);
+
+/// Waits for one answer. Dropping it ends the waiting and leaves the connection alone.
+pub struct Patience {
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+struct Shared {
+    socket: Arc<TcpStream>,
+    /// When something was last heard, and how long nothing may be.
+    clock: Mutex<(Instant, Duration)>,
+    changed: Notify,
+    over: AtomicBool,
+}
+
+#[async_trait]
+impl L4Connect for Connector {
+    async fn connect(&self, address: &SocketAddr) -> pingora::Result<Stream> {
+        let Some(address) = address.as_inet() else { return Err(Error::new(ErrorType::ConnectError)) };
+        let connected = timeout(self.limit, tokio::net::TcpStream::connect(address)).await;
+        let socket = connected.map_err(|_| Error::new(ErrorType::ConnectTimedout))?.map_err(|error| failed(&error))?;
+        let handle = TcpStream::from(socket.as_fd().try_clone_to_owned().map_err(|error| failed(&error))?);
+        let mut stream = Stream::from(socket);
+        // Pingora's place for what the maker of a connection wants to know it by; there is no proxy and no answer of one.
+        let head = Box::new(ResponseHeader::build(200, None)?);
+        stream.set_proxy_digest(ProxyDigest::new(head, Some(Box::new(Handle(Arc::new(handle))))));
+        Ok(stream)
+    }
+}
+
+fn failed(error: &io::Error) -> Box<Error> {
+    Error::new(match error.kind() {
+        io::ErrorKind::ConnectionRefused => ErrorType::ConnectRefused,
+        io::ErrorKind::TimedOut => ErrorType::ConnectTimedout,
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => ErrorType::ConnectNoRoute,
+        _ => ErrorType::ConnectError,
+    })
+}
+
+impl Patience {
+    /// Begins to wait for an answer over a connection that a [`Connector`] made.
+    pub fn new(digest: Option<&Digest>, limit: Duration) -> Option<Self> {
+        let data = digest?.proxy_digest.as_ref()?;
+        let Handle(socket) = data.user_data.as_ref()?.downcast_ref()?;
+        let shared = Shared {
+            socket: socket.clone(),
+            clock: Mutex::new((Instant::now(), limit)),
+            changed: Notify::new(),
+            over: AtomicBool::new(false),
+        };
+        let shared = Arc::new(shared);
+        let task = tokio::spawn(shared.clone().wait()).abort_handle();
+        Some(Patience { shared, task })
+    }
+
+    /// Something was sent or heard: the time begins anew.
+    pub fn restart(&self) {
+        self.shared.set(|clock| clock.0 = Instant::now());
+    }
+
+    /// From now on, this is how long nothing may be heard.
+    pub fn allow(&self, limit: Duration) {
+        self.shared.set(|clock| *clock = (Instant::now(), limit));
+        self.shared.changed.notify_one();
+    }
+
+    /// Whether the connection was ended. What looks like the end of an answer then is none.
+    pub fn is_over(&self) -> bool {
+        self.shared.over.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn set(&self, change: impl FnOnce(&mut (Instant, Duration))) {
+        change(&mut self.clock.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn due(&self) -> Instant {
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.0 + clock.1
+    }
+
+    async fn wait(self: Arc<Self>) {
+        loop {
+            let due = self.due();
+            if due > Instant::now() {
+                tokio::select! {
+                    () = sleep_until(due) => {}
+                    () = self.changed.notified() => {}
+                }
+            } else if self.has_unread() {
+                // The upstream was not silent; what it sent waits for a caller who does not read.
+                self.set(|clock| clock.0 = Instant::now());
+            } else {
+                self.over.store(true, Ordering::Release);
+                // Fails when the peer was faster, and then there is nothing to end.
+                self.socket.shutdown(Shutdown::Both).ok();
+                return;
+            }
+        }
+    }
+
+    fn has_unread(&self) -> bool {
+        self.socket.peek(&mut [0]).is_ok_and(|bytes| bytes > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(600);
+    const SHORT: Duration = Duration::from_millis(20);
+
+    async fn connection() -> (Stream, Digest, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = SocketAddr::from(listener.local_addr().unwrap());
+        let connector = Connector { limit: LONG };
+        let (stream, peer) = tokio::join!(connector.connect(&address), listener.accept());
+        let stream = stream.unwrap();
+        let digest = Digest { proxy_digest: stream.get_proxy_digest(), ..Digest::default() };
+        (stream, digest, peer.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn silence_ends_the_connection_and_speech_does_not() {
+        let (mut stream, digest, mut peer) = connection().await;
+        let patience = Patience::new(Some(&digest), LONG).unwrap();
+        peer.write_all(b"a").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
+        assert!(!patience.is_over());
+        patience.allow(SHORT);
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        assert!(patience.is_over());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_has_read_yet_is_no_silence() {
+        let (mut stream, digest, mut peer) = connection().await;
+        peer.write_all(b"a").await.unwrap();
+        while digest_unread(&digest).await == 0 {}
+        let patience = Patience::new(Some(&digest), SHORT).unwrap();
+        tokio::time::sleep(SHORT * 5).await;
+        assert!(!patience.is_over());
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        assert!(patience.is_over());
+    }
+
+    async fn digest_unread(digest: &Digest) -> usize {
+        tokio::task::yield_now().await;
+        let data = digest.proxy_digest.as_ref().unwrap().user_data.as_ref().unwrap();
+        data.downcast_ref::<Handle>().unwrap().0.peek(&mut [0]).unwrap_or(0)
+    }
+
+    #[tokio::test]
+    async fn dropped_patience_leaves_the_connection_alone() {
+        let (mut stream, digest, mut peer) = connection().await;
+        drop(Patience::new(Some(&digest), Duration::from_millis(1)));
+        tokio::time::sleep(SHORT).await;
+        peer.write_all(b"a").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    }
+
+    #[tokio::test]
+    async fn a_closed_connection_is_closed_for_the_peer_though_there_were_two_handles() {
+        let (stream, digest, mut peer) = connection().await;
+        drop((stream, digest));
+        assert_eq!(peer.read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nobody_listens_is_refused() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = SocketAddr::from(listener.local_addr().unwrap());
+        drop(listener);
+        let refused = Connector { limit: LONG }.connect(&address).await.unwrap_err();
+        assert_eq!(*refused.etype(), ErrorType::ConnectRefused);
+    }
+}
