@@ -240,21 +240,30 @@ fn rarest_runs(runs: Vec<Placed>, literals: usize) -> Vec<Placed> {
 /// Calls `each` with every English word, by its number, every one of `runs` that may stand there and where its literal begins.
 /// In order of the words.
 fn at_words(runs: &[Placed], mut each: impl FnMut(usize, usize, i16)) {
-    let mut beginning: HashMap<[u8; SHORTEST], Vec<usize>> = HashMap::new();
+    if runs.is_empty() {
+        return;
+    }
+    let mut beginning: Vec<Vec<usize>> = vec![Vec::new(); LETTERS * LETTERS];
     for (number, (_, literal, run)) in runs.iter().enumerate() {
         if let Some(first) = literal[run.clone()].first_chunk() {
-            beginning.entry(*first).or_default().push(number);
+            beginning[pair(*first)].push(number);
         }
     }
     for (number, word) in english::forms().enumerate() {
         for (at, first) in word.as_bytes().array_windows().enumerate() {
-            for run in beginning.get(first).into_iter().flatten() {
+            for run in &beginning[pair(*first)] {
                 if let Some(start) = stands(&runs[*run], word.as_bytes(), at) {
                     each(number, *run, start);
                 }
             }
         }
     }
+}
+
+/// The number of two letters.
+fn pair([first, second]: [u8; SHORTEST]) -> usize {
+    let number = |letter: u8| usize::from(letter.wrapping_sub(b'a')) % LETTERS;
+    number(first) * LETTERS + number(second)
 }
 
 /// From the first byte that is no letter on, or from the letter before it where nothing follows. Not from a space, if that
@@ -471,6 +480,7 @@ fn hash(window: u64) -> u64 {
     window.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+const LETTERS: usize = 26;
 /// Letters in a row that make a window.
 const SHORTEST: usize = 2;
 /// Lengths of windows. Of four bytes or fewer ordinary words have too many.
