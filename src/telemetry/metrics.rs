@@ -8,12 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{
-    Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
-};
+use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::engine::Counted;
+use super::families::Families;
 use super::record::{AnswerRecord, RequestRecord, Verdict};
 use super::rfc3339;
 use crate::policy::Level;
@@ -456,48 +454,6 @@ fn status(code: u16) -> &'static str {
         500..=599 => "5xx",
         _ => "other",
     })
-}
-
-/// Makes families and registers them, all under the prefix `promptgate_`.
-struct Families(Registry);
-
-impl Families {
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
-        self.registered(IntCounterVec::new(options(name, help), labels)?)
-    }
-
-    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
-        self.registered(IntCounter::with_opts(options(name, help))?)
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, Error> {
-        self.registered(IntGauge::with_opts(options(name, help))?)
-    }
-
-    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
-        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        self.registered(Histogram::with_opts(options)?)
-    }
-
-    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> Result<HistogramVec, Error> {
-        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
-        self.registered(HistogramVec::new(options, labels)?)
-    }
-
-    fn build_info(&self) -> Result<(), Error> {
-        let info = self.registered(IntGaugeVec::new(options("build_info", "Always 1."), &["version"])?)?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        Ok(())
-    }
-
-    fn registered<C: Collector + Clone + 'static>(&self, family: C) -> Result<C, Error> {
-        self.0.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-}
-
-fn options(name: &str, help: &str) -> Opts {
-    Opts::new(name, help).namespace("promptgate")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod engine;
+mod families;
 pub mod logging;
 pub mod metrics;
 pub mod record;
