@@ -5,9 +5,10 @@ CARGO ?= cargo
 # command:package, for what is looked up on the PATH
 BUILD_NEEDS = cc:build-essential c++:build-essential make:build-essential cmake:cmake pkg-config:pkg-config
 DEMO_NEEDS = curl:curl
+COUNT_NEEDS = valgrind:valgrind
 SDK_NEEDS = python3:python3 curl:curl
 
-.PHONY: help demo test setup fmt lint check sdk-test leak-test fuzz bench ci
+.PHONY: help demo test setup fmt lint check sdk-test leak-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -20,6 +21,8 @@ help:
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
 	@echo 'make bench     the measurements of benches/README.md'
+	@echo 'make instructions        instructions of the library, against the committed figures (needs valgrind)'
+	@echo 'make instructions-write  the same, as the new figures'
 	@echo 'make ci        everything a change has to pass'
 
 # The dev profile, not release: it is ready several times sooner (no LTO), shares its dependencies with `make test`, and
@@ -65,6 +68,16 @@ fuzz: setup
 
 bench: setup
 	$(CARGO) bench --locked
+
+# Incremental builds are cut into other units, and so inlined otherwise.
+INSTRUCTIONS = CARGO_INCREMENTAL=0 $(CARGO) bench --locked --quiet --profile fast --no-default-features --features cli --bench instructions
+instructions: NEEDS = $(BUILD_NEEDS) $(COUNT_NEEDS)
+instructions: setup
+	$(INSTRUCTIONS)
+
+instructions-write: NEEDS = $(BUILD_NEEDS) $(COUNT_NEEDS)
+instructions-write: setup
+	$(INSTRUCTIONS) -- --write
 
 ci:
 	bash .ci/run

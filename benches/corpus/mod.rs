@@ -1,13 +1,13 @@
-//! Made-up input for the benches: prose, code, both, text full of findings, and whole chat bodies. Seeded, so that every
-//! run sees the same; no sentence is anybody's data. Measures nothing.
+//! Made-up input for the benches: texts of each kind, and in `chats` whole bodies of them, in `hostile` what is made to be
+//! slow. Seeded, so that every run sees the same; no sentence is anybody's data. Measures nothing.
 
 #![allow(dead_code, reason = "each bench takes a part of it")]
 
+pub mod chats;
+pub mod hostile;
 mod pieces;
 
-use std::sync::Arc;
-
-use pieces::{CODE, DIRTY, NAMES, PROSE, THINGS, VERBS};
+use pieces::{CHINESE, CODE, DIRTY, JSON, NAMES, PROSE, THINGS, VERBS};
 
 /// A small generator (SplitMix64): the same numbers everywhere, and cheap beside what is measured.
 #[derive(Clone, Debug)]
@@ -38,56 +38,88 @@ impl Rng {
 /// What a text is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    Prose,
+    English,
     Code,
-    /// Two parts prose, one part fenced code, as people write to models.
+    /// Two parts English, one part fenced code, as people write to models.
     Mix,
+    /// What tools answer.
+    Json,
+    Chinese,
+    /// The letters of an image.
+    Image,
+    /// A mix with one secret or personal datum in each kilobyte.
+    Dirty,
+    /// Random printable characters, which could be anything.
+    Noise,
 }
 
-/// A benign text of about `bytes`.
+impl Kind {
+    pub const ALL: [Kind; 8] =
+        [Kind::Mix, Kind::English, Kind::Code, Kind::Json, Kind::Chinese, Kind::Image, Kind::Dirty, Kind::Noise];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::English => "English",
+            Kind::Code => "code",
+            Kind::Mix => "mix",
+            Kind::Json => "JSON",
+            Kind::Chinese => "Chinese",
+            Kind::Image => "image",
+            Kind::Dirty => "dirty",
+            Kind::Noise => "noise",
+        }
+    }
+}
+
+/// A text of about `bytes`.
 pub fn text(kind: Kind, seed: u64, bytes: usize) -> String {
+    /// Between two findings of a dirty text.
+    const APART: usize = 1024;
     let mut rng = Rng::new(seed);
     let mut text = String::with_capacity(bytes + 1024);
+    let mut next = APART / 2;
     while text.len() < bytes {
         text.push_str(&piece(kind, &mut rng));
-    }
-    text.truncate(text.floor_char_boundary(bytes));
-    text
-}
-
-/// A mix with one secret or personal datum in each kilobyte.
-pub fn dirty(seed: u64, bytes: usize) -> String {
-    let mut rng = Rng::new(seed);
-    let mut text = String::with_capacity(bytes + 1024);
-    let mut next = 512;
-    while text.len() < bytes {
-        text.push_str(&piece(Kind::Mix, &mut rng));
-        if text.len() >= next {
-            text.push_str(rng.pick(DIRTY));
-            text.push('\n');
-            next += 1024;
+        if kind == Kind::Dirty && text.len() >= next {
+            text.push_str(&finding(&mut rng));
+            next += APART;
         }
     }
     text.truncate(text.floor_char_boundary(bytes));
     text
 }
 
-/// A sentence, or a snippet of code, with its blanks filled in.
+/// A line with one finding.
+fn finding(rng: &mut Rng) -> String {
+    format!("{}\n", rng.pick(DIRTY))
+}
+
+/// A sentence, a snippet of code or an object, with its blanks filled in.
 fn piece(kind: Kind, rng: &mut Rng) -> String {
-    let code = match kind {
-        Kind::Prose => false,
-        Kind::Code => true,
+    match kind {
+        Kind::Code => fill(rng.pick(CODE), rng),
+        Kind::Json => fill(rng.pick(JSON), rng),
+        Kind::Chinese => fill(rng.pick(CHINESE), rng),
+        Kind::Image => characters(rng, BASE64, 512),
+        Kind::Noise => characters(rng, PRINTABLE, 64),
         // A snippet is about five times as long as a sentence.
-        Kind::Mix => rng.below(11) == 0,
-    };
-    let template = if code { rng.pick(CODE) } else { rng.pick(PROSE) };
-    let filled = fill(template, rng);
-    match (kind, code) {
-        (Kind::Mix, true) => format!("\n\n```\n{filled}```\n\n"),
-        (_, true) => filled,
-        _ if rng.below(6) == 0 => filled + "\n\n",
-        _ => filled + " ",
+        Kind::Mix | Kind::Dirty if rng.below(11) == 0 => format!("\n\n```\n{}```\n\n", fill(rng.pick(CODE), rng)),
+        Kind::English | Kind::Mix | Kind::Dirty => {
+            let end = if rng.below(6) == 0 { "\n\n" } else { " " };
+            fill(rng.pick(PROSE), rng) + end
+        }
     }
+}
+
+/// The letters of base64.
+pub const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// What a keyboard writes.
+pub const PRINTABLE: &str =
+    r##" !"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\]^_`abcdefghijklmnopqrstuvwxyz{|}~"##;
+
+/// So many characters drawn from these.
+pub fn characters(rng: &mut Rng, from: &str, count: usize) -> String {
+    (0..count).map(|_| char::from(from.as_bytes()[rng.below(from.len())])).collect()
 }
 
 /// `{thing}`, `{verb}`, `{name}`, and `{n}` for a number.
@@ -107,84 +139,4 @@ fn fill(template: &str, rng: &mut Rng) -> String {
     }
     filled.push_str(rest);
     filled
-}
-
-/// Makes chat bodies of one size, each another one. The pieces are made once, so that a load generator can afford it.
-#[derive(Clone)]
-pub struct Chats {
-    rng: Rng,
-    pieces: Arc<[String]>,
-    bytes: usize,
-}
-
-const OPENING: &str = r#"{"model":"gpt-5-mini","temperature":0.2,"messages":[{"role":"system","content":"You are a careful assistant for a team that runs a storage service. Answer briefly and name the file you mean."}"#;
-const CLOSING: &str = r#"],"stream":false,"max_completion_tokens":512}"#;
-const TURNS: [&str; 2] = [r#",{"role":"user","content":""#, r#",{"role":"assistant","content":""#];
-const TURN_END: &str = r#""}"#;
-const PIECES: usize = 4096;
-/// A turn of the conversation is as long as a page and a half.
-const TURN: usize = 4096;
-const SHORTEST_TURN: usize = 256;
-
-impl Chats {
-    /// Bodies of `bytes`, less at most the length of a sentence.
-    pub fn new(seed: u64, bytes: usize) -> Self {
-        let mut rng = Rng::new(seed);
-        let escaped = |piece: String| {
-            let quoted = serde_json::to_string(&piece).expect("a string is JSON");
-            quoted[1..quoted.len() - 1].to_owned()
-        };
-        let pieces = (0..PIECES).map(|_| escaped(piece(Kind::Mix, &mut rng))).collect();
-        Chats { rng, pieces, bytes }
-    }
-
-    /// Others, put together from the same pieces.
-    pub fn others(&self, seed: u64, bytes: usize) -> Self {
-        Chats { rng: Rng::new(seed), pieces: self.pieces.clone(), bytes }
-    }
-
-    /// Appends the next body.
-    pub fn next(&mut self, body: &mut Vec<u8>) {
-        let start = body.len();
-        let end = start + self.bytes.saturating_sub(CLOSING.len() + TURN_END.len());
-        body.extend_from_slice(OPENING.as_bytes());
-        for turn in 0.. {
-            body.extend_from_slice(TURNS[turn % 2].as_bytes());
-            self.turn(body, end.min(body.len() + TURN));
-            body.extend_from_slice(TURN_END.as_bytes());
-            if body.len() + SHORTEST_TURN > end {
-                break;
-            }
-        }
-        body.extend_from_slice(CLOSING.as_bytes());
-    }
-
-    /// Pieces up to `end`, as long as one of a few tried fits.
-    fn turn(&mut self, body: &mut Vec<u8>, end: usize) {
-        let mut misses = 0;
-        while misses < 16 {
-            let piece = &self.pieces[self.rng.below(self.pieces.len())];
-            if body.len() + piece.len() > end {
-                misses += 1;
-            } else {
-                body.extend_from_slice(piece.as_bytes());
-            }
-        }
-    }
-}
-
-/// A chat body with one message, `content`.
-pub fn chat(content: &str) -> Vec<u8> {
-    let content = serde_json::to_string(content).expect("a string is JSON");
-    format!(r#"{{"model":"gpt-5-mini","messages":[{{"role":"user","content":{content}}}]}}"#).into_bytes()
-}
-
-/// A chat body with an image of `bytes` base64 letters.
-pub fn image_chat(seed: u64, bytes: usize) -> Vec<u8> {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut rng = Rng::new(seed);
-    let image: String = (0..bytes / 4 * 4).map(|_| char::from(rng.pick(LETTERS))).collect();
-    let url = format!(r#"{{"type":"image_url","image_url":{{"url":"data:image/png;base64,{image}"}}}}"#);
-    let text = r#"{"type":"text","text":"What is in this picture?"}"#;
-    format!(r#"{{"model":"gpt-5-mini","messages":[{{"role":"user","content":[{text},{url}]}}]}}"#).into_bytes()
 }

@@ -134,3 +134,35 @@ pub const DIRTY: &[&str] = &[
     "The box at 84.17.52.203 answers, the other does not.",
     "Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3NzE4MjAifQ.dBjftJeZ4CVPmB92K27uhbUJU1p1rwW1gFWFOEjXk",
 ];
+
+/// As Chinese users write to models.
+pub const CHINESE: &[&str] = &[
+    "请帮我把这份报告翻译成英文，并保留第«n»页的表格。",
+    "昨天的会议持续了«n»分钟，我们决定先测量再优化。",
+    "这个函数在输入很大的时候会变慢，你能解释一下原因吗？",
+    "缓存的大小是«n»兆字节，超过之后会删除最旧的条目。",
+    "我想写一首关于秋天和自行车的短诗，大约«n»个字。",
+    "如果服务器返回错误，客户端应该等待几秒钟再重试。",
+    "这道菜需要«n»克面粉、两个鸡蛋和一点盐。",
+    "从火车站到酒店步行大约十分钟，早餐已经包含在房价里。",
+    "测试在我的电脑上通过了，但是在构建机器上失败。",
+    "请用简单的语言说明什么是索引，以及为什么它能加快查询。",
+    "第«n»行的变量没有被使用，编译器给出了警告。",
+    "天气预报说北方有雨，气温大约«n»度。",
+    "我们的用户希望在列表中看到每个地区的总数。",
+    "这本书的第«n»章讲的是宋代的城市生活和贸易。",
+    "能不能把这段代码改得更短一些，同时保持接口不变？",
+    "他的论文比较了«n»种方法，结论是最简单的那种最好。",
+];
+
+/// What tools answer, one element each.
+pub const JSON: &[&str] = &[
+    "{\"id\":«n»,\"type\":\"tool_result\",\"path\":\"src/«verb».rs\",\"line\":«n»,\"text\":\"let total = sum(items);\\n\",\"ok\":true},",
+    "{\"name\":\"«thing»\",\"status\":\"running\",\"replicas\":«n»,\"labels\":{\"team\":\"storage\",\"tier\":\"«verb»\"},\"restarts\":0},",
+    "{\"file\":\"docs/«verb».md\",\"matches\":[{\"line\":«n»,\"column\":4,\"preview\":\"The «thing» is «n» years old\"}],\"truncated\":false},",
+    "{\"region\":\"north\",\"orders\":«n»,\"revenue\":«n».5,\"currency\":\"EUR\",\"growth\":-0.«n»},",
+    "{\"commit\":{\"message\":\"«verb» the «thing»\",\"author\":\"«name»\",\"files\":«n»},\"parents\":[],\"verified\":true},",
+    "{\"time\":\"2026-05-17T09:12:44Z\",\"level\":\"info\",\"message\":\"job finished\",\"took_ms\":«n»,\"rows\":«n»},",
+    "{\"title\":\"About the «thing»\",\"url\":\"https://docs.example.com/«verb»/«n»\",\"snippet\":\"«name» explains how to «verb» it\",\"score\":0.«n»},",
+    "{\"row\":[«n»,\"«name»\",\"«thing»\",null,true,«n»]},",
+];

@@ -3,14 +3,16 @@
 use std::io;
 
 use memchr::memmem;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// One connection.
-pub struct Wire {
-    stream: TcpStream,
+pub struct Wire<S> {
+    stream: S,
     buffer: Vec<u8>,
 }
+
+const BUFFER: usize = 64 * 1024;
 
 /// A message that was read to its end.
 #[derive(Clone, Debug)]
@@ -20,14 +22,34 @@ pub struct Message {
     pub body: u64,
 }
 
-impl Wire {
+impl Wire<TcpStream> {
     pub fn new(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        Ok(Wire { stream, buffer: vec![0; 64 * 1024] })
+        Ok(Wire::over(stream))
+    }
+
+    /// With a small buffer, for when there are thousands.
+    pub fn small(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Wire { stream, buffer: vec![0; 4096] })
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
+    pub fn over(stream: S) -> Self {
+        Wire { stream, buffer: vec![0; BUFFER] }
     }
 
     pub async fn send(&mut self, message: &[u8]) -> io::Result<()> {
-        self.stream.write_all(message).await
+        self.stream.write_all(message).await?;
+        // TLS keeps the last record back otherwise.
+        self.stream.flush().await
+    }
+
+    /// What has come by now, whatever it is; nothing at the end.
+    pub async fn read(&mut self) -> io::Result<&[u8]> {
+        let read = self.stream.read(&mut self.buffer).await?;
+        Ok(&self.buffer[..read])
     }
 
     /// The next message; `None` if the other side closed instead of beginning one.
@@ -84,6 +106,12 @@ impl Wire {
 }
 
 impl Message {
+    /// Of a request.
+    pub fn path(&self) -> &str {
+        let line = self.head.split(|byte| *byte == b'\r').next().unwrap_or_default();
+        std::str::from_utf8(line).ok().and_then(|line| line.split(' ').nth(1)).unwrap_or_default()
+    }
+
     pub fn status(&self) -> Option<u16> {
         std::str::from_utf8(self.head.get(9..12)?).ok()?.parse().ok()
     }

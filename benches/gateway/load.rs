@@ -4,112 +4,152 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::corpus::Chats;
-use super::http1::Wire;
+use super::caller::{Caller, Protocol};
+use super::corpus::chats::{Chats, Conversation};
+use super::mock;
 
 /// What to do to whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     pub target: SocketAddr,
+    pub protocol: Protocol,
     pub bytes: usize,
+    /// The bodies of a connection are turns of one conversation.
+    pub conversation: bool,
     pub connections: usize,
     pub warm_up: Duration,
-    pub window: Duration,
     pub seed: u64,
 }
 
-/// What came of it.
+/// Connections over which some requests have gone.
+pub struct Warm {
+    lines: Vec<Line>,
+    /// What came of those.
+    pub outcome: Outcome,
+}
+
+/// A connection and what it sends.
+struct Line {
+    caller: Caller,
+    bodies: Bodies,
+}
+
+/// What came of requests.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Answers 200 that came inside the window, by how long they took, in order.
+    /// Of answers 200, in order.
     latencies: Vec<Duration>,
-    window: Duration,
-    /// All answers 200, those before and after the window too.
-    pub answers: u64,
+    /// Until the last answer.
+    took: Duration,
     /// Answers of another status, and what the head of one of them said.
     pub refused: u64,
     pub refusal: Option<String>,
-    /// Requests that the gateway let pass changed or with a remark. Benign bodies should stay as they are.
+    /// Requests that the gateway let pass changed or with a remark.
     pub touched: u64,
 }
 
-/// The published development token; the bare proxy sends it on.
-pub const TOKEN: &str = "spv-basic-dev-2024-ghi789";
-
 impl Plan {
+    /// Connects and sends for a while, at least one request a connection.
+    ///
     /// # Errors
     /// When a connection fails or breaks: nothing could be said about the rest.
-    pub async fn run(self, chats: &Chats) -> io::Result<Outcome> {
-        let mut wires = Vec::new();
-        for _ in 0..self.connections {
-            wires.push(Wire::new(TcpStream::connect(self.target).await?)?);
-        }
-        let opens = Instant::now() + self.warm_up;
-        let mut callers = JoinSet::new();
-        for (wire, number) in wires.into_iter().zip(0..) {
+    pub async fn warm(self, chats: &Chats) -> io::Result<Warm> {
+        let mut lines = Vec::new();
+        for number in 0..self.connections as u64 {
+            let caller = Caller::connect(self.target, self.protocol).await?;
             let chats = chats.others(self.seed.wrapping_add(number << 32), self.bytes);
-            callers.spawn(call(wire, chats, opens, opens + self.window));
+            lines.push(Line { caller, bodies: Bodies::new(chats, self.conversation) });
         }
-        let mut all = Outcome { window: self.window, ..Outcome::default() };
-        while let Some(outcome) = callers.join_next().await {
-            all.add(outcome.map_err(io::Error::other)??);
+        let mut warm = Warm { lines, outcome: Outcome::default() };
+        warm.outcome = warm.run(self.warm_up).await?;
+        Ok(warm)
+    }
+}
+
+impl Warm {
+    /// Sends for so long, at least one request a connection.
+    ///
+    /// # Errors
+    /// As `Plan::warm`.
+    pub async fn run(&mut self, window: Duration) -> io::Result<Outcome> {
+        let started = Instant::now();
+        let mut calls = JoinSet::new();
+        for line in self.lines.drain(..) {
+            calls.spawn(line.run(started, window));
+        }
+        let mut all = Outcome::default();
+        while let Some(done) = calls.join_next().await {
+            let (line, outcome) = done.map_err(io::Error::other)??;
+            self.lines.push(line);
+            all.add(outcome);
         }
         all.latencies.sort_unstable();
         Ok(all)
     }
 }
 
-async fn call(mut wire: Wire, mut chats: Chats, opens: Instant, closes: Instant) -> io::Result<Outcome> {
-    let mut outcome = Outcome::default();
-    let (mut request, mut body) = (Vec::new(), Vec::new());
-    while Instant::now() < closes {
-        body.clear();
-        chats.next(&mut body);
-        write_request(&mut request, &body);
-        let started = Instant::now();
-        wire.send(&request).await?;
-        let answer = wire.receive().await?.ok_or(io::ErrorKind::UnexpectedEof)?;
-        let finished = Instant::now();
-        if answer.status() != Some(200) {
-            outcome.refused += 1;
-            outcome.refusal = Some(String::from_utf8_lossy(&answer.head).into_owned());
-            continue;
-        }
-        outcome.answers += 1;
-        outcome.touched += u64::from(answer.header("x-promptgate-verdict").is_some_and(|verdict| verdict != "allowed"));
-        if finished > opens && finished <= closes {
-            outcome.latencies.push(finished - started);
+impl Line {
+    async fn run(mut self, started: Instant, window: Duration) -> io::Result<(Self, Outcome)> {
+        let mut outcome = Outcome::default();
+        let mut body = Vec::new();
+        loop {
+            self.bodies.next(&mut body);
+            let sent = Instant::now();
+            let reply = self.caller.ask(mock::CHAT, &body).await?;
+            if reply.status == 200 {
+                outcome.latencies.push(sent.elapsed());
+                outcome.touched += u64::from(reply.touched);
+            } else {
+                outcome.refused += 1;
+                outcome.refusal = Some(reply.head);
+            }
+            outcome.took = started.elapsed();
+            if outcome.took >= window {
+                return Ok((self, outcome));
+            }
         }
     }
-    Ok(outcome)
 }
 
-fn write_request(request: &mut Vec<u8>, body: &[u8]) {
-    request.clear();
-    let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway.local\r\nuser-agent: bench\r\naccept: application/json\r\n\
-         authorization: Bearer {TOKEN}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    request.extend_from_slice(head.as_bytes());
-    request.extend_from_slice(body);
+/// What one connection sends.
+enum Bodies {
+    New(Chats),
+    Turns(Box<Conversation>),
+}
+
+impl Bodies {
+    fn new(chats: Chats, conversation: bool) -> Self {
+        if conversation { Bodies::Turns(Box::new(Conversation::new(chats))) } else { Bodies::New(chats) }
+    }
+
+    fn next(&mut self, body: &mut Vec<u8>) {
+        body.clear();
+        match self {
+            Bodies::New(chats) => chats.next(body),
+            Bodies::Turns(conversation) => conversation.next(body),
+        }
+    }
 }
 
 impl Outcome {
     fn add(&mut self, other: Outcome) {
         self.latencies.extend(other.latencies);
-        self.answers += other.answers;
+        self.took = self.took.max(other.took);
         self.refused += other.refused;
         self.refusal = self.refusal.take().or(other.refusal);
         self.touched += other.touched;
     }
 
-    /// Inside the window only: what ends late is not divided by it.
+    /// Answers 200.
+    pub fn answers(&self) -> u64 {
+        self.latencies.len() as u64
+    }
+
+    /// Divided by the time they took, not by the window: what ends late counts, and so does its time.
     pub fn requests_per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.window.as_secs_f64()
+        self.latencies.len() as f64 / self.took.as_secs_f64()
     }
 
     /// In microseconds.

@@ -1,46 +1,46 @@
-//! Whole processes side by side: the gateway, a bare Pingora pass-through and the upstream itself, under the same load.
+//! Whole processes side by side: the gateway, a bare Pingora pass-through, nginx where it is installed and the upstream itself,
+//! under the same load.
 //!
-//! `cargo bench --bench gateway [-- --rounds N] [--seconds S] [--smoke] [--streams]`. Targets take turns within every round and in
-//! another order each time, so that a busy machine is equally unkind to all. Uses loopback addresses only.
+//! `cargo bench --bench gateway [-- --help]`. Targets take turns within every round and in another order each time, so that a
+//! busy machine is equally unkind to all. Uses loopback addresses only.
 
 #[path = "../../examples/bare_proxy.rs"]
 mod bare_proxy;
+mod caller;
 #[path = "../corpus/mod.rs"]
 mod corpus;
+mod figures;
 mod http1;
+mod lab;
 mod load;
 mod mock;
 mod process;
 mod report;
-mod stream;
+mod scenarios;
+mod settings;
+#[path = "../setup/mod.rs"]
+mod setup;
+mod targets;
 
 use std::env;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use corpus::{Chats, Rng};
-use load::{Outcome, Plan};
+use lab::Lab;
 use mock::Mock;
-use process::Server;
-use report::{Sample, Target};
-
-const SIZES: [usize; 3] = [1 << 10, 16 << 10, 256 << 10];
-/// Connections: one for latency, and enough to keep every core busy.
-const FEW: usize = 1;
-const MANY: usize = 32;
-const MANY_IN_SMOKE: usize = 4;
+use scenarios::{beside, cores, events, idle, large, library, protocols, requests, turns};
+use settings::{Scenario, Settings};
+use targets::{Fleet, Setting, Target};
 
 fn main() -> ExitCode {
-    if env::args().nth(1).is_some_and(|first| first == process::BARE_PROXY) {
+    if env::args().nth(1).is_some_and(|first| first == targets::BARE_PROXY) {
         return bare_proxy::main();
     }
-    match Settings::read(env::args().skip(1)).and_then(|settings| run(&settings)) {
+    match run(&Settings::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("gateway bench: {error}");
@@ -49,185 +49,63 @@ fn main() -> ExitCode {
     }
 }
 
-/// How long it takes: rounds x sizes x connections x targets x (warm-up + window), 2 min 15 s unless told otherwise.
-struct Settings {
-    rounds: usize,
-    many: usize,
-    warm_up: Duration,
-    window: Duration,
-    /// Streamed answers instead of requests.
-    streams: bool,
-}
-
-impl Settings {
-    fn read(arguments: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
-        let (warm_up, window) = (Duration::from_millis(300), Duration::from_millis(1200));
-        let mut settings = Settings { rounds: 5, many: MANY, warm_up, window, streams: false };
-        let mut arguments = arguments.peekable();
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                // Cargo says so itself.
-                "--bench" => {}
-                "--smoke" => {
-                    (settings.rounds, settings.many) = (1, MANY_IN_SMOKE);
-                    (settings.warm_up, settings.window) = (Duration::from_millis(50), Duration::from_millis(200));
-                }
-                "--streams" => settings.streams = true,
-                "--rounds" => settings.rounds = number(&argument, arguments.next())?,
-                "--seconds" => settings.window = Duration::from_secs_f64(number(&argument, arguments.next())?),
-                other => return Err(format!("unknown argument {other}").into()),
-            }
-        }
-        Ok(settings)
-    }
-}
-
-fn number<T: FromStr>(name: &str, value: Option<String>) -> Result<T, Box<dyn Error>> {
-    let parsed = value.and_then(|value| value.parse().ok());
-    parsed.ok_or_else(|| format!("{name} needs a number").into())
-}
-
 fn run(settings: &Settings) -> Result<(), Box<dyn Error>> {
     let folder = Folder::new()?;
-    if settings.streams {
-        return stream::run(settings.rounds, &folder.0);
+    let mut lab = Lab::new(settings, &folder.0, Mock::start()?, seed());
+    let (before, started) = (machine()?, Instant::now());
+    if settings.wants(Scenario::Library) {
+        library::run(&mut lab)?;
     }
-    let mock = Mock::start()?;
-    let bare = Server::bare_proxy(mock.address, &folder.0)?;
-    let gateway = Server::gateway(mock.address, &folder.0)?;
-    let mut rng = Rng::new(seed());
-    let chats = Chats::new(rng.next(), SIZES[0]);
-    let mut bench = Bench { settings, mock, bare, gateway, rng, chats, answers: 0, touched: 0 };
-    let (idle, before) = (bench.memory("VmRSS")?, machine()?);
-
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let started = Instant::now();
-    let samples = runtime.block_on(bench.rounds())?;
-
-    println!("{}", report::table(&samples, &SIZES, FEW, settings.many));
-    println!("Memory before any load, bare proxy and promptgate: {idle}; at most: {}.", bench.memory("VmHWM")?);
+    runtime.block_on(scenarios(&mut lab))?;
+    println!("{}\n{}", figures::table(&lab.samples), lab.samples.table());
+    if !targets::installed("nginx") {
+        println!("nginx is not installed and was left out.");
+    }
+    if let Some(touched) = lab.touched() {
+        println!("{touched}");
+    }
     println!(
-        "{} rounds of {:.1} s a cell, {:.0} s in all. Machine before: {before}; after: {}.",
+        "At most {} rounds of {} s a cell, {:.0} s in all. Machine before: {before}; after: {}.",
         settings.rounds,
-        settings.window.as_secs_f64(),
+        settings.seconds,
         started.elapsed().as_secs_f64(),
         machine()?
     );
-    bench.check()
+    Ok(())
 }
 
-/// Everything that is under way.
-struct Bench<'s> {
-    settings: &'s Settings,
-    mock: Mock,
-    bare: Server,
-    gateway: Server,
-    rng: Rng,
-    chats: Chats,
-    /// Answers counted by the load, and those to requests that the gateway changed or remarked on.
-    answers: u64,
-    touched: u64,
-}
-
-impl Bench<'_> {
-    async fn rounds(&mut self) -> Result<Vec<Sample>, Box<dyn Error>> {
-        let mut samples = Vec::new();
-        for target in Target::ALL {
-            self.cell(0, target, SIZES[1], self.settings.many).await?;
-        }
-        for round in 0..self.settings.rounds {
-            eprintln!("round {} of {}", round + 1, self.settings.rounds);
-            for bytes in SIZES {
-                for connections in [FEW, self.settings.many] {
-                    for target in self.order() {
-                        samples.push(self.cell(round, target, bytes, connections).await?);
-                    }
-                }
-            }
-        }
-        Ok(samples)
+async fn scenarios(lab: &mut Lab<'_>) -> Result<(), Box<dyn Error>> {
+    let settings = lab.settings;
+    let wants = |scenario| settings.wants(scenario);
+    if wants(Scenario::Idle) {
+        idle::run(lab).await?;
     }
-
-    fn order(&mut self) -> [Target; 3] {
-        let mut order = Target::ALL;
-        for last in (1..order.len()).rev() {
-            order.swap(last, self.rng.below(last + 1));
+    if [Scenario::Requests, Scenario::Turns, Scenario::Events, Scenario::Beside].into_iter().any(wants) {
+        let fleet: Fleet = lab.start(&Target::ALL, &Setting { under: settings.under(), ..Setting::default() })?;
+        if wants(Scenario::Requests) {
+            requests::run(lab, &fleet).await?;
         }
-        order
-    }
-
-    async fn cell(
-        &mut self,
-        round: usize,
-        target: Target,
-        bytes: usize,
-        connections: usize,
-    ) -> Result<Sample, Box<dyn Error>> {
-        let Settings { warm_up, window, .. } = *self.settings;
-        let (address, seed) = (self.address(target), self.rng.next());
-        let plan = Plan { target: address, bytes, connections, warm_up, window, seed };
-        let before = self.process(target).map(Server::cpu).transpose()?;
-        let outcome = plan.run(&self.chats).await.map_err(|error| format!("{}: {error}", target.name()))?;
-        let after = self.process(target).map(Server::cpu).transpose()?;
-        let memory = self.process(target).map(|process| process.memory("VmRSS")).transpose()?;
-        self.count(target, &outcome)?;
-        let used = before.zip(after).map(|(before, after)| after - before);
-        Ok(Sample {
-            round,
-            target,
-            bytes,
-            connections,
-            requests_per_second: outcome.requests_per_second(),
-            p50: outcome.percentile(50),
-            p99: outcome.percentile(99),
-            cpu: used.map(|used| used.as_secs_f64() * 1e6 / outcome.answers as f64),
-            memory,
-        })
-    }
-
-    /// A target that refuses is not faster for it.
-    fn count(&mut self, target: Target, outcome: &Outcome) -> Result<(), Box<dyn Error>> {
-        self.answers += outcome.answers;
-        self.touched += outcome.touched;
-        if outcome.refused > 0 || outcome.answers == 0 {
-            let Outcome { answers, refused, refusal, .. } = outcome;
-            let (name, refusal) = (target.name(), refusal.as_deref().unwrap_or_default());
-            return Err(
-                format!("{name} answered {answers} requests with 200 and {refused} otherwise: {refusal}").into()
-            );
+        if wants(Scenario::Turns) {
+            turns::run(lab, &fleet).await?;
         }
-        Ok(())
-    }
-
-    /// What reached the upstream is what was answered: nothing was dropped, repeated or made up.
-    fn check(&self) -> Result<(), Box<dyn Error>> {
-        if self.touched > 0 {
-            println!("The gateway masked something in {} of {} benign requests.", self.touched, self.answers);
+        if wants(Scenario::Events) {
+            events::run(lab, &fleet).await?;
         }
-        let received = self.mock.requests();
-        if received == self.answers {
-            Ok(())
-        } else {
-            Err(format!("{} answers were counted, but the upstream received {received} requests", self.answers).into())
+        if wants(Scenario::Beside) {
+            beside::run(lab, &fleet).await?;
         }
     }
-
-    fn address(&self, target: Target) -> SocketAddr {
-        self.process(target).map_or(self.mock.address, |process| process.address)
+    if wants(Scenario::Large) {
+        large::run(lab).await?;
     }
-
-    /// The upstream is a thread of this process and has no figures of its own.
-    fn process(&self, target: Target) -> Option<&Server> {
-        match target {
-            Target::Direct => None,
-            Target::Bare => Some(&self.bare),
-            Target::Gateway => Some(&self.gateway),
-        }
+    if wants(Scenario::Protocols) {
+        protocols::run(lab).await?;
     }
-
-    fn memory(&self, field: &str) -> io::Result<String> {
-        Ok(format!("{:.0} and {:.0} MB", self.bare.memory(field)?, self.gateway.memory(field)?))
+    if wants(Scenario::Cores) {
+        cores::run(lab).await?;
     }
+    Ok(())
 }
 
 /// Every run sends other bodies, so that nothing can have been seen before.

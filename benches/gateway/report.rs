@@ -1,121 +1,128 @@
-//! Figures of all rounds in, a Markdown table out. Measures nothing.
+//! Figures of all rounds in, Markdown out. Measures nothing.
 
 use std::fmt::Write;
 
-/// What one target did in one round with one size and one number of connections.
-#[derive(Clone, Copy, Debug)]
-pub struct Sample {
-    pub round: usize,
-    pub target: Target,
-    pub bytes: usize,
-    pub connections: usize,
-    pub requests_per_second: f64,
-    /// Microseconds.
-    pub p50: f64,
-    pub p99: f64,
-    /// Microseconds of CPU time a request, and megabytes in memory afterwards, where the target is a process.
-    pub cpu: Option<f64>,
-    pub memory: Option<f64>,
+use super::targets::Target;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    RequestsPerSecond,
+    P50,
+    P99,
+    Cpu,
+    Memory,
+    Growth,
+    PerStream,
+    EventDelay,
+    EventDelayP99,
+    CpuPerEvent,
+    Rate,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Target {
-    Direct,
-    Bare,
-    Gateway,
-}
-
-impl Target {
-    pub const ALL: [Target; 3] = [Target::Direct, Target::Bare, Target::Gateway];
-
-    pub const fn name(self) -> &'static str {
+impl Metric {
+    const fn name(self) -> &'static str {
         match self {
-            Target::Direct => "direct",
-            Target::Bare => "bare proxy",
-            Target::Gateway => "promptgate",
+            Metric::RequestsPerSecond => "requests/s",
+            Metric::P50 => "p50, µs",
+            Metric::P99 => "p99, µs",
+            Metric::Cpu => "CPU a request, µs",
+            Metric::Memory => "memory, MB",
+            Metric::Growth => "growth of peak memory, MB",
+            Metric::PerStream => "memory a stream, KB",
+            Metric::EventDelay => "delay of an event p50, µs",
+            Metric::EventDelayP99 => "delay of an event p99, µs",
+            Metric::CpuPerEvent => "CPU an event, µs",
+            Metric::Rate => "MB/s",
         }
     }
-}
 
-/// One row of the table: a figure at one number of connections.
-struct Row {
-    name: &'static str,
-    connections: usize,
-    value: fn(&Sample) -> Option<f64>,
     /// Whether a difference says something.
-    adds: bool,
-}
-
-/// The rows for one size, with `few` connections for latency and `many` for throughput.
-fn rows(few: usize, many: usize) -> [Row; 8] {
-    let row = |name, connections, value, adds| Row { name, connections, value, adds };
-    [
-        row("requests/s", many, |sample| Some(sample.requests_per_second), false),
-        row("p50, µs", many, |sample| Some(sample.p50), true),
-        row("p99, µs", many, |sample| Some(sample.p99), true),
-        row("CPU a request, µs", many, |sample| sample.cpu, false),
-        row("memory, MB", many, |sample| sample.memory, false),
-        row("p50, µs", few, |sample| Some(sample.p50), true),
-        row("p99, µs", few, |sample| Some(sample.p99), true),
-        row("CPU a request, µs", few, |sample| sample.cpu, false),
-    ]
-}
-
-/// Medians over the rounds with their range. Differences and ratios are taken within each round, then summed up.
-pub fn table(samples: &[Sample], sizes: &[usize], few: usize, many: usize) -> String {
-    let mut table = String::from(
-        "| prompt | connections | | direct | bare proxy | promptgate | added to direct | added to bare proxy | ratio to bare proxy |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
-    );
-    for &bytes in sizes {
-        for row in rows(few, many) {
-            let of = |target| by_round(samples, bytes, &row, target);
-            let [direct, bare, gateway] = Target::ALL.map(of);
-            let difference =
-                |from: &[f64]| if row.adds { summary(&paired(&gateway, from, |a, b| a - b)) } else { dash() };
-            writeln!(
-                table,
-                "| {} KB | {} | {} | {} | {} | {} | {} | {} | {} |",
-                bytes / 1024,
-                row.connections,
-                row.name,
-                summary(&direct),
-                summary(&bare),
-                summary(&gateway),
-                difference(&direct),
-                difference(&bare),
-                summary(&paired(&gateway, &bare, |a, b| a / b)),
-            )
-            .expect("a string takes everything");
-        }
+    const fn adds(self) -> bool {
+        !matches!(self, Metric::RequestsPerSecond | Metric::Rate)
     }
-    table
 }
 
-/// The figure of each round, in order of rounds; empty where there is none.
-fn by_round(samples: &[Sample], bytes: usize, row: &Row, target: Target) -> Vec<f64> {
-    let fits =
-        |sample: &&Sample| sample.target == target && sample.bytes == bytes && sample.connections == row.connections;
-    let mut found: Vec<&Sample> = samples.iter().filter(fits).collect();
-    found.sort_by_key(|sample| sample.round);
-    found.into_iter().filter_map(row.value).collect()
+/// One figure of one round.
+#[derive(Clone, Debug)]
+struct Sample {
+    case: String,
+    metric: Metric,
+    target: Target,
+    value: f64,
 }
 
-fn paired(ours: &[f64], theirs: &[f64], compare: fn(f64, f64) -> f64) -> Vec<f64> {
-    ours.iter().zip(theirs).map(|(a, b)| compare(*a, *b)).collect()
+/// All of a run, in the order in which they were taken.
+#[derive(Clone, Debug, Default)]
+pub struct Samples(Vec<Sample>);
+
+impl Samples {
+    pub fn add(&mut self, case: &str, metric: Metric, target: Target, value: f64) {
+        self.0.push(Sample { case: case.to_owned(), metric, target, value });
+    }
+
+    /// One figure a round, in order of rounds.
+    pub fn of(&self, case: &str, metric: Metric, target: Target) -> Vec<f64> {
+        let fits = |sample: &&Sample| sample.case == case && sample.metric == metric && sample.target == target;
+        self.0.iter().filter(fits).map(|sample| sample.value).collect()
+    }
+
+    /// The gateway's against the bare proxy's, round by round.
+    pub fn ratios(&self, case: &str, metric: Metric) -> Vec<f64> {
+        self.paired(case, metric, |ours, theirs| ours / theirs)
+    }
+
+    pub fn added(&self, case: &str, metric: Metric) -> Vec<f64> {
+        self.paired(case, metric, |ours, theirs| ours - theirs)
+    }
+
+    fn paired(&self, case: &str, metric: Metric, compare: fn(f64, f64) -> f64) -> Vec<f64> {
+        let [theirs, ours] = [Target::Bare, Target::Gateway].map(|target| self.of(case, metric, target));
+        ours.iter().zip(theirs).map(|(ours, theirs)| compare(*ours, theirs)).collect()
+    }
+
+    /// A row for each case and metric: the median over the rounds with the range. Differences and ratios are taken within each
+    /// round, then summed up.
+    pub fn table(&self) -> String {
+        let mut table = String::from(
+            "| | | direct | nginx | bare proxy | promptgate | added to bare proxy | ratio |\n|---|---|---|---|---|---|---|---|\n",
+        );
+        let mut rows: Vec<(&str, Metric)> = Vec::new();
+        for sample in &self.0 {
+            if !rows.contains(&(&sample.case, sample.metric)) {
+                rows.push((&sample.case, sample.metric));
+            }
+        }
+        for (case, metric) in rows {
+            let cells = Target::ALL.map(|target| summary(&self.of(case, metric, target))).join(" | ");
+            let added = if metric.adds() { summary(&self.added(case, metric)) } else { summary(&[]) };
+            let ratio = summary(&self.ratios(case, metric));
+            writeln!(table, "| {case} | {} | {cells} | {added} | {ratio} |", metric.name())
+                .expect("a string takes everything");
+        }
+        table
+    }
+}
+
+pub fn median(values: &[f64]) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    Some((low + high) / 2.0)
 }
 
 /// `median [lowest–highest]`.
-fn summary(values: &[f64]) -> String {
-    let mut sorted: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
-    sorted.sort_by(f64::total_cmp);
-    let (Some(lowest), Some(highest)) = (sorted.first(), sorted.last()) else { return dash() };
-    let middle = (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0;
-    format!("{} [{}–{}]", figure(middle), figure(*lowest), figure(*highest))
-}
-
-fn dash() -> String {
-    "–".to_owned()
+pub fn summary(values: &[f64]) -> String {
+    let finite = || values.iter().copied().filter(|value| value.is_finite());
+    match median(values) {
+        None => "–".to_owned(),
+        Some(middle) if values.len() == 1 => figure(middle),
+        Some(middle) => {
+            let (lowest, highest) =
+                (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
+            format!("{} [{}–{}]", figure(middle), figure(lowest), figure(highest))
+        }
+    }
 }
 
 /// As many digits as mean something.
