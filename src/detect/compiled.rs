@@ -10,7 +10,7 @@ use super::near::{Seen, Sight};
 use super::reach;
 use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
 use super::scanner::CONTEXT;
-use crate::text::{Span, entropy, fold};
+use crate::text::{Span, entropy};
 
 /// A `Rule` with its patterns compiled.
 #[derive(Clone, Debug)]
@@ -56,14 +56,6 @@ impl CompiledRule {
     pub fn letting_pass(mut self, patterns: Vec<Regex>) -> Self {
         self.allow.extend(patterns);
         self
-    }
-
-    /// A keyword as it stands in the view the rule is matched against.
-    pub fn fold(&self, keyword: &str) -> String {
-        match self.rule.view {
-            ViewKind::Text => keyword.to_ascii_lowercase(),
-            ViewKind::Words => fold::words(keyword).text().to_owned(),
-        }
     }
 
     /// Calls `found` with the span of every match that starts in `region`. Where it ends, the text

@@ -240,7 +240,7 @@ struct Table {
 
 impl Table {
     fn keywords(&mut self, index: usize, rule: &CompiledRule, keywords: &[String]) -> Needs {
-        let keywords: Vec<Vec<u8>> = keywords.iter().map(|word| rule.fold(word).into_bytes()).collect();
+        let keywords: Vec<Vec<u8>> = keywords.iter().map(|word| rule.rule.view.keyword(word).into_bytes()).collect();
         for keyword in &keywords {
             let slot = self.slot(keyword);
             self.uses[slot].wanted.push(index as u32);

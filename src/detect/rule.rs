@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::near::Near;
 use super::validate::Validator;
 use super::{Allow, Category, Class, Finding, Model, Scanner, Severity};
-use crate::text::Span;
+use crate::text::{Span, fold};
 
 /// One detector rule. Rows of `conf/rules/*.toml` have this shape.
 #[derive(Clone, Debug)]
@@ -75,6 +75,16 @@ pub enum ViewKind {
     Text,
     /// Lower-case words with single spaces; `.` only where a sentence ends. What attack rules use unless they say otherwise.
     Words,
+}
+
+impl ViewKind {
+    /// A keyword as it stands in this reading.
+    pub(super) fn keyword(self, keyword: &str) -> String {
+        match self {
+            ViewKind::Text => keyword.to_ascii_lowercase(),
+            ViewKind::Words => fold::words(keyword).text().to_owned(),
+        }
+    }
 }
 
 /// Something wrong with a rule or its file.
@@ -223,7 +233,7 @@ impl Row {
         if !problems.is_empty() {
             return Err(problems.into_iter().map(|text| problem(&self.id, text)).collect());
         }
-        let words = if self.category.is_sensitive() { ViewKind::Text } else { ViewKind::Words };
+        let view = self.view();
         Ok(Rule {
             id: self.id.into(),
             category: self.category,
@@ -232,7 +242,7 @@ impl Row {
             confidence: self.confidence,
             firm: false,
             published: self.published,
-            view: self.view.unwrap_or(words),
+            view,
             trigger: self.gate.map_or(Trigger::Keywords(self.keywords), Trigger::Gate),
             regex: self.regex,
             validator: self.validator,
@@ -245,14 +255,20 @@ impl Row {
         })
     }
 
+    fn view(&self) -> ViewKind {
+        let usual = if self.category.is_sensitive() { ViewKind::Text } else { ViewKind::Words };
+        self.view.unwrap_or(usual)
+    }
+
     fn problems(&self) -> Vec<&'static str> {
-        let sensitive = self.category.is_sensitive();
+        let (sensitive, view) = (self.category.is_sensitive(), self.view());
         let checks = [
             (sensitive && self.entity.is_none(), "a sensitive rule needs an entity"),
             (!sensitive && self.entity.is_some(), "an attack rule has no entity"),
             (!(0.0..=1.0).contains(&self.confidence), "confidence must be between 0 and 1"),
             (self.keywords.is_empty() == self.gate.is_none(), "either keywords or a gate, not both"),
-            (self.keywords.iter().any(|word| word.len() < 2), "a keyword needs two bytes or more"),
+            // "é!" is one: it stands in the text as "e".
+            (self.keywords.iter().any(|word| view.keyword(word).len() < 2), "a keyword needs two bytes or more"),
             (sensitive && !self.keywords.iter().all(|word| word.is_ascii()), "keywords of sensitive rules are ASCII"),
             (sensitive && self.view == Some(ViewKind::Words), "sensitive rules match the text itself"),
             (self.published && self.category != Category::Secret, "only a secret has a published format"),
@@ -343,6 +359,27 @@ mod tests {
             negative_examples = []
         "#;
         assert_eq!(RuleSet::parse(&[("x.toml", text)]).expect_err("wrong").len(), 5);
+    }
+
+    #[test]
+    fn a_keyword_has_two_bytes_where_it_is_looked_for() {
+        for (keyword, taken) in [("hi", true), ("é!", false), ("?!", false), ("x", false), ("忽", true)] {
+            let text = format!(
+                r#"
+                [[rule]]
+                id = "injection.test"
+                category = "injection"
+                severity = "low"
+                confidence = 0.9
+                keywords = ["{keyword}"]
+                regex = 'hi there'
+                examples = ["hi there", "oh hi there", "hi there you"]
+                negative_examples = ["hi", "there", "hello there"]
+                "#
+            );
+            let read = RuleSet::parse(&[("x.toml", &text)]).map(|rules| Scanner::compile(&rules).is_ok());
+            assert_eq!(read.is_ok_and(|compiled| compiled), taken, "{keyword}");
+        }
     }
 
     /// A rule, and `row` beside it.
