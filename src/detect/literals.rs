@@ -129,7 +129,7 @@ impl Finder {
             (end..word.start).for_each(|at| self.sign(bytes, at, &mut found));
             end = word.end;
             match word.english {
-                Some(number) => self.word(usize::from(number), bytes, word.start, &mut found),
+                Some(number) => self.word(number, bytes, word.start, &mut found),
                 None => self.run(bytes, word.start..word.end, &mut found),
             }
         }
@@ -138,8 +138,8 @@ impl Finder {
 
     /// At an English word.
     #[inline]
-    fn word(&self, word: usize, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
-        for entry in self.words.of(word) {
+    fn word(&self, word: u16, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        for entry in self.words.of(usize::from(word)) {
             self.compare(entry.literal, at.checked_add_signed(isize::from(entry.start)), bytes, found);
         }
     }

@@ -50,7 +50,7 @@ fn rate_of(literal: &[u8]) -> f64 {
     let rates = literal.iter().enumerate().map(|(at, byte)| if at < 3 { frequency(*byte) } else { FOLLOWS });
     let word = Packed::new(literal.trim_ascii()).and_then(Packed::rank);
     // A word is as common as its rank says (Zipf), and takes six bytes with its space.
-    word.map_or(0.0, |rank| 0.1 / (rank as f64 + 2.0) / 6.0).max(rates.product())
+    word.map_or(0.0, |rank| 0.1 / (f64::from(rank) + 2.0) / 6.0).max(rates.product())
 }
 
 /// What is known of the matches of a part of a pattern.

@@ -80,17 +80,12 @@ impl Packed {
 
     /// The word as text.
     pub fn word(self) -> Option<&'static str> {
-        ENGLISH.forms.get(self.rank()?).map(String::as_str)
+        ENGLISH.forms.get(usize::from(self.rank()?)).map(String::as_str)
     }
 
-    /// The commoner, the lower; `None` for what is no word.
-    pub fn rank(self) -> Option<usize> {
+    /// The commoner, the lower; `None` for what is no word. It is the word's number.
+    pub fn rank(self) -> Option<u16> {
         ENGLISH.words.get(self.bits)
-    }
-
-    /// The rank of a word, which is its number.
-    pub fn number(self) -> Option<u16> {
-        self.rank().and_then(|rank| u16::try_from(rank).ok())
     }
 
     pub fn is_word(self) -> bool {
@@ -205,7 +200,7 @@ struct English {
 
 impl English {
     fn by_shape(&self, shape: u128) -> Option<&str> {
-        self.forms.get(self.shapes.get(shape)?).map(String::as_str)
+        self.forms.get(usize::from(self.shapes.get(shape)?)).map(String::as_str)
     }
 
     fn new(source: &str) -> Self {
@@ -316,9 +311,9 @@ impl<const N: usize> Table<N> {
         self.prints[self.find(key).0] != 0
     }
 
-    fn get(&self, key: u128) -> Option<usize> {
+    fn get(&self, key: u128) -> Option<u16> {
         let (at, print) = self.find(key);
-        (self.prints[at] == print).then(|| usize::from(self.values[at]))
+        (self.prints[at] == print).then(|| self.values[at])
     }
 }
 

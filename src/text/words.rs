@@ -54,7 +54,7 @@ pub fn words(text: &str) -> Vec<Word> {
         }
         let stop = bytes.get(end) == Some(&b'.');
         if end > start {
-            let english = if end == start + letters.len() { letters.number() } else { None };
+            let english = if end == start + letters.len() { letters.rank() } else { None };
             words.push(Word { start, end, stop, plain, english });
         }
         start = end + usize::from(stop) + 1;
