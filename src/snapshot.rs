@@ -6,11 +6,12 @@ use std::sync::Arc;
 use crate::auth::{Authenticator, Principal};
 use crate::codec::Plan;
 use crate::codec::selector::BadSelector;
-use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret};
+use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret, Upstream, UpstreamKey};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
 use crate::policy::{Mint, TokenKey};
 use crate::sanitize::consult::{Engine, Second};
+use crate::sanitize::scrub::Scrub;
 use crate::sanitize::{AnswerLimits, Guard, Limits, Verdicts};
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
@@ -23,6 +24,8 @@ pub struct Snapshot {
     pub authenticator: Authenticator,
     /// By name of the wire format, for the formats that routes use.
     plans: HashMap<&'static str, Plans>,
+    /// By name of the upstream, for those whose key could come back.
+    scrubs: HashMap<String, Scrub>,
     /// Rules in force, in the order of `Category::ALL`.
     rule_counts: [usize; 6],
 }
@@ -42,7 +45,9 @@ impl Snapshot {
                 let guard = Guard::new(scanner, config.security.matrix.clone());
                 let key = |secret: &Secret| Arc::new(TokenKey::new(secret.expose().as_bytes(), config.tokens.epoch));
                 let token_key = config.tokens.key.as_ref().map(key);
-                Ok(Snapshot { config, guard: Arc::new(guard), token_key, authenticator, plans, rule_counts })
+                let guard = Arc::new(guard);
+                let scrubs = scrubs(&config);
+                Ok(Snapshot { config, guard, token_key, authenticator, plans, scrubs, rule_counts })
             }
             (scanner, authenticator, plans) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
@@ -95,6 +100,11 @@ impl Snapshot {
         self.plans.get(route.dialect.name).and_then(|plans| plans.answer.as_ref())
     }
 
+    /// What keeps the upstream's key out of one of its answers.
+    pub fn scrub(&self, upstream: &Upstream) -> Option<Scrub> {
+        self.scrubs.get(&upstream.name).map(Scrub::another)
+    }
+
     /// What one answer may make the sanitizer hold.
     pub fn answer_limits(&self) -> AnswerLimits {
         let limits = &self.config.limits;
@@ -133,6 +143,14 @@ impl Snapshot {
 struct Plans {
     request: Arc<Plan>,
     answer: Option<Arc<Plan>>,
+}
+
+fn scrubs(config: &Config) -> HashMap<String, Scrub> {
+    let scrub = |upstream: &Arc<Upstream>| match &upstream.key {
+        UpstreamKey::Set(key) => Some((upstream.name.clone(), Scrub::new(key.expose())?)),
+        _ => None,
+    };
+    config.upstreams.iter().filter_map(scrub).collect()
 }
 
 fn plans(config: &Config) -> Result<HashMap<&'static str, Plans>, Problem> {

@@ -35,8 +35,6 @@ use patience::Patience;
 use reply::Failure;
 use way::Ways;
 
-use crate::config::UpstreamKey;
-use crate::sanitize::scrub::Scrub;
 use crate::state::{Live, dns::Resolver};
 use crate::telemetry::{Audit, Metrics};
 
@@ -221,9 +219,7 @@ impl ProxyHttp for Gateway {
         };
         context.dropped_headers = upstream::rewrite(head, context.family, upstream, &way.place, &path, length)?;
         context.dropped_query = dropped_query;
-        if let UpstreamKey::Set(key) = &upstream.key {
-            context.scrub = Scrub::finder(key.expose()).map(Scrub::new);
-        }
+        context.scrub = context.snapshot.scrub(upstream);
         Ok(())
     }
 

@@ -1,27 +1,36 @@
 //! Keeps the provider's key out of what comes down: an upstream that echoes its request would hand it to the caller.
 //! Replaces by as many bytes, so no length changes. Bytes in, bytes out; knows no format.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 
 /// One answer body. Holds back only what could still become the key.
-#[derive(Debug)]
 pub struct Scrub {
     finder: Arc<Finder<'static>>,
     tail: BytesMut,
     found: u64,
 }
 
+/// Without the key.
+impl fmt::Debug for Scrub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scrub").field("found", &self.found).finish_non_exhaustive()
+    }
+}
+
 impl Scrub {
-    /// A finder for the key, made once and shared by its answers. `None` for a key too short to be told from text.
-    pub fn finder(key: &str) -> Option<Arc<Finder<'static>>> {
-        (key.len() >= 8).then(|| Arc::new(Finder::new(key.as_bytes()).into_owned()))
+    /// For one answer with this key. `None` for a key too short to be told from text.
+    pub fn new(key: &str) -> Option<Self> {
+        let finder = || Arc::new(Finder::new(key.as_bytes()).into_owned());
+        (key.len() >= 8).then(|| Scrub { finder: finder(), tail: BytesMut::new(), found: 0 })
     }
 
-    pub fn new(finder: Arc<Finder<'static>>) -> Self {
-        Scrub { finder, tail: BytesMut::new(), found: 0 }
+    /// For another answer; what is made of the key is shared.
+    pub fn another(&self) -> Self {
+        Scrub { finder: self.finder.clone(), tail: BytesMut::new(), found: 0 }
     }
 
     /// The next chunk, with `end` for the last. What comes out may be shorter by a tail, or empty.
@@ -61,7 +70,7 @@ mod tests {
     use super::*;
 
     fn scrub(chunks: &[&str]) -> String {
-        let mut scrub = Scrub::new(Scrub::finder("key-canary").unwrap());
+        let mut scrub = Scrub::new("key-canary").unwrap();
         let mut output = Vec::new();
         for (index, chunk) in chunks.iter().enumerate() {
             let end = index + 1 == chunks.len();
@@ -84,9 +93,19 @@ mod tests {
 
     #[test]
     fn text_without_it_is_held_back_only_where_it_could_begin() {
-        let mut scrub = Scrub::new(Scrub::finder("key-canary").unwrap());
+        let mut scrub = Scrub::new("key-canary").unwrap();
         assert_eq!(scrub.push(&Bytes::from_static(b"data: hello\n\n"), false), "data: hello\n\n");
         assert_eq!(scrub.push(&Bytes::from_static(b"a key-can"), false), "a ");
         assert_eq!(scrub.push(&Bytes::from_static(b"dle"), false), "key-candle");
+    }
+
+    #[test]
+    fn what_is_shared_of_the_key_starts_anew_and_is_not_shown() {
+        let mut first = Scrub::new("key-canary").unwrap();
+        assert_eq!(first.push(&Bytes::from_static(b"key-canary key-"), false), "********** ");
+        let mut second = first.another();
+        assert_eq!(second.push(&Bytes::from_static(b"canary"), true), "canary");
+        assert!(!format!("{first:?}{second:?}").contains("canary"));
+        assert!(Scrub::new("short").is_none());
     }
 }
