@@ -15,7 +15,7 @@ pub struct Override {
     pub action: Option<Action>,
 }
 
-/// Types that prompts are full of and that a tagger finds by guessing: reported, and left alone unless somebody asks.
+/// Types that prompts are full of and that a tagger finds by guessing: left alone unless somebody asks.
 pub const LEFT_ALONE: &[&str] =
     &["ADDRESS", "AGE", "DATE_TIME", "LOCATION", "NRP", "ORGANIZATION", "PERSON", "TITLE", "URL"];
 
