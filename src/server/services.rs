@@ -1,4 +1,5 @@
-//! The admin listener, the health checks and the demo upstream as background services on Pingora's runtime. Know nothing of what they serve.
+//! The admin listener, the health checks and the demo upstream as background services on Pingora's runtime. Know nothing of
+//! what they serve.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
