@@ -50,7 +50,7 @@ pub fn coding(input: &[u8]) {
 
 /// What came out, or why it ended. What comes out before an error may depend on the cut: such a body is refused.
 fn decoded<'c>(coding: Coding, chunks: impl IntoIterator<Item = &'c [u8]>) -> Result<Vec<u8>, CodingError> {
-    let mut decoder = Decoder::new(coding, LIMIT, RATIO).expect("every coding has a decoder");
+    let mut decoder = Decoder::new(coding, LIMIT, RATIO).expect("every coding has a decoder").gathering();
     let mut plain = Vec::new();
     for chunk in chunks {
         decoder.push(chunk, |bytes| take(&mut plain, bytes))?;

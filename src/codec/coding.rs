@@ -44,9 +44,8 @@ const TOKENS: &[(&str, Coding)] =
 /// One body being decoded.
 pub struct Decoder {
     inner: Inner,
-    /// Less than a piece, not decoded yet: where the input was cut says nothing of where the decoder is. (The one for brotli
-    /// tells the end of a damaged stream by what it is shown at once.)
-    pending: Vec<u8>,
+    /// Less than a piece, not decoded yet, where pieces are gathered.
+    pending: Option<Vec<u8>>,
     limit: u64,
     ratio: u64,
     received: u64,
@@ -71,7 +70,13 @@ impl Decoder {
             Coding::Brotli => Inner::Brotli(Box::new(brotli::DecompressorWriter::new(plain, PIECE))),
             Coding::Zstd => Inner::Zstd { decoder: Box::new(zstd_decoder()?), plain, complete: false },
         };
-        Ok(Decoder { inner, pending: Vec::with_capacity(PIECE), limit, ratio, received: 0, produced: 0 })
+        Ok(Decoder { inner, pending: None, limit, ratio, received: 0, produced: 0 })
+    }
+
+    /// Decodes pieces of one size, so that the outcome does not depend on where the input is cut: the decoder for brotli tells
+    /// the end of a damaged stream by what it is shown at once. Not for a stream whose reader waits for each event.
+    pub fn gathering(self) -> Self {
+        Decoder { pending: Some(Vec::with_capacity(PIECE)), ..self }
     }
 
     /// Decodes one chunk and hands the plain bytes to `sink` piece by piece.
@@ -80,31 +85,38 @@ impl Decoder {
         chunk: &[u8],
         mut sink: impl FnMut(&[u8]) -> Result<(), E>,
     ) -> Result<(), E> {
+        let Some(mut pending) = self.pending.take() else {
+            return chunk.chunks(PIECE).try_for_each(|piece| self.decode(piece, &mut sink));
+        };
         let mut rest = chunk;
-        while self.pending.len() + rest.len() >= PIECE {
-            let (piece, later) = rest.split_at(PIECE - self.pending.len());
-            self.pending.extend_from_slice(piece);
-            self.decode(&mut sink)?;
+        while pending.len() + rest.len() >= PIECE {
+            let (piece, later) = rest.split_at(PIECE - pending.len());
+            pending.extend_from_slice(piece);
+            self.decode(&pending, &mut sink)?;
+            pending.clear();
             rest = later;
         }
-        self.pending.extend_from_slice(rest);
+        pending.extend_from_slice(rest);
+        self.pending = Some(pending);
         Ok(())
     }
 
-    /// Decodes what is pending.
-    fn decode<E: From<CodingError>>(&mut self, sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        let piece = std::mem::take(&mut self.pending);
+    fn decode<E: From<CodingError>>(
+        &mut self,
+        piece: &[u8],
+        sink: &mut impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.received += piece.len() as u64;
         self.inner.plain().allowance = self.allowance();
-        let written = self.inner.write(&piece);
-        self.pending = piece;
-        self.pending.clear();
+        let written = self.inner.write(piece);
         self.drain(written, sink)
     }
 
     /// Ends the body: it must be complete.
     pub fn finish<E: From<CodingError>>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-        self.decode(&mut sink)?;
+        if let Some(rest) = self.pending.take() {
+            self.decode(&rest, &mut sink)?;
+        }
         self.inner.plain().allowance = self.allowance();
         let closed =
             if self.received == 0 { Err(std::io::ErrorKind::UnexpectedEof.into()) } else { self.inner.close() };
@@ -152,7 +164,8 @@ impl Inner {
 
     fn write(&mut self, piece: &[u8]) -> std::io::Result<()> {
         match self {
-            Inner::Gzip(decoder) => decoder.write_all(piece),
+            // It keeps what it has decoded until the next piece comes.
+            Inner::Gzip(decoder) => decoder.write_all(piece).and_then(|()| decoder.flush()),
             Inner::Brotli(decoder) => decoder.write_all(piece),
             Inner::Zstd { decoder, plain, complete } => run_zstd(decoder, piece, plain, complete),
         }
@@ -227,7 +240,7 @@ mod tests {
     }
 
     fn decode(coding: Coding, chunks: &[&[u8]], limit: u64) -> Result<Vec<u8>, CodingError> {
-        let mut decoder = Decoder::new(coding, limit, 100)?;
+        let mut decoder = Decoder::new(coding, limit, 100)?.gathering();
         let mut plain = Vec::new();
         let mut sink = |bytes: &[u8]| -> Result<(), CodingError> {
             plain.extend_from_slice(bytes);
@@ -281,6 +294,57 @@ mod tests {
             let mut packed = encode(coding, b"{}");
             packed.extend_from_slice(b"tail of something else");
             assert_eq!(decode(coding, &[&packed], 1 << 20), Err(CodingError::Damaged), "{coding:?}");
+        }
+    }
+
+    /// What each of several events becomes, flushed one by one.
+    fn events(coding: Coding, events: &[&str]) -> Vec<Vec<u8>> {
+        fn each(mut encoder: impl Write, events: &[&str], sent: impl Fn() -> usize) -> Vec<usize> {
+            let mut write = |event: &&str| {
+                encoder.write_all(event.as_bytes()).unwrap();
+                encoder.flush().unwrap();
+                sent()
+            };
+            events.iter().map(&mut write).collect()
+        }
+        #[derive(Clone, Default)]
+        struct Sent(std::rc::Rc<std::cell::RefCell<Vec<u8>>>);
+        impl Write for Sent {
+            fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+                self.0.borrow_mut().extend_from_slice(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        let sent = Sent::default();
+        let length = || sent.0.borrow().len();
+        let ends = match coding {
+            Coding::Gzip => {
+                each(flate2::write::GzEncoder::new(sent.clone(), flate2::Compression::default()), events, length)
+            }
+            Coding::Brotli => each(brotli::CompressorWriter::new(sent.clone(), 4096, 5, 22), events, length),
+            Coding::Zstd => each(zstd::Encoder::new(sent.clone(), 3).unwrap(), events, length),
+        };
+        let mut start = 0;
+        let piece = |end: usize| sent.0.borrow()[std::mem::replace(&mut start, end)..end].to_vec();
+        ends.into_iter().map(piece).collect()
+    }
+
+    #[test]
+    fn an_event_of_a_stream_is_decoded_as_soon_as_it_is_there() {
+        for coding in ALL {
+            let mut decoder = Decoder::new(coding, u64::MAX, 100).unwrap();
+            let sent = ["data: one\n\n", "data: two\n\n", "data: [DONE]\n\n"];
+            for (piece, event) in events(coding, &sent).iter().zip(sent) {
+                let mut plain = Vec::new();
+                let taken: Result<(), CodingError> = decoder.push(piece, |bytes| {
+                    plain.extend_from_slice(bytes);
+                    Ok(())
+                });
+                assert_eq!((taken, plain.as_slice()), (Ok(()), event.as_bytes()), "{coding:?}");
+            }
         }
     }
 

@@ -131,7 +131,7 @@ impl Gateway {
         }
         let ratio = snapshot.config.limits.ratio as u64;
         let decoder = coding.map(|coding: Coding| Decoder::new(coding, limits.body, ratio)).transpose();
-        let decoder = decoder.map_err(|_| Failure::unsupported_encoding())?;
+        let decoder = decoder.map_err(|_| Failure::unsupported_encoding())?.map(Decoder::gathering);
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
         let mint = context.principal.as_ref().and_then(|principal| snapshot.mint(&route, principal));
