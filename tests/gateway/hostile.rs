@@ -3,18 +3,24 @@
 use crate::client::{Ask, Reply};
 use crate::http1::Wire;
 use crate::site::plain;
-use crate::upstream::ANSWER;
+use crate::upstream::{ANSWER, Call};
 
 const CHAT: &str = "/v1/chat/completions";
 const CANARY: &str = "canary-of-the-provider";
 
-/// What the client gets when the provider writes these bytes and keeps its connection open until the client has its answer.
-async fn answered(ask: &Ask, bytes: &[u8]) -> Option<Reply> {
+/// A client that has asked, and the provider's side of it, which has read all.
+async fn asked(ask: &Ask) -> (Wire, Call) {
     let expected = plain().upstream.expect(&ask.id());
     let mut client = Wire::connect(plain().address()).await;
     assert!(client.write(&ask.bytes()).await);
     let mut call = expected.call().await;
     call.body().await;
+    (client, call)
+}
+
+/// What the client gets when the provider writes these bytes and keeps its connection open until the client has its answer.
+async fn answered(ask: &Ask, bytes: &[u8]) -> Option<Reply> {
+    let (mut client, mut call) = asked(ask).await;
     // A gateway that has read enough of it may hang up.
     call.wire.write(bytes).await;
     call.wire.finish().await;
@@ -74,12 +80,7 @@ async fn an_answer_with_a_length_and_chunks_passes_with_one_of_them() {
 async fn interim_answers_stay_here() {
     let early = format!("HTTP/1.1 103 Early Hints\r\nlink: {CANARY}\r\n\r\n");
     let answer = format!("HTTP/1.1 100 Continue\r\n\r\n{early}{early}HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{{}}");
-    let ask = Ask::post(CHAT, "{}");
-    let expected = plain().upstream.expect(&ask.id());
-    let mut client = Wire::connect(plain().address()).await;
-    assert!(client.write(&ask.bytes()).await);
-    let mut call = expected.call().await;
-    call.body().await;
+    let (mut client, mut call) = asked(&Ask::post(CHAT, "{}")).await;
     assert!(call.wire.write(answer.as_bytes()).await);
     assert_eq!(client.head().await.map(|head| head.status()), Some(200));
 }
@@ -129,12 +130,7 @@ async fn bytes_behind_an_answer_are_nobodys() {
         "HTTP/1.1 204 No Content\r\n\r\n",
         "HTTP/1.1 304 Not Modified\r\ncontent-length: 2\r\n\r\n",
     ] {
-        let ask = Ask::post(CHAT, "{}");
-        let expected = plain().upstream.expect(&ask.id());
-        let mut client = Wire::connect(plain().address()).await;
-        assert!(client.write(&ask.bytes()).await);
-        let mut call = expected.call().await;
-        call.body().await;
+        let (mut client, mut call) = asked(&Ask::post(CHAT, "{}")).await;
         call.wire.write(format!("{head}{poison}").as_bytes()).await;
         // On the same connection of the client's, and while the provider's is still open.
         let answer = client.head().await.expect("an answer");
