@@ -215,7 +215,8 @@ impl Builder {
             *count += u32::from(*last != document);
             *last = document;
         };
-        features::tokens(text, &words(text), |_, token, _| {
+        features::tokens(text, &words(text), |place, _| {
+            let token = &text[place.start..place.end];
             let position = chain.next(features::word(token));
             position.chains.into_iter().for_each(&mut note);
             if !position.word_again {
@@ -238,7 +239,7 @@ impl Builder {
 
     fn positions(&mut self, text: &str) -> Vec<Position> {
         let (mut chain, mut tokens) = (Chain::default(), Vec::new());
-        features::tokens(text, &words(text), |_, token, _| tokens.push(token.to_owned()));
+        features::tokens(text, &words(text), |place, _| tokens.push(text[place.start..place.end].to_owned()));
         tokens.iter().map(|token| self.position(token, &mut chain)).collect()
     }
 

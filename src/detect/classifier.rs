@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::Category;
 use crate::text::{Span, words};
 use features::Chain;
-use model::{Curve, HEADS, Parameters, Sums, Table};
+use model::{Curve, HEADS, Lanes, Parameters, Table};
 
 /// The model, ready to judge.
 #[derive(Debug)]
@@ -50,13 +50,14 @@ impl Classifier {
 
     /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any.
     pub fn judge(&self, text: &str, words: &[words::Word]) -> Option<Judgement> {
-        let places = self.places(text, words);
-        if places.len() < 2 {
+        let Weighed { places, words } = self.weigh(text, words);
+        if words.is_empty() {
             return None;
         }
-        let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &places));
+        let totals = Lanes::totals(&words);
+        let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &words, totals[head]));
         let together = (best[0].logit + best[1].logit + best[2].logit) / 3.0;
-        let span = |best: Best| Span::new(places[best.first].at, places[best.last].at);
+        let span = |best: Best| Span::new(places[best.first], places[best.last]);
         Some(Judgement {
             attack: together.max(best[0].logit - self.parameters.alone),
             code: (best[3].logit + best[4].logit) / 2.0,
@@ -88,73 +89,81 @@ impl Classifier {
         at(&self.parameters.attack, logit) * if named { 1.0 } else { share }
     }
 
-    /// The running sums before each word, and behind the last.
-    ///
-    /// Weights are looked up for many words at once. The table is larger than the caches near the processor, and a row that
-    /// is waited for while nothing else can be asked for costs as much as the rest of the word.
-    fn places(&self, text: &str, words: &[words::Word]) -> Vec<Place> {
-        let mut places = Vec::with_capacity(words.len() + words.len() / 8 + 2);
-        places.push(Place { at: 0, sums: [0; 8] });
-        let (mut chain, mut batch) = (Chain::default(), Vec::with_capacity(BATCH));
-        features::tokens(text, words, |at, text, number| {
+    /// What every word brings, with the chains that end there.
+    fn weigh(&self, text: &str, words: &[words::Word]) -> Weighed {
+        let room = words.len() + words.len() / 8 + 2;
+        let mut weighed = Weighed { places: Vec::with_capacity(room), words: Vec::with_capacity(room) };
+        // None for a pair of words that was said before.
+        let mut chains: Vec<Option<[u64; 3]>> = Vec::with_capacity(room);
+        let (mut chain, mut end) = (Chain::default(), 0);
+        features::tokens(text, words, |place, number| {
             let known = number.and_then(|number| self.table.english(number));
-            let hash = known.map_or_else(|| features::word(text), |(hash, _)| *hash);
-            batch.push(Word { at, text, sums: known.map(|(_, sums)| sums), position: chain.next(hash) });
-            if batch.len() == BATCH {
-                self.weigh(&batch, &mut places);
-                batch.clear();
-            }
+            let token = || text.get(place.start..place.end).unwrap_or_default();
+            let hash = known.map_or_else(|| features::word(token()), |(hash, _)| *hash);
+            let position = chain.next(hash);
+            weighed.places.push(place.start);
+            weighed.words.push(match known {
+                _ if position.word_again => Lanes::NONE,
+                Some((_, lanes)) => *lanes,
+                None => self.table.word(token(), hash),
+            });
+            chains.push(Some(position.chains).filter(|_| !position.pair_again));
+            end = place.end;
         });
-        self.weigh(&batch, &mut places);
-        places
-    }
-
-    fn weigh(&self, words: &[Word], places: &mut Vec<Place>) {
-        let mut sums = places.last().map_or([0; 8], |last| last.sums);
-        for word in words {
-            self.add(word, &mut sums);
-            if let Some(last) = places.last_mut() {
-                last.at = word.at;
+        weighed.places.push(end);
+        let mut rows = [[[0; 2]; 3]; BATCH];
+        for (words, chains) in weighed.words.chunks_mut(BATCH).zip(chains.chunks(BATCH)) {
+            for (rows, chains) in rows.iter_mut().zip(chains) {
+                *rows = chains.map_or([[0; 2]; 3], |chains| chains.map(|chain| self.table.bucket(chain)));
             }
-            places.push(Place { at: word.at + word.text.len(), sums });
-        }
-    }
-
-    fn add(&self, word: &Word, sums: &mut Sums) {
-        let position = &word.position;
-        match word.sums {
-            _ if position.word_again => {}
-            Some(known) => sums.iter_mut().zip(known).for_each(|(sum, weight)| *sum += i32::from(*weight)),
-            None => {
-                let spelled = self.table.word(word.text, position.word);
-                sums.iter_mut().zip(spelled).for_each(|(sum, weight)| *sum += weight);
+            for ((word, chains), rows) in words.iter_mut().zip(chains).zip(&rows) {
+                let chains = chains.unwrap_or_default();
+                let brought = |at: usize| Lanes::of_feature(chains[at], rows[at]);
+                *word = word.plus(brought(0)).plus(brought(1)).plus(brought(2));
             }
         }
-        if !position.pair_again {
-            position.chains.into_iter().for_each(|chain| self.table.add(chain, sums));
-        }
+        weighed
     }
 
     /// The window in which the head is highest.
-    fn best(&self, head: usize, places: &[Place]) -> Best {
-        let words = places.len() - 1;
-        let sums: Vec<i32> = places.iter().map(|place| place.sums[head]).collect();
-        let mut best = Best { logit: f32::MIN, first: 0, last: words };
-        for (window, bias) in HEADS[head].windows.iter().zip(self.parameters.bias[head]) {
-            let length = words.min(*window);
-            let gains = || sums.iter().zip(&sums[length..]).map(|(start, end)| end - start);
-            let highest = gains().fold(i32::MIN, i32::max);
-            let logit = highest as f32 * (self.parameters.scale[head] * norm(length)) + bias;
-            if logit > best.logit {
-                let first = gains().position(|gain| gain == highest).unwrap_or(0);
-                best = Best { logit, first, last: first + length };
+    fn best(&self, head: usize, lanes: &[Lanes], total: i32) -> Best {
+        let words = lanes.len();
+        let mut sums: Vec<i32> = Vec::new();
+        let (mut logit, mut window) = (f32::MIN, (words, total));
+        for (length, bias) in HEADS[head].windows.iter().zip(self.parameters.bias[head]) {
+            let length = words.min(*length);
+            if length < words && sums.is_empty() {
+                sums = running(lanes, head);
+            }
+            let highest = if length < words { gains(&sums, length).fold(i32::MIN, i32::max) } else { total };
+            let reached = highest as f32 * (self.parameters.scale[head] * norm(length)) + bias;
+            if reached > logit {
+                (logit, window) = (reached, (length, highest));
             }
             if length == words {
                 break;
             }
         }
-        best
+        let (length, highest) = window;
+        let first = gains(&sums, length).position(|gain| gain == highest).unwrap_or(0);
+        Best { logit, first, last: first + length }
     }
+}
+
+/// What the words up to each place bring a head together.
+fn running(lanes: &[Lanes], head: usize) -> Vec<i32> {
+    let mut sums = Vec::with_capacity(lanes.len() + 1);
+    sums.push(0);
+    sums.extend(lanes.iter().scan(0, |sum, lanes| {
+        *sum += lanes.of(head);
+        Some(*sum)
+    }));
+    sums
+}
+
+/// What each window of so many words brings.
+fn gains(sums: &[i32], words: usize) -> impl Iterator<Item = i32> {
+    sums.iter().zip(sums.get(words..).unwrap_or_default()).map(|(start, end)| end - start)
 }
 
 /// By what the sum over a window of so many words is divided: long windows need not more evidence in proportion.
@@ -162,22 +171,14 @@ pub fn norm(words: usize) -> f32 {
     1.0 / (words as f32 + 2.0).sqrt()
 }
 
-struct Word<'t> {
-    at: usize,
-    text: &'t str,
-    /// What it brings, if that is known.
-    sums: Option<&'t [i16; 8]>,
-    position: features::Position,
-}
-
-/// Words whose weights are looked up in one go.
+/// Words whose chains are looked up in one go.
 const BATCH: usize = 64;
 
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    /// Where the word begins; of the last place, where the text ends.
-    at: usize,
-    sums: Sums,
+/// The words of a text as the model sees them.
+struct Weighed {
+    /// Where each begins, and where the last ends.
+    places: Vec<usize>,
+    words: Vec<Lanes>,
 }
 
 #[derive(Clone, Copy, Debug)]

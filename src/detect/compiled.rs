@@ -27,6 +27,8 @@ pub(super) struct CompiledRule {
     pub reach: Option<usize>,
     /// How many bytes before its keyword a match may begin.
     pub lead: usize,
+    /// Keywords inside words are none of its.
+    pub whole_words: bool,
 }
 
 impl CompiledRule {
@@ -49,7 +51,8 @@ impl CompiledRule {
             (Some(_), None) => margins,
         };
         let reach = reach::of(&rule.regex);
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead: lead(rule) })
+        let (lead, whole_words) = (lead(rule), whole_words(rule));
+        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead, whole_words })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -147,10 +150,19 @@ impl CompiledRule {
 }
 
 fn lead(rule: &Rule) -> usize {
-    let Trigger::Keywords(keywords) = &rule.trigger else { return CONTEXT };
-    let keywords: Vec<Vec<u8>> = keywords.iter().map(|keyword| keyword.to_ascii_lowercase().into_bytes()).collect();
-    let lead = if rule.view == ViewKind::Text { reach::lead(&rule.regex, &keywords) } else { None };
+    let lead = if rule.view == ViewKind::Text { reach::lead(&rule.regex, &keywords(rule)) } else { None };
     lead.map_or(CONTEXT, |bytes| bytes.min(CONTEXT))
+}
+
+fn whole_words(rule: &Rule) -> bool {
+    let keywords = keywords(rule);
+    !keywords.is_empty() && reach::begins_with_word(&rule.regex, &keywords)
+}
+
+/// As they are looked for in the rule's view; none if something else opens it.
+fn keywords(rule: &Rule) -> Vec<Vec<u8>> {
+    let Trigger::Keywords(keywords) = &rule.trigger else { return Vec::new() };
+    keywords.iter().map(|keyword| rule.view.keyword(keyword).into_bytes()).collect()
 }
 
 /// A match without its margins. At the edges of the text those may be others.

@@ -65,9 +65,13 @@ struct Words {
 /// A literal at a word.
 #[derive(Clone, Copy, Debug)]
 struct At {
+    /// Its first bytes: of nearly all that are not there they differ.
+    head: u64,
     literal: u32,
     /// How far before or behind the first letter it begins.
     start: i16,
+    /// Bytes of the head.
+    bytes: u8,
 }
 
 /// A set of windows, with next to none that was not put in: two bits of one number say that one is.
@@ -140,7 +144,10 @@ impl Finder {
     #[inline]
     fn word(&self, word: u16, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
         for entry in self.words.of(usize::from(word)) {
-            self.compare(entry.literal, at.checked_add_signed(isize::from(entry.start)), bytes, found);
+            let Some(start) = at.checked_add_signed(isize::from(entry.start)) else { continue };
+            if (read(bytes, start) ^ entry.head) & mask(usize::from(entry.bytes)) == 0 {
+                self.compare(entry.literal, Some(start), bytes, found);
+            }
         }
     }
 
@@ -347,7 +354,8 @@ impl Words {
         let mut words = Words::default();
         at_words(literals, |word, run, start| {
             words.ends.resize(word, words.entries.len() as u32);
-            words.entries.push(At { literal: literals[run].0, start });
+            let (literal, text, _) = literals[run];
+            words.entries.push(At { head: read(text, 0), literal, start, bytes: text.len().min(8) as u8 });
         });
         words.ends.push(words.entries.len() as u32);
         words

@@ -208,7 +208,7 @@ impl Before {
 
 /// Cut in more parts than a name has: another token.
 fn is_token(run: &[u8]) -> bool {
-    run.len() >= SHORTEST_TOKEN && (1..run.len()).filter(|at| begins_part(run, *at)).count() > MOST_PARTS
+    run.len() >= SHORTEST_TOKEN && (1..run.len()).filter(|at| begins_part(run, *at)).nth(MOST_PARTS).is_some()
 }
 
 fn is_word(b: u8) -> bool {

@@ -46,12 +46,15 @@ struct Use {
     marks: Vec<u16>,
 }
 
-/// Behind which gate a rule stands, and whether the words around a match have to say that it is one. A pattern that leaves
-/// it to them matches most of what opens the gate: together with it no pass could say that nothing does.
+/// Behind which gate a rule stands, and what else it asks for. Rules that are alike in that are looked for together.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Behind {
     gate: Gate,
+    /// The words around a match have to say that it is one. A pattern that leaves it to them matches most of what opens the
+    /// gate: together with it no pass could say that nothing does.
     near: bool,
+    /// It has marks that keep it from most of what opens the gate.
+    needs: bool,
 }
 
 /// The rules behind one gate, which no keyword tells apart: one pass says which of them match at all.
@@ -71,12 +74,15 @@ impl Prefilter {
             needs.push(match &rule.rule.trigger {
                 Trigger::Keywords(keywords) => table.keywords(index, rule, keywords),
                 Trigger::Gate(gate) => {
-                    let behind = Behind { gate: *gate, near: rule.rule.near.is_some() };
+                    let mut marks = table.pattern(rule);
+                    let needs = !marks.is_empty();
+                    marks.extend(table.words_around(rule));
+                    let behind = Behind { gate: *gate, near: rule.rule.near.is_some(), needs };
                     match gated.iter_mut().find(|(known, _)| *known == behind) {
                         Some((_, rules)) => rules.push(index),
                         None => gated.push((behind, vec![index])),
                     }
-                    Needs { marks: table.words_around(rule).into_iter().collect(), near: true }
+                    Needs { marks, near: true }
                 }
             });
         }
@@ -124,6 +130,9 @@ impl Prefilter {
         for (literal, keyword) in keywords {
             for &rule in &self.uses[literal].wanted {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
+                if self.rules[rule].whole_words && is_inside(text, keyword.start) {
+                    continue;
+                }
                 let row = if needs.near { marks.near(keyword.start) } else { marks.anywhere() };
                 if marks::has(row, &needs.marks) && applies(&self.rules[rule]) {
                     let since = keyword.start.saturating_sub(self.rules[rule].context());
@@ -183,12 +192,18 @@ impl Prefilter {
         }
         keywords.sort_unstable_by_key(|(_, place)| place.start);
         let shortest = self.tokens.iter().map(|(length, _)| *length).min();
-        if let Some(shortest) = shortest.filter(|_| !keywords.is_empty()) {
+        if let Some(shortest) = shortest.filter(|_| !keywords.is_empty() || !digits.is_empty()) {
             marks.set_long(&marks::tokens(text, shortest), &self.tokens);
         }
         marks.set_long(digits, &self.digits);
         keywords
     }
+}
+
+/// The byte before goes on as a word.
+fn is_inside(text: &str, at: usize) -> bool {
+    let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+    before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
 }
 
 /// Where a rule looks.
@@ -263,6 +278,14 @@ impl Table {
             .reach()
             .is_some_and(|(before, behind)| before + around <= marks::BEFORE && longest + behind < marks::BEHIND);
         Needs { marks, near }
+    }
+
+    /// The marks of what every match behind a gate has: a rare word or a long token.
+    fn pattern(&mut self, rule: &CompiledRule) -> Vec<u16> {
+        let needs = need::of(&rule.rule.regex);
+        let mut marks: Vec<u16> = needs.literals.into_iter().filter_map(|set| self.set(set)).collect();
+        marks.extend(self.run(needs.token, TOKENS, |table| &mut table.tokens));
+        marks
     }
 
     /// The mark of the words that the rule wants around its match.

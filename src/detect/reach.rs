@@ -36,6 +36,15 @@ pub fn lead(pattern: &str, keywords: &[Vec<u8>]) -> Option<usize> {
     first(&hir, keywords)
 }
 
+/// Every match begins with one of its `keywords`, where a word does: `ip` inside `script` is none.
+pub fn begins_with_word(pattern: &str, keywords: &[Vec<u8>]) -> bool {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
+    let Ok(HirKind::Concat(parts)) = hir.map(Hir::into_kind) else { return false };
+    let words = keywords.iter().all(|keyword| keyword.first().is_some_and(u8::is_ascii_alphanumeric));
+    let boundary = matches!(parts.first().map(Hir::kind), Some(HirKind::Look(Look::WordAscii | Look::WordStartAscii)));
+    words && boundary && first(&Hir::concat(parts), keywords) == Some(0)
+}
+
 fn first(hir: &Hir, keywords: &[Vec<u8>]) -> Option<usize> {
     match hir.kind() {
         HirKind::Capture(group) => first(&group.sub, keywords),
@@ -166,6 +175,18 @@ mod tests {
             (r"(?:host)? ip?", None),
         ] {
             assert_eq!(lead(pattern, &[b"ip".to_vec(), b"host".to_vec()]), bytes, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_keyword_begins_a_word_if_nothing_may_stand_between() {
+        for (pattern, begins) in [
+            (r"(?i)\b(?:ip|host(?:name)?) is", true),
+            (r"\b(?:my )?ip", false),
+            (r"(?:ip|host) is", false),
+            (r"\b(?:ip|x) is", false),
+        ] {
+            assert_eq!(begins_with_word(pattern, &[b"ip".to_vec(), b"host".to_vec()]), begins, "{pattern}");
         }
     }
 

@@ -81,10 +81,12 @@ impl Words<'_> {
     /// Takes what starts at `at` and returns where the next thing starts.
     fn step(&mut self, at: usize) -> usize {
         let bytes = self.text.as_bytes();
-        if let Some(character) = self.text[at..].chars().next().filter(|character| !character.is_ascii()) {
-            let source = Span::new(at, at + character.len_utf8());
-            self.foreign(character, source);
-            return source.end;
+        if !bytes[at].is_ascii_alphanumeric() && !leet::is_sign(bytes[at]) {
+            if !bytes[at].is_ascii() {
+                return self.beyond(at);
+            }
+            self.mark(char::from(bytes[at]), Span::new(at, at + 1));
+            return at + 1;
         }
         let phrase = phrase(&bytes[at..]);
         if phrase > 0 {
@@ -103,6 +105,14 @@ impl Words<'_> {
         }
         self.mark(char::from(bytes[at]), Span::new(at, at + 1));
         at + 1
+    }
+
+    /// A character that is not ASCII.
+    fn beyond(&mut self, at: usize) -> usize {
+        let Some(character) = self.text[at..].chars().next() else { return self.text.len() };
+        let source = Span::new(at, at + character.len_utf8());
+        self.foreign(character, source);
+        source.end
     }
 
     fn leet(&mut self, word: Packed, at: usize) -> usize {

@@ -1,5 +1,6 @@
 //! Features of a text: hashes of its words, of parts of words and of words that stand together. Knows no weights.
 
+use crate::text::Span;
 use crate::text::words::Word;
 
 /// Hashes of the features that end with one word.
@@ -27,21 +28,27 @@ pub struct Chain {
 #[derive(Clone, Debug)]
 struct Recent {
     hashes: [u64; MEMORY],
-    /// The low bits of each: all of them are compared in a few instructions, which says nearly always that there is none.
-    short: [u16; MEMORY],
+    /// How many of them have each low byte: nearly always that says that there is none.
+    counts: [u8; 1 << 8],
     at: usize,
 }
 
 impl Recent {
-    const EMPTY: Recent = Recent { hashes: [0; MEMORY], short: [0; MEMORY], at: 0 };
+    const EMPTY: Recent = {
+        let mut counts = [0; 1 << 8];
+        counts[0] = MEMORY as u8;
+        Recent { hashes: [0; MEMORY], counts, at: 0 }
+    };
 
     /// Whether the hash is among the last ones; it is from now on.
+    #[inline]
     fn replace(&mut self, hash: u64) -> bool {
-        let short = hash as u16;
-        let likely = self.short.iter().fold(false, |any, other| any | (*other == short));
+        let likely = self.counts[usize::from(hash as u8)] > 0;
         let known = likely && self.hashes.contains(&hash);
-        (self.hashes[self.at], self.short[self.at]) = (hash, short);
-        self.at = (self.at + 1) % MEMORY;
+        let oldest = std::mem::replace(&mut self.hashes[self.at], hash);
+        self.counts[usize::from(oldest as u8)] -= 1;
+        self.counts[usize::from(hash as u8)] += 1;
+        self.at = if self.at + 1 == MEMORY { 0 } else { self.at + 1 };
         known
     }
 }
@@ -58,6 +65,7 @@ impl Default for Chain {
 
 impl Chain {
     /// The features that the next word, given by its hash, brings.
+    #[inline]
     pub fn next(&mut self, word: u64) -> Position {
         let pair = mix(self.before ^ PAIR, word);
         let triple = mix(mix(self.before_that ^ TRIPLE, self.before), word);
@@ -68,40 +76,41 @@ impl Chain {
     }
 }
 
-/// Calls `each` with every token of a folded text (see `text::fold::words`), its place, and the number of an English word. The stop
+/// Calls `each` with the place of every token of a folded text (see `text::fold::words`), and the number of an English word. The stop
 /// that ends a sentence is a token, and so is each character of a script that sets no spaces; a single letter is none.
-pub fn tokens<'t>(text: &'t str, words: &[Word], mut each: impl FnMut(usize, &'t str, Option<u16>)) {
+pub fn tokens(text: &str, words: &[Word], mut each: impl FnMut(Span, Option<u16>)) {
+    let bytes = text.as_bytes();
     for word in words {
-        let token = text.get(word.start..word.end).unwrap_or_default();
-        if word.plain || token.is_ascii() {
-            if !is_letter(token) {
-                each(word.start, token, word.english);
+        let place = Span::new(word.start, word.end);
+        if word.plain || bytes.get(word.start..word.end).is_some_and(<[u8]>::is_ascii) {
+            if place.len() > 1 || !bytes.get(place.start).is_some_and(is_letter) {
+                each(place, word.english);
             }
         } else {
-            spaceless(word.start, token, &mut |at, token| each(at, token, None));
+            spaceless(word.start, text.get(word.start..word.end).unwrap_or_default(), &mut |place| each(place, None));
         }
         if word.stop {
-            each(word.end, ".", None);
+            each(Span::new(word.end, word.end + 1), None);
         }
     }
 }
 
 /// A letter by itself: what is spelled is read in another way.
-fn is_letter(word: &str) -> bool {
-    matches!(word.as_bytes(), [letter] if letter.is_ascii_alphabetic() && !matches!(letter, b'a' | b'i'))
+fn is_letter(word: &u8) -> bool {
+    word.is_ascii_alphabetic() && !matches!(word, b'a' | b'i')
 }
 
-fn spaceless<'t>(start: usize, word: &'t str, each: &mut impl FnMut(usize, &'t str)) {
+fn spaceless(start: usize, word: &str, each: &mut impl FnMut(Span)) {
     let mut from = 0;
     for (at, character) in word.char_indices().filter(|(_, character)| is_spaceless(*character)) {
         if from < at {
-            each(start + from, &word[from..at]);
+            each(Span::new(start + from, start + at));
         }
         from = at + character.len_utf8();
-        each(start + at, &word[at..from]);
+        each(Span::new(start + at, start + from));
     }
     if from < word.len() {
-        each(start + from, &word[from..]);
+        each(Span::new(start + from, start + word.len()));
     }
 }
 
@@ -174,7 +183,7 @@ mod tests {
 
     fn tokens_of(text: &str) -> Vec<(usize, &str)> {
         let mut all = Vec::new();
-        tokens(text, &words(text), |at, token, _| all.push((at, token)));
+        tokens(text, &words(text), |place, _| all.push((place.start, &text[place.start..place.end])));
         all
     }
 

@@ -124,8 +124,71 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// Weights of all heads, added up; the last place is unused.
-pub type Sums = [i32; ROW];
+/// What something brings each head; the last place is unused. A word of `features::LONGEST` letters brings some ten thousand.
+type Weights = [i16; ROW];
+
+/// Weights being added up, those of all heads at once: heads of even number in the first integer, the others in the second, sixteen
+/// bits each, with so much more than their sum that none is negative. What that is, whoever adds knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lanes([u64; 2]);
+
+impl Lanes {
+    /// What is looked up in a bucket is this much more.
+    const BUCKET: u64 = 2 * 0x80;
+    /// What a word with its chains is: see `Table::english` and `Table::word`.
+    const WORD: u64 = 0x4000 + 3 * Self::BUCKET;
+    const EACH: u64 = 0x0001_0001_0001_0001;
+    const LOW: u64 = 0x00FF_00FF_00FF_00FF;
+
+    /// A word that brings nothing.
+    pub const NONE: Lanes = Lanes([0x4000 * Self::EACH; 2]);
+
+    #[inline]
+    pub fn plus(self, other: Lanes) -> Lanes {
+        Lanes([self.0[0].wrapping_add(other.0[0]), self.0[1].wrapping_add(other.0[1])])
+    }
+
+    /// What a word with its chains brings a head.
+    #[inline]
+    pub fn of(self, head: usize) -> i32 {
+        self.above(head, Self::WORD)
+    }
+
+    fn above(self, head: usize, more: u64) -> i32 {
+        let lane = self.0[head % 2] >> (head / 2 * 16) & 0xFFFF;
+        lane as i32 - more as i32
+    }
+
+    /// What words with their chains bring each head together.
+    pub fn totals(words: &[Lanes]) -> [i32; ROW] {
+        // Two lanes of 32 bits each.
+        const HALF: u64 = 0x0000_FFFF_0000_FFFF;
+        let mut sums = [0_u64; 4];
+        for Lanes([even, odd]) in words {
+            let parts = [even & HALF, odd & HALF, even >> 16 & HALF, odd >> 16 & HALF];
+            sums = std::array::from_fn(|at| sums[at] + parts[at]);
+        }
+        let more = words.len() as u64 * Self::WORD;
+        std::array::from_fn(|head| ((sums[head % 4] >> (head / 4 * 32) & 0xFFFF_FFFF) as i64 - more as i64) as i32)
+    }
+
+    /// What the feature `hash` brings, if one of these rows is its own: none of zeroes is. Whether it is, is no branch: half of
+    /// them are.
+    #[inline]
+    pub fn of_feature(hash: u64, rows: [u64; 2]) -> Lanes {
+        rows.into_iter().fold(Lanes::default(), |lanes, row| {
+            let own = u64::from(row >> 56 == u64::from(print(hash))).wrapping_neg();
+            let weights = (row & own) ^ (0x80 * (u64::MAX / 0xFF));
+            lanes.plus(Lanes([weights & Self::LOW, weights >> 8 & Self::LOW]))
+        })
+    }
+
+    fn of_word(weights: Weights) -> Lanes {
+        let lane = |head: usize| ((i32::from(weights[head]) + 0x4000) as u64 & 0xFFFF) << (head / 2 * 16);
+        let lanes = |first: usize| (first..ROW).step_by(2).map(lane).fold(0, |all, lane| all | lane);
+        Lanes([lanes(0), lanes(1)])
+    }
+}
 
 /// The weights, ready to be looked up.
 #[derive(Clone, Debug)]
@@ -133,9 +196,9 @@ pub struct Table {
     /// A row as one number, its fingerprint highest.
     buckets: Vec<[u64; 2]>,
     /// Of words seen often: what the word and its parts add up to.
-    known: HashMap<u64, Sums, std::hash::BuildHasherDefault<Passed>>,
+    known: HashMap<u64, Lanes, std::hash::BuildHasherDefault<Passed>>,
     /// The same of every English word, by its number, and its hash.
-    english: Vec<(u64, [i16; ROW])>,
+    english: Vec<(u64, Lanes)>,
 }
 
 impl Table {
@@ -143,40 +206,40 @@ impl Table {
         let buckets = rows.as_chunks().0.iter().map(|bucket: &[_; 2]| bucket.map(u64::from_le_bytes)).collect();
         let mut table = Table { buckets, known: HashMap::default(), english: Vec::new() };
         table.known = words.iter().map(|word| (features::word(word), table.spell(word))).collect();
-        // A word has too few parts for a sum that does not fit.
-        let small = |sums: Sums| sums.map(|sum| sum.clamp(i16::MIN.into(), i16::MAX.into()) as i16);
-        table.english = english::forms().map(|word| (features::word(word), small(table.spell(word)))).collect();
+        table.english = english::forms().map(|word| (features::word(word), table.spell(word))).collect();
         table
     }
 
-    /// Hash and sums of an English word.
-    pub fn english(&self, number: u16) -> Option<&(u64, [i16; ROW])> {
+    /// Hash and weights of an English word.
+    #[inline]
+    pub fn english(&self, number: u16) -> Option<&(u64, Lanes)> {
         self.english.get(usize::from(number))
     }
 
     /// What a word brings, with its parts.
-    pub fn word(&self, text: &str, hash: u64) -> Sums {
+    pub fn word(&self, text: &str, hash: u64) -> Lanes {
         self.known.get(&hash).copied().unwrap_or_else(|| self.spell(text))
     }
 
-    fn spell(&self, text: &str) -> Sums {
-        let mut sums = [0; ROW];
-        features::parts(text, |part| self.add(part, &mut sums));
-        for (sum, head) in sums.iter_mut().zip(HEADS) {
-            *sum *= i32::from(head.parts);
-        }
-        self.add(features::word(text), &mut sums);
-        sums
+    /// Where the weights of a feature would be. The table is larger than the caches near the processor: whoever asks for many
+    /// rows in a row waits for them at once.
+    #[inline]
+    pub fn bucket(&self, hash: u64) -> [u64; 2] {
+        self.buckets.get(hash as usize & self.buckets.len().wrapping_sub(1)).copied().unwrap_or_default()
     }
 
-    /// Adds the weights of the feature `hash`, if it has any.
-    pub fn add(&self, hash: u64, sums: &mut Sums) {
-        let Some(bucket) = self.buckets.get(hash as usize & self.buckets.len().wrapping_sub(1)) else { return };
-        for row in bucket.iter().filter(|row| **row >> 56 == u64::from(print(hash))) {
-            for (sum, weight) in sums.iter_mut().zip(row.to_le_bytes()) {
-                *sum += i32::from(weight as i8);
-            }
-        }
+    fn spell(&self, text: &str) -> Lanes {
+        let (mut lanes, mut more) = (Lanes::default(), 0);
+        features::parts(text, |part| {
+            lanes = lanes.plus(Lanes::of_feature(part, self.bucket(part)));
+            more += Lanes::BUCKET;
+        });
+        let word = features::word(text);
+        let word = Lanes::of_feature(word, self.bucket(word));
+        Lanes::of_word(std::array::from_fn(|head| {
+            let parts = if HEADS.get(head).is_some_and(|head| head.parts) { lanes.above(head, more) } else { 0 };
+            (parts + word.above(head, Lanes::BUCKET)) as i16
+        }))
     }
 }
 
@@ -243,6 +306,10 @@ mod tests {
         let spelled = Table::new(&rows, &[]).word("ignore", features::word("ignore"));
         let known = Table::new(&rows, &["ignore".to_owned()]).word("ignore", features::word("ignore"));
         assert_eq!(spelled, known);
-        assert!(known[0] > known[2], "the head of whole words leaves the parts out");
+        let totals = Lanes::totals(&[known
+            .plus(Lanes::of_feature(1, [0; 2]))
+            .plus(Lanes::of_feature(1, [0; 2]))
+            .plus(Lanes::of_feature(1, [0; 2]))]);
+        assert!(totals[0] > totals[2], "the head of whole words leaves the parts out");
     }
 }

@@ -25,6 +25,11 @@ pub(super) const COMMON_VENDOR: u16 = 1 << 8;
 
 /// What a lower-case word is: the constants above, added up; 0 for most words.
 pub(super) fn meaning(word: &[u8]) -> u16 {
+    let Some(first) = word.first() else { return 0 };
+    let lengths = LENGTHS[usize::from(*first)];
+    if lengths.checked_shr(word.len() as u32).is_none_or(|lengths| lengths & 1 == 0) {
+        return 0;
+    }
     MEANINGS.get(word).copied().unwrap_or(0)
 }
 
@@ -58,6 +63,17 @@ static MEANINGS: LazyLock<HashMap<&'static [u8], u16, BuildHasherDefault<Fnv>>> 
         }
     }
     meanings
+});
+
+/// By its first byte, which lengths a word has that means something: most words are told by that.
+static LENGTHS: LazyLock<[u64; 256]> = LazyLock::new(|| {
+    let mut lengths = [0; 256];
+    for word in MEANINGS.keys() {
+        if let Some(first) = word.first() {
+            lengths[usize::from(*first)] |= 1_u64.checked_shl(word.len() as u32).unwrap_or(0);
+        }
+    }
+    lengths
 });
 
 /// FNV-1a: for words of ten letters the keyed hash of the standard library takes most of the look-up, and no caller can

@@ -68,11 +68,7 @@ fn standard(byte: u8) -> u8 {
 fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
     let bytes = text.as_bytes();
     let mut at = 0;
-    while let Some(place) = bytes[at..].iter().position(u8::is_ascii_uppercase).map(|offset| at + offset) {
-        if place == at || !bytes[place - 1].is_ascii_lowercase() {
-            at = place + 1;
-            continue;
-        }
+    while let Some(place) = hump(bytes, at) {
         let start = place - bytes[at..place].iter().rev().take_while(|byte| BASE64_BYTES[usize::from(**byte)]).count();
         let width = group(bytes, start);
         at = start + width.max(1);
@@ -100,6 +96,20 @@ fn cut_up(text: &str, found: &mut Vec<(Span, String)>) {
             at = at.max(end);
         }
     }
+}
+
+/// The first capital letter behind a small one that stands at `at` or later.
+fn hump(bytes: &[u8], at: usize) -> Option<usize> {
+    let is_hump = |small: u8, capital: u8| small.is_ascii_lowercase() & capital.is_ascii_uppercase();
+    let (first, second) = (bytes.get(at..)?, bytes.get(at + 1..)?);
+    // Whole stretches of most texts have none, which is told without a branch a byte.
+    let stretches = first.as_chunks::<STRETCH>().0.iter().zip(second.as_chunks::<STRETCH>().0);
+    let without = |(first, second): &(&[u8; STRETCH], &[u8; STRETCH])| {
+        !first.iter().zip(*second).fold(false, |any, (first, second)| any | is_hump(*first, *second))
+    };
+    let plain = stretches.take_while(without).count() * STRETCH;
+    let mut pairs = first[plain..].iter().zip(&second[plain..]);
+    pairs.position(|(first, second)| is_hump(*first, *second)).map(|offset| at + plain + offset + 1)
 }
 
 /// Length of the base64 at `at`.
@@ -254,5 +264,6 @@ const SHORTEST_32: usize = 12;
 const LONGEST_58: usize = 256;
 const SHORTEST_85: usize = 20;
 const SHORTEST_TURNED: usize = 12;
+const STRETCH: usize = 32;
 /// MIME wraps at 76, PEM at 64.
 const LONGEST_LINE: usize = 40;
