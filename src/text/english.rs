@@ -89,7 +89,7 @@ impl Packed {
     }
 
     pub fn is_word(self) -> bool {
-        ENGLISH.words.contains(self.bits)
+        ENGLISH.ends.may_have(self) && ENGLISH.words.contains(self.bits)
     }
 
     /// The word that has these letters, of which some are repeated.
@@ -193,6 +193,7 @@ struct English {
     /// All of them, the commonest first.
     forms: Vec<String>,
     words: Table<1>,
+    ends: Ends,
     /// The commonest word by its letters without repeats, and by its sorted inner letters.
     shapes: Table<4>,
     tree: Tree,
@@ -229,7 +230,8 @@ impl English {
         });
         let shapes = Table::new(shapes);
         let words = Table::new(packed().map(|(form, at)| (form.bits, at)));
-        English { forms, words, shapes, tree }
+        let ends = Ends::new(packed().map(|(form, _)| form));
+        English { forms, words, ends, shapes, tree }
     }
 }
 
@@ -277,6 +279,30 @@ fn doubled(word: &str) -> String {
     let closed = is("bdglmnprt") && is("aeiou") && !is("aeiou");
     let end = word.chars().next_back().filter(|_| closed && word.len() <= 4);
     word.chars().chain(end).collect()
+}
+
+/// The first two letters and the last that words have together: most strings of letters show there that they are none, before
+/// a table that no near cache holds is asked.
+struct Ends(Box<[u64; 1 << 9]>);
+
+impl Ends {
+    fn new(words: impl Iterator<Item = Packed>) -> Self {
+        let mut ends = Ends(Box::new([0; 1 << 9]));
+        words.map(Self::place).for_each(|(slot, bit)| ends.0[slot] |= 1 << bit);
+        ends
+    }
+
+    fn may_have(&self, word: Packed) -> bool {
+        let (slot, bit) = Self::place(word);
+        self.0[slot] >> bit & 1 == 1
+    }
+
+    /// Five bits a letter.
+    fn place(word: Packed) -> (usize, u32) {
+        let letter = |at: usize| (word.bits >> (8 * at % 128)) as u32 & 31;
+        let all = letter(0) << 10 | letter(1) << 5 | letter(word.len.saturating_sub(1));
+        ((all >> 6) as usize, all & 63)
+    }
 }
 
 /// Open addressing over `N` times as many slots as are needed; of a key its hash is kept. The first of equal keys counts.

@@ -11,12 +11,8 @@ use crate::text::words::Word;
 /// Every stretch that is English once turned.
 pub(super) fn turned(plan: &mut Plan) {
     let long = |(_, token): (usize, Word)| if token.len() >= TELL { token.letters(plan.words) } else { None };
-    let tells: Vec<Turn> = plan
-        .open()
-        .filter_map(long)
-        .flat_map(|word| TURNS.into_iter().filter(move |turn| turn.of(word).is_word()))
-        .collect();
-    for turn in TURNS.into_iter().filter(|turn| tells.contains(turn)) {
+    let long: Vec<Packed> = plan.open().filter_map(long).collect();
+    for turn in TURNS.into_iter().filter(|turn| long.iter().any(|word| turn.of(*word).is_word())) {
         let value = |at| if plan.is_free(at) { turn.value(plan.tokens[at], plan.words) } else { GAP };
         for run in runs_from(plan.odd.iter().copied(), plan.tokens.len(), value, DROP, TELL as i32) {
             undo(plan, run, turn);
@@ -112,18 +108,21 @@ fn shift(text: &str, run: &[Word]) -> Option<Turn> {
     let run = &run[..run.len().min(LONGEST_LOOK)];
     let words = || run.iter().filter_map(|token| token.letters(text).filter(|word| word.len() > 2));
     words().nth(2)?;
-    let mut counts = [0_u32; 26];
+    let mut counts = [0_i16; 26];
     for word in words() {
         word.letters().for_each(|letter| counts[usize::from(letter - b'a') % 26] += 1);
     }
-    let fit = |by: u8| -> u32 {
-        (0..26_u8).map(|letter| counts[usize::from(letter)] * USUAL[usize::from((letter + by) % 26)]).sum()
+    let fit = |by: u8| -> i32 {
+        let usual = USUAL_TWICE.iter().skip(usize::from(by));
+        counts.iter().zip(usual).map(|(count, usual)| i32::from(*count) * i32::from(*usual)).sum()
     };
-    let mut shifts: Vec<u8> = (1..26).collect();
-    shifts.sort_by_cached_key(|by| std::cmp::Reverse(fit(*by)));
+    let mut shifts: [(i32, u8); 25] = std::array::from_fn(|at| (fit(at as u8 + 1), at as u8 + 1));
+    // The better fit first, of equal ones the smaller shift.
+    let better = |(fit, by): &(i32, u8)| (std::cmp::Reverse(*fit), *by);
+    shifts.select_nth_unstable_by_key(TRIES, better);
+    shifts[..TRIES].sort_unstable_by_key(better);
     let letters: usize = words().map(Packed::len).sum();
-    let turns = shifts.into_iter().take(TRIES).map(Turn::Shifted);
-    turns.into_iter().find(|turn| {
+    shifts.into_iter().take(TRIES).map(|(_, by)| Turn::Shifted(by)).find(|turn| {
         let read = || words().filter(|word| turn.of(*word).is_word());
         read().count() > 2 && read().map(Packed::len).sum::<usize>() * 10 >= letters * 6
     })
@@ -141,5 +140,14 @@ const STRANGE: i32 = 14;
 const LONGEST_LOOK: usize = 64;
 const TRIES: usize = 3;
 /// How many of a thousand letters of English are `a`, `b` and so on.
-const USUAL: [u32; 26] =
+const USUAL: [i16; 26] =
     [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
+const USUAL_TWICE: [i16; 52] = {
+    let mut twice = [0; 52];
+    let mut letter = 0;
+    while letter < 52 {
+        twice[letter] = USUAL[letter % 26];
+        letter += 1;
+    }
+    twice
+};
