@@ -9,7 +9,7 @@ use crate::codec::selector::BadSelector;
 use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret, Upstream, UpstreamKey};
 use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
 use crate::policy::entities::LEFT_ALONE;
-use crate::policy::{Mint, TokenKey};
+use crate::policy::{Level, Mint, NamedPolicy, TokenKey};
 use crate::sanitize::consult::{Engine, Second};
 use crate::sanitize::scrub::Scrub;
 use crate::sanitize::{AnswerLimits, Guard, Limits, Verdicts};
@@ -19,6 +19,8 @@ use crate::sanitize::{AnswerLimits, Guard, Limits, Verdicts};
 pub struct Snapshot {
     pub config: Config,
     pub guard: Arc<Guard>,
+    /// By name, what the policies that have one judge with.
+    policies: HashMap<Arc<str>, Governing>,
     /// What placeholders are made with that can be undone; without one they are for good.
     pub token_key: Option<Arc<TokenKey>>,
     pub authenticator: Authenticator,
@@ -42,12 +44,16 @@ impl Snapshot {
         });
         match (scanner, config.auth.authenticator(), plans(&config)) {
             (Ok((scanner, rule_counts)), Ok(authenticator), Ok(plans)) => {
-                let guard = Guard::new(scanner, config.security.matrix.clone());
+                let scanner = Arc::new(scanner);
+                let named = |name: &Arc<str>| config.security.policies.iter().find(|policy| policy.named.name == *name);
+                let candidate = config.security.candidate.as_ref().and_then(named).map(|policy| policy.named.clone());
+                let guard = Guard::new(scanner.clone(), config.security.matrix.clone()).trying(candidate);
+                let policies = policies(&config, &scanner);
                 let key = |secret: &Secret| Arc::new(TokenKey::new(secret.expose().as_bytes(), config.tokens.epoch));
                 let token_key = config.tokens.key.as_ref().map(key);
                 let guard = Arc::new(guard);
                 let scrubs = scrubs(&config);
-                Ok(Snapshot { config, guard, token_key, authenticator, plans, scrubs, rule_counts })
+                Ok(Snapshot { config, guard, policies, token_key, authenticator, plans, scrubs, rule_counts })
             }
             (scanner, authenticator, plans) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
@@ -74,20 +80,41 @@ impl Snapshot {
 
     /// This snapshot with a store, empty, for what its scanner finds.
     pub fn remembering(mut self, verdicts: Arc<dyn Verdicts>) -> Self {
-        // Nobody has been given the guard yet.
-        if let Some(guard) = Arc::get_mut(&mut self.guard) {
-            guard.verdicts = Some(verdicts);
-        }
+        self.guards().for_each(|guard| guard.verdicts = Some(verdicts.clone()));
         self
     }
 
     /// This snapshot with an engine that is asked where its scanner leaves doubt.
     pub fn consulting(mut self, engine: Arc<dyn Engine>) -> Self {
         let doubt = self.config.engine.doubt;
-        if let Some(guard) = Arc::get_mut(&mut self.guard) {
-            guard.second_look = Some(Second { engine, doubt });
-        }
+        self.guards().for_each(|guard| guard.second_look = Some(Second { engine: engine.clone(), doubt }));
         self
+    }
+
+    /// All guards, which nobody has been given yet.
+    fn guards(&mut self) -> impl Iterator<Item = &mut Guard> {
+        let named = self.policies.values_mut().map(|policy| &mut policy.guard);
+        std::iter::once(&mut self.guard).chain(named).filter_map(Arc::get_mut)
+    }
+
+    /// What a caller's request on a route is judged by: the caller's own policy, else the route's, else the common one, in
+    /// whose place `promoted` may be.
+    pub fn governing(&self, route: &Route, principal: &Principal, promoted: Option<&str>) -> Governing {
+        let of_caller =
+            self.config.security.policies.iter().find(|policy| policy.clients.contains(&principal.client_id));
+        let name = of_caller.map(|policy| &*policy.named.name).or(route.policy.as_deref()).or(promoted);
+        let named = name.and_then(|name| self.policies.get(name));
+        named.cloned().unwrap_or_else(|| self.common())
+    }
+
+    /// What a request is judged by that nothing else is said of.
+    pub fn common(&self) -> Governing {
+        Governing { name: None, guard: self.guard.clone(), level: None }
+    }
+
+    /// Whether there is a policy of that name.
+    pub fn has_policy(&self, name: &str) -> bool {
+        self.policies.contains_key(name)
     }
 
     /// How the bodies of a route of this snapshot's configuration are read.
@@ -138,6 +165,24 @@ impl Snapshot {
     }
 }
 
+/// What one request is judged by.
+#[derive(Clone, Debug)]
+pub struct Governing {
+    /// None for the common policy.
+    pub name: Option<Arc<str>>,
+    pub guard: Arc<Guard>,
+    /// What it keeps to, whatever level is in force.
+    pub level: Option<Level>,
+}
+
+fn policies(config: &Config, scanner: &Arc<Scanner>) -> HashMap<Arc<str>, Governing> {
+    let governing = |NamedPolicy { name, level, matrix }: &NamedPolicy| {
+        let guard = Arc::new(Guard::new(scanner.clone(), matrix.clone()));
+        (name.clone(), Governing { name: Some(name.clone()), guard, level: *level })
+    };
+    config.security.policies.iter().map(|policy| governing(&policy.named)).collect()
+}
+
 /// How the bodies of a wire format are read.
 #[derive(Debug)]
 struct Plans {
@@ -169,7 +214,11 @@ fn plans(config: &Config) -> Result<HashMap<&'static str, Plans>, Problem> {
 
 fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
     let rules = RuleSet::with_builtin(files)?;
-    let of_policy = config.security.matrix.entities.names().map(|name| (format!("security.entities.{name}"), name));
+    let common = config.security.matrix.entities.names().map(|name| (format!("security.entities.{name}"), name));
+    let named = config.security.policies.iter().map(|policy| &policy.named);
+    let of_policy = common.chain(named.flat_map(|policy| {
+        policy.matrix.entities.names().map(move |name| (format!("policies.{}.entities.{name}", policy.name), name))
+    }));
     let of_allow =
         rules.allow().iter().flat_map(|row| row.entities.iter().map(|name| (format!("{}: entities", row.id), &**name)));
     let unknown = of_policy.chain(of_allow).filter(|(_, name)| !is_entity(name, &rules));

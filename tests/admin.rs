@@ -17,6 +17,9 @@ const VALIDATE: &str = "/validate_and_secure_prompt";
 const ANALYZE: &str = "/analyze_prompt_semantics";
 const STATS: &str = "/get_security_stats";
 const LEVEL: &str = "/update_security_level";
+const CANDIDATE: &str = "/get_candidate_policy";
+const PROMOTE: &str = "/promote_candidate_policy";
+const ROLL_BACK: &str = "/roll_back_policy";
 
 /// Method, path, a body that is accepted, the scope it needs.
 const GUARDED: &[(&str, &str, &str, &str)] = &[
@@ -24,6 +27,7 @@ const GUARDED: &[(&str, &str, &str, &str)] = &[
     ("POST", ANALYZE, r#"{"prompt":"hello"}"#, "prompt:analyze"),
     ("GET", STATS, "", "security:stats"),
     ("POST", LEVEL, r#"{"level":"medium"}"#, "security:admin"),
+    ("GET", CANDIDATE, "", "security:stats"),
 ];
 
 #[tokio::test]
@@ -50,6 +54,19 @@ async fn each_token_reaches_what_its_scopes_allow() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn only_an_admin_changes_the_policy_and_only_where_there_is_another() {
+    let server = Server::start("").await;
+    for path in [PROMOTE, ROLL_BACK] {
+        for (token, status) in [(ADMIN, 409), (SERVICE, 403), (USER, 403)] {
+            let reply = server.json("POST", path, token, "").await;
+            assert_eq!((reply.status, reply.body["success"].as_bool()), (status, Some(false)), "{path}");
+        }
+    }
+    let known = server.json("GET", CANDIDATE, SERVICE, "").await.body;
+    assert_eq!(known, json!({"success": true, "in_force": null, "candidate": null, "trial": null}));
 }
 
 #[tokio::test]
@@ -555,8 +572,10 @@ async fn the_description_knows_every_row_and_every_status() {
 
 #[tokio::test]
 async fn the_examples_are_answers_to_each_other() {
-    let server = Server::start("").await;
-    for route in ROUTES.iter().filter(|route| route.path != "/openapi.json" && route.path != "/metrics") {
+    let server = Server::start("[security]\ncandidate = \"strict\"\n[policies.strict]\nlevel = \"high\"\n").await;
+    // A candidate that judged nothing has less to tell.
+    let others = ["/openapi.json", "/metrics", CANDIDATE];
+    for route in ROUTES.iter().filter(|route| !others.contains(&route.path)) {
         let body = route.input.as_ref().map_or("", |input| input.example);
         let reply = server.json(route.method.as_str(), route.path, ADMIN, body).await;
         assert_eq!(reply.status, 200, "{}", route.path);

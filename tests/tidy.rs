@@ -260,8 +260,9 @@ fn configuration_keys(toml: &str) -> Vec<String> {
     let mut keys = Vec::new();
     for found in toml.lines().filter_map(|line| LINE.captures(line)) {
         if let Some(name) = found.name("section") {
-            // A level's cell stands for eighteen of its kind, an origin's for eight; the README has tables of them.
-            let is_cell = |name: &str| name.starts_with("security.levels") || name.starts_with("security.origins");
+            // A level's cell stands for eighteen of its kind, an origin's for eight, a policy for any; the README has tables of them.
+            let cells = ["security.levels", "security.origins", "policies"];
+            let is_cell = |name: &str| cells.iter().any(|cell| name.starts_with(cell));
             section = Some(name.as_str()).filter(|name| !is_cell(name) && *name != "upstream.timeouts");
         } else if found.name("array").is_some() {
             section = None;

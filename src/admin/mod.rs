@@ -15,6 +15,7 @@ mod level;
 mod listen;
 mod metrics;
 mod openapi;
+mod policy;
 mod reply;
 mod route;
 mod semantics;
@@ -39,11 +40,14 @@ use crate::state::Live;
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 8] = [
+pub static ROUTES: [Route; 11] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
     level::ROUTE,
+    policy::SHOW,
+    policy::PROMOTE,
+    policy::ROLL_BACK,
     openapi::ROUTE,
     health::LIVEZ,
     health::READYZ,

@@ -56,6 +56,8 @@ pub enum Refusal {
     NotFound,
     #[error("this endpoint does not serve this method")]
     MethodNotAllowed { allow: String },
+    #[error("{0}")]
+    Conflict(&'static str),
     #[error("the request body did not arrive within {0} seconds")]
     Timeout(u64),
     #[error("the request body is larger than {0} bytes")]
@@ -77,6 +79,7 @@ impl Refusal {
             Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::Conflict(_) => StatusCode::CONFLICT,
             Refusal::Timeout(_) => StatusCode::REQUEST_TIMEOUT,
             Refusal::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,

@@ -82,23 +82,23 @@ pub(super) fn entity(section: &Section, name: &str) {
     }
 }
 
-/// Whatever a level refuses or masks, each stricter one must too.
-pub(super) fn levels(matrix: &Matrix, source: &Source) {
+/// Whatever a level of a policy refuses or masks, each stricter one must too.
+pub(super) fn levels(matrix: &Matrix, policy: &Section) {
     for (lax, strict) in Level::ALL.into_iter().zip(Level::ALL.into_iter().skip(1)) {
         for category in Category::ALL {
             let (low, high) = (matrix.rule(lax, category), matrix.rule(strict, category));
             if low.action == Action::Allow {
                 continue;
             }
-            let path = format!("security.levels.{strict}.{category}");
+            let key = format!("levels.{strict}.{category}");
             let both_hide = high.action.replaces() && low.action.replaces();
             if high.action < low.action && !both_hide {
                 let text = format!("{} is laxer than {} at level {lax}", high.action.name(), low.action.name());
-                source.problem(format!("{path}.action"), text);
+                policy.problem(&format!("{key}.action"), text);
             }
             if high.threshold > low.threshold {
                 let text = format!("{} is laxer than {} at level {lax}", high.threshold, low.threshold);
-                source.problem(format!("{path}.threshold"), text);
+                policy.problem(&format!("{key}.threshold"), text);
             }
         }
     }

@@ -8,6 +8,7 @@ mod check;
 mod engine;
 mod env;
 mod pattern;
+mod policies;
 mod problem;
 mod read;
 mod redis;
@@ -33,6 +34,7 @@ use crate::policy::{Level, Matrix};
 pub use auth::{Auth, AuthMode, Hmac, Jwt};
 pub use engine::Engine;
 pub use pattern::{Params, Pattern, Template};
+pub use policies::Policy;
 pub use problem::{Problem, Problems};
 pub use redis::Redis;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
@@ -141,6 +143,10 @@ pub struct Security {
     /// The level at start; an admin changes it at run time.
     pub level: Level,
     pub matrix: Matrix,
+    /// What some routes and callers are judged by instead, in the order of their names.
+    pub policies: Vec<Policy>,
+    /// The one of them that is judged beside `matrix`.
+    pub candidate: Option<Arc<str>>,
 }
 
 /// Sizes are bytes.

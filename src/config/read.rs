@@ -12,7 +12,7 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Revocation, Rules,
-    SHIPPED, Security, Timeouts, Tls, auth, check, engine, redis, rows, tokens, upstream,
+    SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, redis, rows, tokens, upstream,
 };
 use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
@@ -52,10 +52,14 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let admin = admin(root.section("admin"));
     let auth = auth::read(root.section("auth"));
     let revocation = revocation(root.section("revocation"));
-    let security = security(root.section("security"));
+    let of_security = root.section("security");
+    let mut security = security(&of_security);
+    security.policies = policies::read(root.section("policies"), &security.matrix);
+    security.candidate = policies::named(&of_security, "candidate", &security.policies);
+    of_security.finish();
     let limits = limits(root.section("limits"));
     let timeouts = timeouts(root.section("timeouts"));
-    let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts));
+    let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts), &security.policies);
     let of_tokens = root.section("tokens");
     let vaulted = of_tokens.read_or("vault", false);
     let redis = redis::read(root.section("redis"), vaulted);
@@ -66,7 +70,6 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let log = log(root.section("log"));
     root.finish();
     check::listeners(&gateway, &admin, source);
-    check::levels(&security.matrix, source);
     check::limits(&limits, source);
     let mut auth = auth?;
     if let AuthMode::Jwt(Jwt { rules, .. }) | AuthMode::Hmac(Hmac { rules, .. }) = &mut auth.mode {
@@ -133,21 +136,26 @@ fn is_origin(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text)
 }
 
-fn security(section: Section) -> Security {
+fn security(section: &Section) -> Security {
     let level = section.read_or("level", Level::default());
-    let mut matrix = matrix(section.section("levels"));
+    let matrix = policy(section, Matrix::default());
+    check::levels(&matrix, section);
+    Security { level, matrix, policies: Vec::new(), candidate: None }
+}
+
+/// What the tables of a policy make of `before`.
+pub(super) fn policy(section: &Section, before: Matrix) -> Matrix {
+    let mut matrix = matrix(section.section("levels"), before);
     matrix.watch = section.read_or("watch", matrix.watch);
-    check::threshold_at(&section, "watch", matrix.watch);
+    check::threshold_at(section, "watch", matrix.watch);
     entities(section.section("entities"), &mut matrix.entities);
     origins(section.section("origins"), &mut matrix.origins);
     answers(section.section("answers"), &mut matrix);
-    section.finish();
-    Security { level, matrix }
+    matrix
 }
 
-/// The default matrix with the cells the file gives.
-fn matrix(section: Section) -> Matrix {
-    let mut matrix = Matrix::default();
+/// The matrix with the cells the file gives.
+fn matrix(section: Section, mut matrix: Matrix) -> Matrix {
     for level in Level::ALL {
         let of_level = section.section(level.name());
         for category in Category::ALL {
@@ -205,7 +213,11 @@ fn origins(section: Section, origins: &mut Origins) {
 fn answers(section: Section, matrix: &mut Matrix) {
     for category in Category::ALL.into_iter().filter(|category| category.is_sensitive()) {
         let cell = section.section(category.name());
-        let own = Override { threshold: cell.read("threshold"), action: cell.read("action") };
+        let before = matrix.answer(category);
+        let own = Override {
+            threshold: cell.read("threshold").or(before.threshold),
+            action: cell.read("action").or(before.action),
+        };
         check::threshold(&cell, own.threshold.unwrap_or_default());
         check::answer_action(&cell, own.action.unwrap_or(Action::Mask));
         cell.finish();

@@ -24,6 +24,8 @@ pub struct Route {
     pub scope: Scope,
     /// Whether answers give back what placeholders stand for.
     pub placeholders: Placeholders,
+    /// The policy that requests are judged by, where it is not the common one.
+    pub policy: Option<Arc<str>>,
 }
 
 impl Route {
@@ -41,6 +43,7 @@ impl PartialEq for Route {
             && self.method == other.method
             && self.pattern == other.pattern
             && self.upstream == other.upstream
+            && self.policy == other.policy
             && self.upstream_path == other.upstream_path
     }
 }
@@ -302,6 +305,7 @@ mod tests {
                 upstream_path: None,
                 scope: Scope::Validate,
                 placeholders: Placeholders::Tokenize,
+                policy: None,
             })
             .map(Arc::new)
             .collect();

@@ -7,6 +7,7 @@ use toml::Table;
 
 use super::Placeholders;
 use super::pattern::{Pattern, Template};
+use super::policies::{self, Policy};
 use super::problem::{did_you_mean, quoted};
 use super::routes::{Clash, Route, RouteTable, clash};
 use super::source::Section;
@@ -16,7 +17,12 @@ use crate::auth::Scope;
 use crate::wire::{self, BodyKind, Dialect, Family};
 
 /// Upstreams and routes of the file. Shipped routes apply when it has none, as far as their upstreams exist.
-pub(super) fn read(root: &Section, shipped: &Table, timeouts: UpstreamTimeouts) -> (Vec<Arc<Upstream>>, RouteTable) {
+pub(super) fn read(
+    root: &Section,
+    shipped: &Table,
+    timeouts: UpstreamTimeouts,
+    policies: &[Policy],
+) -> (Vec<Arc<Upstream>>, RouteTable) {
     let shipped = root.source().root(shipped);
     let (own_upstreams, own_routes) = (root.sections("upstream"), root.sections("route"));
     let (all_shipped, any_routes) = (!root.has("upstream"), root.has("route"));
@@ -25,7 +31,7 @@ pub(super) fn read(root: &Section, shipped: &Table, timeouts: UpstreamTimeouts) 
     let routes: Vec<(String, Arc<Route>)> = sections
         .into_iter()
         .filter(|section| any_routes || section.read("upstream").is_some_and(|name: String| upstreams.has(&name)))
-        .filter_map(|section| Some((section.here().to_owned(), Arc::new(route(section, &upstreams)?))))
+        .filter_map(|section| Some((section.here().to_owned(), Arc::new(route(section, &upstreams, policies)?))))
         .collect();
     report_clashes(root, &routes);
     let table = RouteTable::new(routes.into_iter().map(|(_, route)| route).collect());
@@ -87,7 +93,7 @@ impl Leaf for Verb {
     }
 }
 
-fn route(section: Section, upstreams: &Upstreams) -> Option<Route> {
+fn route(section: Section, upstreams: &Upstreams, policies: &[Policy]) -> Option<Route> {
     let dialect = section.required("format").map(|Format(dialect)| dialect);
     let pattern = section.required("path").and_then(|path: String| {
         let encoded_slash = dialect.is_some_and(|dialect| dialect.family == Family::Bedrock);
@@ -100,12 +106,13 @@ fn route(section: Section, upstreams: &Upstreams) -> Option<Route> {
     });
     let scope = section.read_or("scope", Scope::Validate);
     let placeholders = section.read_or("placeholders", Placeholders::default());
+    let policy = policies::named(&section, "policy", policies);
     let upstream = upstream_of(&section, upstreams);
     section.finish();
     let method = method.unwrap_or(usual_method(dialect?));
     let upstream_path = upstream_path.transpose().ok()?;
     let (pattern, dialect, upstream) = (pattern?, dialect?, upstream?);
-    Some(Route { method, pattern, dialect, upstream, upstream_path, scope, placeholders })
+    Some(Route { method, pattern, dialect, upstream, upstream_path, scope, placeholders, policy })
 }
 
 fn usual_method(dialect: &Dialect) -> Method {

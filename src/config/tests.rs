@@ -460,3 +460,47 @@ proptest::proptest! {
         let _ = load(&text, &[(&name, &value)]);
     }
 }
+
+#[test]
+fn a_named_policy_begins_as_the_common_one_and_changes_what_it_names() {
+    let text = "[security]\ncandidate = \"strict\"\n[security.levels.high.pii]\nthreshold = 0.1\n\
+                [security.entities.PERSON]\naction = \"mask\"\n[security.answers.pii]\naction = \"monitor\"\n\
+                [policies.strict]\nlevel = \"high\"\nclients = [\"batch\"]\n[policies.strict.entities.PERSON]\naction = \"block\"\n\
+                [policies.lax.levels.low.secret]\naction = \"monitor\"\n";
+    let security = config(text, &[("PROMPTGATE__POLICIES__STRICT__WATCH", "0.4")]).security;
+    let [lax, strict] = &security.policies[..] else { panic!("two policies") };
+    assert_eq!((security.candidate.as_deref(), &*strict.named.name), (Some("strict"), "strict"));
+    assert_eq!((strict.named.level, lax.named.level), (Some(Level::High), None));
+    assert_eq!((&strict.clients[..], lax.clients.is_empty()), (&["batch".to_owned()][..], true));
+    let person = |matrix: &Matrix| matrix.entities.of("PERSON").action;
+    assert_eq!((person(&security.matrix), person(&lax.named.matrix)), (Some(Action::Mask), Some(Action::Mask)));
+    assert_eq!((person(&strict.named.matrix), strict.named.matrix.watch), (Some(Action::Block), 0.4));
+    assert_eq!(strict.named.matrix.rule(Level::High, Category::Pii).threshold, 0.1);
+    assert_eq!(strict.named.matrix.answer(Category::Pii).action, Some(Action::Monitor));
+    assert_eq!(lax.named.matrix.rule(Level::Low, Category::Secret).action, Action::Monitor);
+}
+
+#[test]
+fn a_policy_that_is_not_there_or_laxer_at_a_stricter_level_is_a_problem() {
+    for (text, problem) in [
+        (
+            "[security]\ncandidate = \"strcit\"\n[policies.strict]\nlevel = \"high\"",
+            "security.candidate: there is no table [policies.strcit]",
+        ),
+        ("[policies.Strict]\nlevel = \"high\"", "policies.Strict: "),
+        ("[policies.\"a b\"]\nlevel = \"high\"", "policies.a b: must consist of"),
+        (
+            "[policies.a]\nclients = [\"x\"]\n[policies.b]\nclients = [\"x\"]",
+            "policies.b.clients: \"x\" is in [policies.a] already",
+        ),
+        ("[policies.a.levels.high.pii]\naction = \"allow\"", "policies.a.levels.high.pii.action: allow is laxer"),
+        ("[policies.a]\nlevle = \"high\"", "policies.a.levle: "),
+        (
+            "[[route]]\npath = \"/v1/chat/completions\"\nformat = \"openai.chat\"\nupstream = \"openai\"\npolicy = \"a\"",
+            "route[0].policy: there is no table [policies.a]",
+        ),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found.iter().any(|one| one.starts_with(problem)), "{text}: {found:?}");
+    }
+}

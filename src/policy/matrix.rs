@@ -86,6 +86,11 @@ impl Matrix {
         Level::ALL.into_iter().any(|level| own.unwrap_or(self.rule(level, category).action) > Action::Allow)
     }
 
+    /// What is another for what the model says. Attacks have none.
+    pub fn answer(&self, category: Category) -> Override {
+        self.answers.get(category as usize).copied().unwrap_or_default()
+    }
+
     pub fn set_answer(&mut self, category: Category, own: Override) {
         if let Some(answer) = self.answers.get_mut(category as usize) {
             *answer = own;
@@ -94,7 +99,7 @@ impl Matrix {
 
     /// The action for one sensitive finding in what the model says: nobody can be given back what nobody sent.
     pub fn decide_answer(&self, level: Level, finding: &Finding) -> Action {
-        let answer = self.answers.get(finding.category as usize).copied().unwrap_or_default();
+        let answer = self.answer(finding.category);
         let Rule { threshold, action } = self.rule(level, finding.category);
         let own = self.entities.of(&finding.entity);
         if finding.confidence <= own.threshold.or(answer.threshold).unwrap_or(threshold) {
@@ -108,10 +113,7 @@ impl Matrix {
 
     /// Whether any finding in an answer could lead to something at that level.
     pub fn guards_answers(&self, level: Level) -> bool {
-        let of_category = |category| {
-            let answer = self.answers.get(category as usize).copied().unwrap_or_default();
-            answer.action.unwrap_or(self.rule(level, category).action)
-        };
+        let of_category = |category| self.answer(category).action.unwrap_or(self.rule(level, category).action);
         let of_entities = || self.entities.actions().any(|action| action > Action::Allow);
         Category::ALL.into_iter().filter(|category| category.is_sensitive()).any(|c| of_category(c) > Action::Allow)
             || of_entities()

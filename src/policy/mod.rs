@@ -3,6 +3,7 @@
 pub mod entities;
 pub mod level;
 pub mod matrix;
+pub mod named;
 pub mod origins;
 pub mod placeholder;
 pub mod seal;
@@ -11,6 +12,7 @@ pub mod token;
 pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};
+pub use named::NamedPolicy;
 pub use origins::{Leniency, Origins};
 pub use seal::{Place, SealError, SealKey};
 pub use token::{Mint, TokenKey, Tokens};

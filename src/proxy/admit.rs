@@ -40,6 +40,7 @@ impl Gateway {
         self.find_route(session, context, framing)?;
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
+        self.choose_policy(context);
         self.check_upstream(context)?;
         self.check_memory(context, expected(context))?;
         self.admit_body(session, context).await
@@ -89,6 +90,15 @@ impl Gateway {
         refusal.map_or(Ok(()), Err)
     }
 
+    fn choose_policy(&self, context: &mut Context) {
+        if let (Some(target), Some(principal)) = (&context.target, &context.principal) {
+            let promoted = self.live.promoted();
+            let promoted = promoted.as_ref().map(|name| name.as_str());
+            context.policy = context.snapshot.governing(&target.route, principal, promoted);
+            context.level = context.policy.level.unwrap_or(context.level);
+        }
+    }
+
     fn not_authenticated(&self, error: AuthError) -> Failure {
         self.metrics.auth_failure(self.live.mode().name(), error.reason());
         Failure::authentication(error)
@@ -135,8 +145,8 @@ impl Gateway {
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
         let mint = context.principal.as_ref().and_then(|principal| snapshot.mint(&route, principal));
-        let request = Request::new(snapshot.guard.clone(), plan.clone(), context.level, limits).tokenizing(mint);
-        let again = snapshot.guard.second_look.as_ref().map(|_| limits.hold);
+        let request = Request::new(context.policy.guard.clone(), plan.clone(), context.level, limits).tokenizing(mint);
+        let again = context.policy.guard.second_look.as_ref().map(|_| limits.hold);
         context.body = Body::Passing(Box::new(Inspection::new(decoder, request, again)));
         if framing.expects_continue {
             self.invite(session).await;

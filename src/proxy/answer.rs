@@ -1,6 +1,7 @@
 //! An answer on its way down: its coding undone, then sanitized; and how it ends when it may not go on. Knows the order of
 //! these and the head they need.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -15,7 +16,7 @@ use crate::codec::coding::{Coding, CodingError, Decoder};
 use crate::codec::frame::Framing;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
-use crate::sanitize::{AnswerReport, Broken, Form, Response, Sent};
+use crate::sanitize::{AnswerReport, Broken, Form, Guard, Response, Sent};
 use crate::snapshot::Snapshot;
 use crate::wire::{ErrorReply, Family};
 
@@ -58,6 +59,7 @@ impl From<Broken> for Fault {
 pub struct Asked<'a> {
     pub snapshot: &'a Snapshot,
     pub route: &'a Route,
+    pub guard: &'a Arc<Guard>,
     pub level: Level,
     pub method: &'a Method,
     pub tokens: &'a Tokens,
@@ -70,8 +72,8 @@ impl Filter {
     /// # Errors
     /// Where the body could not be read.
     pub fn new(asked: &Asked, head: &mut ResponseHeader, downstream: Version) -> Result<Option<Self>, Failure> {
-        let Asked { snapshot, route, level, method, tokens, sent } = asked;
-        let idle = tokens.is_empty() && !snapshot.guard.matrix.guards_answers(*level);
+        let Asked { snapshot, route, guard, level, method, tokens, sent } = asked;
+        let idle = tokens.is_empty() && !guard.matrix.guards_answers(*level);
         let plan = snapshot.answer_plan(route).filter(|_| !idle && has_body(head.status, method));
         let Some(plan) = plan else { return Ok(None) };
         let decoder = decoder(head, snapshot)?;
@@ -81,7 +83,7 @@ impl Filter {
         rewrite(head, downstream).map_err(|_| Failure::upstream("upstream_error", "the answer's head is damaged"))?;
         let sinks = snapshot.config.tokens.sinks.clone();
         let limits = snapshot.answer_limits();
-        let response = Response::new(snapshot.guard.clone(), plan.clone(), *level, form, limits);
+        let response = Response::new(Arc::clone(guard), plan.clone(), *level, form, limits);
         let response = response
             .restoring(tokens, sinks)
             .knowing((*sent).clone())

@@ -19,8 +19,8 @@ impl Context {
         offload: &Offload,
         mut outcome: Result<Bytes, Refusal>,
     ) -> Result<Result<Bytes, Refusal>, Failure> {
-        let snapshot = self.snapshot.clone();
-        let Some(second) = snapshot.guard.second_look.as_ref() else { return Ok(outcome) };
+        let guard = self.policy.guard.clone();
+        let Some(second) = guard.second_look.as_ref() else { return Ok(outcome) };
         let due = Instant::now() + second.doubt.deadline;
         let mut answers = Answers::new();
         while let Ok(_) | Err(Refusal::Policy) = outcome {

@@ -18,13 +18,15 @@ use crate::auth::Principal;
 use crate::config::Route;
 use crate::policy::{Level, Tokens};
 use crate::sanitize::{Refusal, Report, Sent, Verdict, scrub::Scrub};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Governing, Snapshot};
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
 
 /// One request, from its head to its last byte.
 pub struct Context {
     pub snapshot: Arc<Snapshot>,
+    /// What the request is judged by, which its caller and its route decide, and the level it is judged at.
+    pub policy: Governing,
     pub level: Level,
     pub request_id: String,
     pub started: Instant,
@@ -103,6 +105,7 @@ impl Context {
     pub fn new(snapshot: Arc<Snapshot>, level: Level, held: Held, in_flight: InFlight) -> Self {
         let pace = Pace::new(&snapshot.config, tokio::time::Instant::now());
         Context {
+            policy: snapshot.common(),
             snapshot,
             level,
             request_id: String::new(),

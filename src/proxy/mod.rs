@@ -35,8 +35,8 @@ use patience::Patience;
 use reply::Failure;
 use way::Ways;
 
-use crate::state::{Live, dns::Resolver};
-use crate::telemetry::{Audit, Metrics};
+use crate::state::{Difference, Live, dns::Resolver};
+use crate::telemetry::{Audit, Metrics, RequestRecord};
 
 pub use edge::Edge;
 
@@ -123,10 +123,24 @@ impl Gateway {
         let (snapshot, level) = (&*context.snapshot, context.level);
         let request = session.req_header();
         let (method, tokens, sent) = (&request.method, &context.tokens, &context.sent);
-        let asked = Asked { snapshot, route: &target.route, level, method, tokens, sent };
+        let guard = &context.policy.guard;
+        let asked = Asked { snapshot, route: &target.route, guard, level, method, tokens, sent };
         let filter = Filter::new(&asked, head, request.version)?;
         context.answer = filter.map(Box::new);
         Ok(())
+    }
+
+    /// Adds a finished request to what is known of the candidate policy.
+    fn note_candidate(&self, record: &RequestRecord) {
+        let Some(candidate) = &record.candidate else { return };
+        let verdicts @ (verdict, other) = (candidate.verdicts.0.name(), candidate.verdicts.1.name());
+        self.live.trial().note(&candidate.policy, verdicts, || Difference {
+            request_id: record.request_id.clone(),
+            route: record.route.clone().unwrap_or_default(),
+            verdict,
+            candidate: other,
+            rules: candidate.rules.clone(),
+        });
     }
 
     /// One chunk of a body that is sanitized as it passes.
@@ -349,6 +363,7 @@ impl ProxyHttp for Gateway {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         self.remember(context).await;
         let record = record::of(session, error, context, self.live.mode());
+        self.note_candidate(&record);
         self.metrics.request(&record);
         self.audit.request(&record);
     }

@@ -13,7 +13,9 @@ use crate::auth::Mode;
 use crate::detect::Category;
 use crate::policy::Action;
 use crate::sanitize::{Report, Verdict as Judged};
-use crate::telemetry::{AnswerRecord, Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+use crate::telemetry::{
+    AnswerRecord, Bytes, CandidateRecord, FindingCount, MaskCount, RequestRecord, Timings, Verdict,
+};
 
 /// `mode` is the mode in which callers authenticate, for those who did not.
 pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode: Mode) -> RequestRecord {
@@ -31,6 +33,8 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
         verdict: verdict(context, error, status),
         code: context.failure.as_ref().map(|failure| failure.code),
         level: context.level,
+        policy: context.policy.name.clone(),
+        candidate: candidate(context),
         findings: findings(&context.report.findings),
         masked: masks(&context.report.masked),
         bytes: bytes(session, &context.report),
@@ -41,6 +45,16 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
     }
 }
 
+/// Nothing where no body was judged.
+fn candidate(context: &Context) -> Option<CandidateRecord> {
+    let policy = context.policy.guard.candidate.as_ref()?.name.clone();
+    let judged = context.report.bytes_in > 0;
+    let beside = context.report.candidate.as_deref();
+    let verdicts = (context.report.verdict().into(), beside.map_or(Judged::Clean, Report::verdict).into());
+    let rules = beside.map(Report::rules).unwrap_or_default();
+    judged.then_some(CandidateRecord { policy, verdicts, rules })
+}
+
 fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
     let withheld = context.answer.as_ref().is_some_and(|filter| !filter.report().blocked.is_empty());
     match (&context.failure, context.report.verdict()) {
@@ -49,10 +63,7 @@ fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
         (Some(failure), _) if failure.status < 500 => Verdict::Rejected,
         (Some(_), _) => Verdict::Failed,
         (None, _) if status == 0 || error.is_some() => Verdict::Aborted,
-        (None, Judged::Quarantined) => Verdict::Quarantined,
-        (None, Judged::WouldBlock) => Verdict::WouldBlock,
-        (None, Judged::Masked) => Verdict::Masked,
-        (None, Judged::Clean) => Verdict::Allowed,
+        (None, judged) => judged.into(),
     }
 }
 

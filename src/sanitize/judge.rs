@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Guard;
 use crate::detect::{Category, Finding, scores};
-use crate::policy::{Action, Level};
+use crate::policy::{Action, Level, Matrix};
 use crate::text::Origin;
 
 /// What was done to one request. Holds counts and names, never text.
@@ -31,6 +31,8 @@ pub struct Report {
     pub uninspected: BTreeMap<&'static str, u64>,
     pub bytes_in: u64,
     pub bytes_out: u64,
+    /// What the candidate policy would have made of what was found, if there is one and anything was.
+    pub candidate: Option<Box<Report>>,
 }
 
 /// The outcome in one word.
@@ -182,7 +184,7 @@ impl Judge {
         let Some(tally) = tally else { return actions };
         for (finding, action) in findings.iter().zip(&mut actions) {
             if !finding.category.is_sensitive() {
-                *action = self.decide(guard, origin, finding.category, &tally);
+                *action = self.decide(&guard.matrix, origin, finding.category, &tally);
             }
         }
         self.settle(guard, origin, &tally, false);
@@ -191,9 +193,16 @@ impl Judge {
 
     /// Judges what is sensitive among the findings of one window; attacks are allowed here and judged apart.
     pub fn observe_sensitive(&mut self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
+        if !findings.is_empty() {
+            self.beside(guard, |candidate, matrix| drop(candidate.count_sensitive(matrix, findings)));
+        }
+        self.count_sensitive(&guard.matrix, findings)
+    }
+
+    fn count_sensitive(&mut self, matrix: &Matrix, findings: &[Finding]) -> Vec<Action> {
         let mut actions = Vec::with_capacity(findings.len());
         for finding in findings {
-            actions.push(if finding.category.is_sensitive() { self.mask(guard, finding) } else { Action::Allow });
+            actions.push(if finding.category.is_sensitive() { self.mask(matrix, finding) } else { Action::Allow });
         }
         if !findings.is_empty() {
             self.peak(&scores(findings), Category::is_sensitive);
@@ -203,16 +212,16 @@ impl Judge {
 
     /// The actions for sensitive findings that may never count.
     pub fn foresee(&self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
-        findings.iter().map(|finding| self.foreseen(guard, finding)).collect()
+        findings.iter().map(|finding| self.foreseen(&guard.matrix, finding)).collect()
     }
 
     /// Whether the finding gets a placeholder that can be undone.
     pub fn tokenizes(&self, guard: &Guard, finding: &Finding) -> bool {
-        finding.category.is_sensitive() && self.foreseen(guard, finding) == Action::Tokenize
+        finding.category.is_sensitive() && self.foreseen(&guard.matrix, finding) == Action::Tokenize
     }
 
-    fn foreseen(&self, guard: &Guard, finding: &Finding) -> Action {
-        match guard.matrix.decide(self.level, finding) {
+    fn foreseen(&self, matrix: &Matrix, finding: &Finding) -> Action {
+        match matrix.decide(self.level, finding) {
             Action::Tokenize if !self.reversible => Action::Mask,
             action => action,
         }
@@ -220,21 +229,47 @@ impl Judge {
 
     /// The strictest action for these attacks if the text is of that origin.
     pub fn strictest(&self, guard: &Guard, origin: Origin, tally: &Tally) -> Action {
-        let actions = tally.rules.keys().map(|(category, _)| self.decide(guard, origin, *category, tally));
+        self.strictest_by(&guard.matrix, origin, tally)
+    }
+
+    fn strictest_by(&self, matrix: &Matrix, origin: Origin, tally: &Tally) -> Action {
+        let actions = tally.rules.keys().map(|(category, _)| self.decide(matrix, origin, *category, tally));
         actions.max().unwrap_or(Action::Allow)
     }
 
     /// The category for which a text of that origin is to be withheld, among those that are.
     pub fn withheld_for(&self, guard: &Guard, origin: Origin, tally: &Tally) -> Option<Category> {
         let mut categories = tally.rules.keys().map(|(category, _)| *category);
-        categories.find(|category| self.decide(guard, origin, *category, tally) == Action::Quarantine)
+        categories.find(|category| self.decide(&guard.matrix, origin, *category, tally) == Action::Quarantine)
     }
 
     /// Judges these attacks in a text of that origin. A text that is `fixed` cannot be replaced; what would withhold it
     /// refuses the request.
     pub fn settle(&mut self, guard: &Guard, origin: Origin, tally: &Tally, fixed: bool) {
+        self.beside(guard, |candidate, matrix| candidate.count_attacks(matrix, origin, tally, fixed));
+        self.count_attacks(&guard.matrix, origin, tally, fixed);
+    }
+
+    /// The same while it is not known whose text it is, as policy makes the same of it for all whose it may be. A candidate,
+    /// which might not, is taken at its strictest.
+    pub fn settle_early(
+        &mut self,
+        guard: &Guard,
+        (origin, may_be): (Origin, impl Fn(Origin) -> bool),
+        tally: &Tally,
+        fixed: bool,
+    ) {
+        self.beside(guard, |candidate, matrix| {
+            let origins = Origin::ALL.into_iter().filter(|origin| may_be(*origin));
+            let strictest = origins.max_by_key(|origin| candidate.strictest_by(matrix, *origin, tally));
+            candidate.count_attacks(matrix, strictest.unwrap_or(origin), tally, fixed);
+        });
+        self.count_attacks(&guard.matrix, origin, tally, fixed);
+    }
+
+    fn count_attacks(&mut self, matrix: &Matrix, origin: Origin, tally: &Tally, fixed: bool) {
         for ((category, rule), count) in &tally.rules {
-            let action = match self.decide(guard, origin, *category, tally) {
+            let action = match self.decide(matrix, origin, *category, tally) {
                 Action::Quarantine if fixed => Action::Block,
                 action => action,
             };
@@ -262,12 +297,22 @@ impl Judge {
         !self.report.blocked.is_empty()
     }
 
-    fn decide(&self, guard: &Guard, origin: Origin, category: Category, tally: &Tally) -> Action {
-        guard.matrix.decide_attack(self.level, origin, category, tally.scores[category as usize])
+    /// Lets the candidate policy, if there is one, judge the same in a report of its own.
+    fn beside(&mut self, guard: &Guard, judge: impl FnOnce(&mut Judge, &Matrix)) {
+        let Some(candidate) = &guard.candidate else { return };
+        let report = self.report.candidate.take().map_or_else(Report::default, |report| *report);
+        let mut beside = Judge { level: candidate.level_under(self.level), reversible: self.reversible, report };
+        judge(&mut beside, &candidate.matrix);
+        beside.report.withheld = beside.report.quarantined.len() as u64;
+        self.report.candidate = Some(Box::new(beside.report));
     }
 
-    fn mask(&mut self, guard: &Guard, finding: &Finding) -> Action {
-        let action = self.foreseen(guard, finding);
+    fn decide(&self, matrix: &Matrix, origin: Origin, category: Category, tally: &Tally) -> Action {
+        matrix.decide_attack(self.level, origin, category, tally.scores[category as usize])
+    }
+
+    fn mask(&mut self, matrix: &Matrix, finding: &Finding) -> Action {
+        let action = self.foreseen(matrix, finding);
         let report = &mut self.report;
         *report.findings.entry((finding.category, finding.rule.clone(), action)).or_default() += 1;
         match action {

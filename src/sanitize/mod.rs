@@ -33,13 +33,15 @@ pub use sent::Sent;
 pub use text::{Sanitized, text, text_with_names};
 
 use crate::detect::{Category, Scanner, tagger};
-use crate::policy::Matrix;
+use crate::policy::{Matrix, NamedPolicy};
 
 /// What requests are judged with, shared by all of them.
 #[derive(Debug)]
 pub struct Guard {
-    pub scanner: Scanner,
+    pub scanner: Arc<Scanner>,
     pub matrix: Matrix,
+    /// Judged beside it, and followed in nothing.
+    pub candidate: Option<NamedPolicy>,
     /// Whether policy does something about the names of persons and places. Otherwise only who asks for them is told them.
     names: bool,
     /// Keys the hashes by which object keys are compared, so that nobody outside can make two collide.
@@ -53,15 +55,27 @@ pub struct Guard {
 }
 
 impl Guard {
-    pub fn new(scanner: Scanner, matrix: Matrix) -> Self {
+    pub fn new(scanner: impl Into<Arc<Scanner>>, matrix: Matrix) -> Self {
         Guard {
-            names: tagger::entities().any(|entity| matrix.acts_on(Category::Pii, entity)),
-            scanner,
+            names: acts_on_names(&matrix),
+            scanner: scanner.into(),
             matrix,
+            candidate: None,
             hashing: RandomState::new(),
             second: RandomState::new(),
             verdicts: None,
             second_look: None,
         }
     }
+
+    /// This guard with a policy that is judged beside its own.
+    pub fn trying(mut self, candidate: Option<NamedPolicy>) -> Self {
+        self.names |= candidate.as_ref().is_some_and(|candidate| acts_on_names(&candidate.matrix));
+        self.candidate = candidate;
+        self
+    }
+}
+
+fn acts_on_names(matrix: &Matrix) -> bool {
+    tagger::entities().any(|entity| matrix.acts_on(Category::Pii, entity))
 }

@@ -11,6 +11,7 @@ use super::health::Health;
 use super::in_force::InForce;
 use super::jwks::Jwks;
 use super::token_cache::TokenCache;
+use super::trial::Trial;
 use super::vault::Vault;
 use crate::auth::{AuthError, Authenticator, KeyRequest, KeySet, Mode, Principal, Revocations};
 use crate::policy::Level;
@@ -25,6 +26,9 @@ pub struct Live {
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
     revoked: ArcSwap<Revocations>,
+    /// The named policy that an admin has put in the place of the common one.
+    promoted: ArcSwapOption<String>,
+    trial: Trial,
     health: Health,
     draining: AtomicBool,
     ending: AtomicBool,
@@ -39,6 +43,8 @@ impl Live {
             in_force: InForce::new(Arc::new(snapshot)),
             jwks,
             vault: ArcSwapOption::empty(),
+            promoted: ArcSwapOption::empty(),
+            trial: Trial::default(),
             health: Health::default(),
             draining: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -50,9 +56,28 @@ impl Live {
         Arc::clone(&self.in_force.load().rules)
     }
 
-    /// Puts another snapshot in force for requests to come. The level stays: an admin set it, or nobody did.
+    /// Puts another snapshot in force for requests to come. The level stays, and so does a promoted policy while there is
+    /// one of its name: an admin set it, or nobody did.
     pub fn replace(&self, snapshot: Arc<Snapshot>) {
+        if self.promoted().is_some_and(|name| !snapshot.has_policy(&name)) {
+            self.promote(None);
+        }
         self.in_force.replace(snapshot);
+    }
+
+    /// The named policy in the place of the common one, if there is one.
+    pub fn promoted(&self) -> Option<Arc<String>> {
+        self.promoted.load_full()
+    }
+
+    /// In force from the next request on. Returns the one before.
+    pub fn promote(&self, name: Option<String>) -> Option<Arc<String>> {
+        self.promoted.swap(name.map(Arc::new))
+    }
+
+    /// How the candidate policy does.
+    pub fn trial(&self) -> &Trial {
+        &self.trial
     }
 
     pub fn revoked(&self) -> Arc<Revocations> {

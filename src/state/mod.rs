@@ -8,11 +8,13 @@ pub mod jwks;
 pub mod live;
 mod sync;
 pub mod token_cache;
+pub mod trial;
 pub mod vault;
 pub mod verdict_cache;
 
 pub use health::Health;
 pub use live::Live;
 pub use token_cache::TokenCache;
+pub use trial::{Difference, Trial, Tried};
 pub use vault::{Vault, VaultError};
 pub use verdict_cache::VerdictCache;

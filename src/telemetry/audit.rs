@@ -13,7 +13,7 @@ use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 
 use super::metrics::Metrics;
-use super::record::{AnswerRecord, FindingCount, MaskCount, RequestRecord};
+use super::record::{AnswerRecord, CandidateRecord, FindingCount, MaskCount, RequestRecord};
 use super::rfc3339;
 use crate::policy::Level;
 
@@ -65,6 +65,11 @@ impl Audit {
         self.write(&Event::LevelChanged { old, new, by: Bounded(by), request_id: Bounded(request_id) });
     }
 
+    /// The named policy in the place of the common one is another, or none.
+    pub fn policy_changed(&self, (old, new): (Option<&str>, Option<&str>), by: &str, request_id: &str) {
+        self.write(&Event::PolicyChanged { old, new, by: Bounded(by), request_id: Bounded(request_id) });
+    }
+
     /// `problems` is how many kept the new configuration from taking effect; 0 when it did.
     pub fn config_reloaded(&self, problems: usize) {
         self.write(&Event::ConfigReloaded { result: if problems == 0 { "ok" } else { "failed" }, problems });
@@ -112,6 +117,7 @@ struct Line<'a> {
 enum Event<'a> {
     Request(Box<RequestLine<'a>>),
     LevelChanged { old: Level, new: Level, by: Bounded<'a>, request_id: Bounded<'a> },
+    PolicyChanged { old: Option<&'a str>, new: Option<&'a str>, by: Bounded<'a>, request_id: Bounded<'a> },
     ConfigReloaded { result: &'static str, problems: usize },
 }
 
@@ -128,6 +134,10 @@ struct RequestLine<'a> {
     verdict: &'static str,
     code: Option<&'static str>,
     level: Level,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    candidate: Option<CandidateLine<'a>>,
     rules: Vec<RuleLine<'a>>,
     masked: BTreeMap<&'a str, u64>,
     answer: Option<AnswerLine<'a>>,
@@ -137,6 +147,14 @@ struct RequestLine<'a> {
     overhead_us: u128,
     guard_us: u128,
     upstream_us: Option<u128>,
+}
+
+/// What the candidate policy would have made of it.
+#[derive(Serialize)]
+struct CandidateLine<'a> {
+    policy: &'a str,
+    verdict: &'static str,
+    rules: Vec<Bounded<'a>>,
 }
 
 /// Counts by entity, never values.
@@ -173,6 +191,8 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
             verdict: record.verdict.name(),
             code: record.code,
             level: record.level,
+            policy: record.policy.as_deref(),
+            candidate: record.candidate.as_ref().map(CandidateLine::from),
             rules: rules(&record.findings),
             masked: by_entity(&record.masked),
             answer: record.answer.as_ref().map(AnswerLine::from),
@@ -183,6 +203,13 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
             guard_us: record.timings.guard.as_micros(),
             upstream_us: record.timings.upstream.map(|took| took.as_micros()),
         }
+    }
+}
+
+impl<'a> From<&'a CandidateRecord> for CandidateLine<'a> {
+    fn from(candidate: &'a CandidateRecord) -> Self {
+        let rules = candidate.rules.iter().map(|rule| Bounded(rule)).collect();
+        CandidateLine { policy: &candidate.policy, verdict: candidate.verdicts.1.name(), rules }
     }
 }
 

@@ -40,6 +40,7 @@ pub struct Metrics {
     engine_texts: IntCounterVec,
     engine_seconds: Histogram,
     held: IntGauge,
+    candidate: IntCounterVec,
     auth_failures: IntCounterVec,
     jwks_refreshes: IntCounterVec,
     upstream_errors: IntCounterVec,
@@ -92,6 +93,8 @@ pub struct Held {
     gauge: IntGauge,
     bytes: i64,
 }
+
+const CANDIDATE: &str = "Requests judged by the candidate policy too, by what both think of them.";
 
 impl Metrics {
     /// # Errors
@@ -149,6 +152,7 @@ impl Metrics {
             )?,
             engine_seconds: families.histogram("engine_seconds", "From a question to its answer.", FRACTIONS)?,
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
+            candidate: families.counters("candidate_requests_total", CANDIDATE, &["verdict", "candidate"])?,
             auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
             jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
             upstream_errors: families.counters(
@@ -186,6 +190,10 @@ impl Metrics {
         }
         if let Some(answer) = &record.answer {
             self.answer(answer);
+        }
+        if let Some(candidate) = &record.candidate {
+            let (verdict, other) = candidate.verdicts;
+            self.candidate.with_label_values(&[verdict.name(), other.name()]).inc();
         }
         for mask in &record.masked {
             self.masked.with_label_values(&[&*mask.entity]).inc_by(mask.count);

@@ -6,9 +6,9 @@ mod families;
 pub mod logging;
 pub mod metrics;
 pub mod record;
-mod rfc3339;
+pub mod rfc3339;
 
 pub use audit::Audit;
 pub use engine::Counted;
 pub use metrics::{Connected, Held, InFlight, Metrics, Totals};
-pub use record::{AnswerRecord, Bytes, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+pub use record::{AnswerRecord, Bytes, CandidateRecord, FindingCount, MaskCount, RequestRecord, Timings, Verdict};

@@ -8,6 +8,7 @@ use http::Method;
 
 use crate::detect::Category;
 use crate::policy::{Action, Level};
+use crate::sanitize::Verdict as Judged;
 
 /// One finished request of the gateway listener.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +29,10 @@ pub struct RequestRecord {
     /// The code of a refusal, such as `content_filter` or `invalid_json`.
     pub code: Option<&'static str>,
     pub level: Level,
+    /// The named policy it was judged by; `None` for the common one.
+    pub policy: Option<Arc<str>>,
+    /// What the candidate policy thinks of it, where there is one beside the common policy.
+    pub candidate: Option<CandidateRecord>,
     pub findings: Vec<FindingCount>,
     pub masked: Vec<MaskCount>,
     pub bytes: Bytes,
@@ -37,6 +42,17 @@ pub struct RequestRecord {
     /// Request headers and query keys that did not go up.
     pub dropped_headers: u64,
     pub dropped_query: u64,
+}
+
+/// What two policies think of one request, as far as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CandidateRecord {
+    /// The name of the candidate.
+    pub policy: Arc<str>,
+    /// The verdict of the policy in force, and what the candidate's would be: about the text of the request alone.
+    pub verdicts: (Verdict, Verdict),
+    /// Rules that led to the latter.
+    pub rules: Vec<Arc<str>>,
 }
 
 /// How a request ended, as far as the gateway decided it.
@@ -119,6 +135,18 @@ pub struct Timings {
     pub upstream: Option<Duration>,
 }
 
+impl From<Judged> for Verdict {
+    fn from(judged: Judged) -> Self {
+        match judged {
+            Judged::Clean => Verdict::Allowed,
+            Judged::Masked => Verdict::Masked,
+            Judged::WouldBlock => Verdict::WouldBlock,
+            Judged::Quarantined => Verdict::Quarantined,
+            Judged::Blocked => Verdict::Blocked,
+        }
+    }
+}
+
 impl FindingCount {
     /// The metric label and the audit field: what came of the findings.
     pub const fn outcome(&self) -> &'static str {
@@ -177,6 +205,8 @@ impl RequestRecord {
             verdict: Verdict::Masked,
             code: None,
             level: Level::Medium,
+            policy: None,
+            candidate: None,
             findings: vec![FindingCount {
                 rule: Arc::from("pii.email"),
                 category: Category::Pii,

@@ -20,6 +20,7 @@ mod issuer;
 mod mutations;
 mod operation;
 mod overload;
+mod policies;
 mod process;
 mod random;
 mod refusals;

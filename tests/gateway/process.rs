@@ -139,6 +139,14 @@ impl Gateway {
         std::fs::write(path, text + config).expect("the configuration file");
     }
 
+    /// Changes its configuration file, which it does not read until it is told to.
+    pub fn edit(&self, from: &str, to: &str) {
+        let path = self.directory.join("config.toml");
+        let text = std::fs::read_to_string(&path).expect("the configuration file");
+        assert!(text.contains(from), "{from} is not in {text}");
+        std::fs::write(path, text.replace(from, to)).expect("the configuration file");
+    }
+
     /// Its exit code, when it has ended by itself.
     pub async fn ended(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;

@@ -155,7 +155,8 @@ impl Pass {
         let (origin, action) = self.strictest(self.string.whose, &tally, class == Class::Label);
         let known = matches!(self.string.whose, Whose::Known(_)) && self.string.signed.is_none();
         if action <= Action::Monitor || (known && action != Action::Quarantine) {
-            self.judge.settle(&guard, origin, &tally, class == Class::Label);
+            let whose = self.string.whose;
+            self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), &tally, class == Class::Label);
             return self.verdict();
         }
         self.string.tallies.push(tally);
@@ -168,8 +169,9 @@ impl Pass {
         let Some(tally) = Tally::of(findings) else { return Ok(()) };
         let guard = self.guard.clone();
         let whose = self.frames.last().map_or(Whose::Known(Origin::Other), |frame| frame.whose);
-        let (origin, _) = self.strictest(self.resolved(whose), &tally, true);
-        self.judge.settle(&guard, origin, &tally, true);
+        let whose = self.resolved(whose);
+        let (origin, _) = self.strictest(whose, &tally, true);
+        self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), &tally, true);
         self.verdict()
     }
 
@@ -290,7 +292,7 @@ impl Pass {
         }
         for tally in tallies.clone() {
             let (origin, _) = self.strictest(whose, &tally, true);
-            self.judge.settle(&guard, origin, &tally, true);
+            self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), &tally, true);
         }
         Err(Refusal::Policy)
     }
