@@ -85,6 +85,16 @@ impl Scanner {
     /// Appends the findings of the window `text` whose match starts at or after `from`; what stands before is context.
     /// Sensitive findings come first, in order and without overlap; then attacks, which may overlap.
     pub fn scan(&self, text: &str, from: usize, class: Class, findings: &mut Vec<Finding>) {
+        self.read(text, Scan::new(self, class, from), findings);
+    }
+
+    /// What the rules find, without a word of the attack model: neither its findings nor what it makes of theirs.
+    pub fn scan_by_rules(&self, text: &str, class: Class, findings: &mut Vec<Finding>) {
+        self.read(text, Scan { judges: false, ..Scan::new(self, class, 0) }, findings);
+    }
+
+    fn read(&self, text: &str, mut scan: Scan, findings: &mut Vec<Finding>) {
+        let (class, from) = (scan.class, scan.from);
         let escaped = unescape(text, Escapes::Backslash);
         let once = unescape(text, Escapes::All);
         let twice = once.as_ref().and_then(|view| unescape(view.text(), Escapes::All));
@@ -98,7 +108,6 @@ impl Scanner {
         let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
         let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
 
-        let mut scan = Scan::new(self, class, from);
         scan.text(&raw);
         scan.words(&raw);
         if let Some(escaped) = &escaped {

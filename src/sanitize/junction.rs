@@ -64,12 +64,15 @@ impl Junction {
 fn across(scanner: &Scanner, tail: &str, between: &str, head: &str) -> Vec<Finding> {
     let joined = [tail, between, head].concat();
     let start = tail.len() + between.len();
+    let crosses = |finding: &Finding| finding.span.start < tail.len() && finding.span.end > start;
     let mut findings = Vec::new();
-    scanner.scan(&joined, 0, Class::Label, &mut findings);
-    findings.retain(|finding| finding.span.start < tail.len() && finding.span.end > start);
+    scanner.scan_by_rules(&joined, Class::Label, &mut findings);
+    findings.retain(crosses);
     // What the model says is of both texts, each of which it judges for itself: here it only says how sure a rule is.
-    if findings.iter().all(|finding| finding.is_of_attack_model() || finding.category.is_sensitive()) {
-        findings.retain(|finding| !finding.is_of_attack_model());
+    if findings.iter().any(|finding| !finding.category.is_sensitive()) {
+        findings.clear();
+        scanner.scan(&joined, 0, Class::Label, &mut findings);
+        findings.retain(crosses);
     }
     for finding in &mut findings {
         finding.span = Span::new(0, finding.span.end - start);
