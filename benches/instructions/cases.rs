@@ -1,11 +1,15 @@
 //! The cases whose instructions are counted: fixed texts through the sanitizer, a streamed answer, a signed token. Counts
 //! nothing itself.
 
+use std::collections::HashMap;
 use std::hint::black_box;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use promptgate::auth::{Authenticator, ClaimRules, KeySet, StaticTokens};
+use promptgate::detect::Finding;
+use promptgate::sanitize::Verdicts;
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPair, PublicKeyComponents};
 use ring::signature::RSA_PKCS1_SHA256;
@@ -50,6 +54,14 @@ fn cases() -> Vec<(&'static str, Case)> {
         Chats::new(kind, 1, bytes).next(&mut body);
         request(body)
     };
+    let known: Case = {
+        let snapshot = setup::snapshot(Detectors::Every).remembering(Arc::new(Store::default()));
+        let (plan, mut body) = (plan.clone(), Vec::new());
+        Chats::new(Kind::Mix, 1, 64 << 10).next(&mut body);
+        Box::new(move || {
+            black_box(setup::request(&snapshot, &plan, black_box(&body), CHUNK));
+        })
+    };
     let random = |name| request(chats::chat(&hostile::random(name, 4 << 10)));
     let events = setup::events(setup::WORDS, 100);
     let answers = snapshot.clone();
@@ -63,12 +75,27 @@ fn cases() -> Vec<(&'static str, Case)> {
         ("Chinese 4 KB", chat(Kind::Chinese, 4 << 10)),
         ("dirty 16 KB", chat(Kind::Dirty, 16 << 10)),
         ("image 64 KB", chat(Kind::Image, 64 << 10)),
+        ("known 64 KB", known),
         ("tokens 4 KB", random("tokens")),
         ("UUIDs 4 KB", random("uuids")),
         ("digits 4 KB", random("digits")),
         ("answer of 100 events", answer),
         ("JWT RS256", token()),
     ]
+}
+
+/// What was found where, for good.
+#[derive(Debug, Default)]
+struct Store(Mutex<HashMap<u128, Arc<[Finding]>>>);
+
+impl Verdicts for Store {
+    fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+        self.0.lock().expect("one thread").get(&key).cloned()
+    }
+
+    fn put(&self, key: u128, findings: Arc<[Finding]>) {
+        self.0.lock().expect("one thread").insert(key, findings);
+    }
 }
 
 /// A token that an identity provider signed, checked against its published key.

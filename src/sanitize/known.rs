@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+
 use crate::detect::Finding;
 use crate::text::Span;
 
@@ -12,9 +14,12 @@ use crate::text::Span;
 #[derive(Clone, Default)]
 pub(super) struct Known {
     /// By their first bytes.
-    values: HashMap<[u8; HEAD], Vec<(Arc<str>, Finding)>>,
+    values: HashMap<[u8; HEAD], Vec<Value>, RandomState>,
     count: usize,
 }
+
+/// A value, and the finding that made it one.
+type Value = (Arc<str>, Finding);
 
 /// Shorter values would be found in what has nothing to do with them.
 const HEAD: usize = 6;

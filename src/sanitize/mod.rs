@@ -21,8 +21,10 @@ mod sent;
 mod text;
 mod window;
 
-use std::hash::RandomState;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+
+use highway::Key;
 
 pub use judge::{Report, Verdict};
 pub use limits::Limits;
@@ -46,8 +48,10 @@ pub struct Guard {
     names: bool,
     /// Keys the hashes by which object keys are compared, so that nobody outside can make two collide.
     hashing: RandomState,
-    /// Keys a second hash of texts, where one is too short.
-    second: RandomState,
+    /// Keys the hashes by which texts are known again: of 128 bits, as one text taken for another would pass unread.
+    texts: Key,
+    /// Keys those by which single words are.
+    words: foldhash::quality::RandomState,
     /// Remembers what was found where; without it everything is scanned again.
     pub verdicts: Option<Arc<dyn Verdicts>>,
     /// Is asked where the scanner's score leaves doubt; without one that score stands.
@@ -62,7 +66,8 @@ impl Guard {
             matrix,
             candidate: None,
             hashing: RandomState::new(),
-            second: RandomState::new(),
+            texts: Key(std::array::from_fn(|part| RandomState::new().hash_one(part))),
+            words: foldhash::quality::RandomState::default(),
             verdicts: None,
             second_look: None,
         }

@@ -2,8 +2,9 @@
 //! store it is given and keeps nothing itself.
 
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+
+use highway::{HighwayHash, HighwayHasher};
 
 use super::Guard;
 use crate::detect::{Class, Finding};
@@ -62,17 +63,15 @@ impl Guard {
         findings
     }
 
-    /// Two keyed hashes: nobody outside can make two texts collide, and by chance they will not.
+    /// A keyed hash: nobody outside can make two texts collide, and by chance they will not.
     pub(super) fn key(&self, scan: Scan, texts: [&str; 2]) -> u128 {
-        let hash = |state: &std::hash::RandomState| {
-            let mut hasher = state.build_hasher();
-            hasher.write_u8(scan as u8);
-            for text in texts {
-                hasher.write_usize(text.len());
-                hasher.write(text.as_bytes());
-            }
-            u128::from(hasher.finish())
-        };
-        hash(&self.hashing) << 64 | hash(&self.second)
+        let mut hasher = HighwayHasher::new(self.texts);
+        for text in texts {
+            hasher.append(&(text.len() as u64).to_le_bytes());
+        }
+        hasher.append(&[scan as u8]);
+        texts.into_iter().for_each(|text| hasher.append(text.as_bytes()));
+        let [low, high] = hasher.finalize128();
+        u128::from(high) << 64 | u128::from(low)
     }
 }

@@ -3,12 +3,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
+
+use foldhash::{fast, quality::RandomState};
 
 /// See the module. Its `Debug` tells how many.
 #[derive(Clone, Default)]
 pub struct Sent {
-    hashes: HashSet<u64>,
+    hashes: HashSet<u64, fast::RandomState>,
     /// The word read last.
     last: Option<u64>,
 }
@@ -60,9 +62,35 @@ impl Sent {
 /// Words that could identify somebody or something, without the punctuation around them.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '@' | '.' | '_' | '+' | '-' | '%');
-    let words = text.split(move |c| !is_part(c)).map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
-    words.filter(|word| word.bytes().any(|byte| byte.is_ascii_digit() || byte == b'@'))
+    let mut after = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let sign = next_sign(text.as_bytes(), after)?;
+            let (before, behind) = (&text[after..sign], &text[sign..]);
+            let start = sign - before.chars().rev().take_while(|c| is_part(*c)).map(char::len_utf8).sum::<usize>();
+            let end = behind.find(|c| !is_part(c)).map_or(text.len(), |length| sign + length);
+            after = end;
+            let word = text[start..end].trim_matches(|c: char| !c.is_alphanumeric());
+            if word.bytes().any(is_sign) {
+                return Some(word);
+            }
+        }
+    })
 }
+
+/// The next digit or `@`. Most text has none, and most of it is passed over without a branch a byte.
+fn next_sign(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    let without = |stretch: &&[u8; STRETCH]| !stretch.iter().fold(false, |any, byte| any | is_sign(*byte));
+    let plain = rest.as_chunks::<STRETCH>().0.iter().take_while(without).count() * STRETCH;
+    rest[plain..].iter().position(|byte| is_sign(*byte)).map(|offset| from + plain + offset)
+}
+
+fn is_sign(byte: u8) -> bool {
+    byte.is_ascii_digit() | (byte == b'@')
+}
+
+const STRETCH: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -70,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_was_sent_is_known_again_and_nothing_else_is() {
-        let (state, mut sent) = (RandomState::new(), Sent::default());
+        let (state, mut sent) = (RandomState::default(), Sent::default());
         sent.read("Born 1985-03-12, phone 415 555 0132 (mail jane@corp.io).", &state);
         sent.pause();
         sent.read("0199 is the pin", &state);
@@ -92,8 +120,23 @@ mod tests {
     }
 
     #[test]
+    fn words_with_a_sign_are_found_wherever_they_stand() {
+        let long = "x".repeat(70);
+        for (text, expected) in [
+            ("a b2 c", &["b2"] as &[&str]),
+            ("(jane@corp.io), 7.", &["jane@corp.io", "7"]),
+            ("@ @home 1@ é1é-2 ¹", &["1", "é1é-2"]),
+            ("3", &["3"]),
+            ("no sign at all", &[]),
+            (&format!("{long} {long}9 {long}"), &[&format!("{long}9")]),
+        ] {
+            assert_eq!(words(text).collect::<Vec<_>>(), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn no_more_is_remembered_than_the_limit() {
-        let (state, mut sent) = (RandomState::new(), Sent::default());
+        let (state, mut sent) = (RandomState::default(), Sent::default());
         sent.read(&(0..MOST).map(|number| format!("{number} ")).collect::<String>(), &state);
         assert!(sent.hashes.len() <= MOST + 1);
     }

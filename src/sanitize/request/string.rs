@@ -86,7 +86,7 @@ impl Pass {
         let tokenizes = |finding: &Finding| judge.tokenizes(&self.guard, finding);
         let add = |text: &str, findings: &mut Vec<Finding>| known.learn_and_find(text, findings, tokenizes);
         findings.extend(self.window.scan(&self.guard, class, last, add));
-        self.sent.read(self.window.fresh(), &self.guard.hashing);
+        self.sent.read(self.window.fresh(), &self.guard.words);
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
