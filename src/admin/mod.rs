@@ -13,6 +13,7 @@ mod host;
 mod inspect;
 mod level;
 mod listen;
+mod mcp;
 mod metrics;
 mod openapi;
 mod policy;
@@ -32,6 +33,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use tokio::net::TcpListener;
 
+pub use mcp::{local, serve_stdio};
 pub use openapi::document;
 pub use reply::{ErrorBody, Refusal, Reply};
 pub use route::{Answer, Call, Endpoint, Input, Output, Route};
@@ -40,7 +42,7 @@ use crate::state::Live;
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 11] = [
+pub static ROUTES: [Route; 14] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
@@ -48,6 +50,9 @@ pub static ROUTES: [Route; 11] = [
     policy::SHOW,
     policy::PROMOTE,
     policy::ROLL_BACK,
+    mcp::ROUTE,
+    mcp::METADATA,
+    mcp::METADATA_OF_ROOT,
     openapi::ROUTE,
     health::LIVEZ,
     health::READYZ,

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::reply::{ErrorBody, JSON};
+use super::reply::{ErrorBody, JSON, NO_CONTENT};
 use super::route::{Answer, Call, Endpoint, Input, Output, Route, schema_of};
 use super::{ROUTES, Reply};
 
@@ -120,10 +120,11 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Value {
         let schema = (output.schema)(&mut schemas.responses);
         let content = json!({ "schema": schema, "example": example(output.content_type, output.example) });
         let media = output.content_type.split(';').next().unwrap_or(output.content_type);
-        responses.insert(
-            output.status.to_string(),
-            json!({ "description": output.description, "headers": headers(), "content": { media: content } }),
-        );
+        let mut response = json!({ "description": output.description, "headers": headers() });
+        if output.content_type != NO_CONTENT {
+            response["content"] = json!({ media: content });
+        }
+        responses.insert(output.status.to_string(), response);
     }
     for (status, description) in errors(route) {
         responses.entry(status.as_str()).or_insert_with(|| error(status, description, schemas));
