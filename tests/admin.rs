@@ -5,7 +5,7 @@ mod mcp;
 #[path = "support/admin.rs"]
 mod support;
 
-use promptgate::admin::ROUTES;
+use promptgate::admin::{ROUTES, Route};
 use serde_json::{Value, json};
 use support::{Reply, Server};
 
@@ -577,8 +577,9 @@ async fn the_description_knows_every_row_and_every_status() {
 async fn the_examples_are_answers_to_each_other() {
     let server = Server::start("[security]\ncandidate = \"strict\"\n[policies.strict]\nlevel = \"high\"\n").await;
     // A candidate that judged nothing has less to tell.
-    let others = ["/openapi.json", "/metrics", CANDIDATE];
-    for route in ROUTES.iter().filter(|route| !others.contains(&route.path)) {
+    let others = ["/openapi.json", CANDIDATE];
+    let is_json = |route: &&Route| route.outputs[0].content_type == "application/json";
+    for route in ROUTES.iter().filter(|route| !others.contains(&route.path)).filter(is_json) {
         let body = route.input.as_ref().map_or("", |input| input.example);
         let reply = server.json(route.method.as_str(), route.path, ADMIN, body).await;
         assert_eq!(reply.status, 200, "{}", route.path);
@@ -603,6 +604,21 @@ fn shape(value: &Value) -> Vec<String> {
         names.extend(items.first().map(shape).unwrap_or_default());
     }
     names
+}
+
+#[tokio::test]
+async fn pages_need_no_token_and_may_load_nothing_from_elsewhere() {
+    let server = Server::start("").await;
+    for (path, media) in [("/docs", "text/html"), ("/docs.js", "text/javascript"), ("/docs.css", "text/css")] {
+        let page = server.send("GET", path, &[], b"").await;
+        assert_eq!(page.status, 200, "{path}");
+        assert_eq!(page.header("content-type"), Some(format!("{media}; charset=utf-8").as_str()));
+        let policy = page.header("content-security-policy").unwrap_or_default();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
+        let foreign = ["https://", "http://", "innerHTML", "onclick", "style=", "<style", "eval("];
+        assert!(foreign.iter().all(|word| !page.text.contains(word)), "{path}");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Semaphore;
 
 use super::route::{Call, Endpoint, Route};
-use super::{App, ROUTES, Refusal, Reply, body, cors, host, mcp};
+use super::{App, ROUTES, Refusal, Reply, body, cors, host, mcp, page};
 use crate::auth::{AuthError, Principal, Scope};
 
 /// Around every route, known or not: host check, CORS, the headers of every response, and the last resort for a panic.
@@ -34,6 +34,7 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     if let Some(base) = base {
         mcp::challenge(headers, &base);
     }
+    page::stamp(headers);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::try_from(id) {

@@ -120,7 +120,9 @@ struct Params {
 struct MessageBack {
     jsonrpc: String,
     id: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Value>,
 }
 

@@ -16,6 +16,7 @@ mod listen;
 mod mcp;
 mod metrics;
 mod openapi;
+mod page;
 mod policy;
 mod reply;
 mod route;
@@ -42,7 +43,7 @@ use crate::state::Live;
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 14] = [
+pub static ROUTES: [Route; 17] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
@@ -54,6 +55,9 @@ pub static ROUTES: [Route; 14] = [
     mcp::METADATA,
     mcp::METADATA_OF_ROOT,
     openapi::ROUTE,
+    page::DOCS,
+    page::DOCS_SCRIPT,
+    page::DOCS_STYLE,
     health::LIVEZ,
     health::READYZ,
     metrics::ROUTE,

@@ -43,16 +43,26 @@ pub fn document() -> Value {
         "info": {
             "title": "promptgate admin listener",
             "version": env!("CARGO_PKG_VERSION"),
+            "description": "Administration, health and metrics of a gateway for LLM traffic. Every answer carries `x-request-id`; \
+                every error is JSON. A path that is not listed here is answered with 404, a method that is not with 405.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "tools", "description": "Also offered as MCP tools of the same names." },
+            { "name": "description", "description": "How programs call the tools and learn of them. Any valid token." },
+            { "name": "open", "description": "Health, metrics and pages. No token." },
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas.definitions(),
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": TOKEN } },
         },
     })
 }
+
+const TOKEN: &str =
+    "A static token of the configuration, or a JWT, as the authentication mode says. Scopes are those of the token.";
 
 /// The schema of `GET /openapi.json` itself.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -88,7 +98,8 @@ impl Schemas {
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let mut operation = json!({
-        "operationId": route.tool.unwrap_or(&route.path[1..]).replace('.', "_"),
+        "operationId": operation_id(route),
+        "tags": [tag(route)],
         "summary": route.summary,
         "description": route.description,
         "responses": responses(route, schemas),
@@ -103,6 +114,20 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         operation["requestBody"] = request_body(input, schemas);
     }
     operation
+}
+
+/// The tool's name, or the path with what a name in a program cannot hold replaced.
+fn operation_id(route: &Route) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    route.tool.unwrap_or(route.path).chars().map(letter).collect::<String>().trim_matches('_').to_owned()
+}
+
+fn tag(route: &Route) -> &'static str {
+    match (route.tool, route.is_guarded()) {
+        (Some(_), _) => "tools",
+        (None, true) => "description",
+        (None, false) => "open",
+    }
 }
 
 fn request_body(input: &Input, schemas: &mut Schemas) -> Value {
@@ -160,7 +185,20 @@ fn error(status: StatusCode, description: &str, schemas: &mut Schemas) -> Value 
         example["client_scopes"] = json!(["prompt:validate"]);
     }
     let schema = schema_of::<ErrorBody>(&mut schemas.responses);
-    json!({ "description": description, "headers": headers(), "content": { JSON: { "schema": schema, "example": example } } })
+    let mut headers = headers();
+    if let Some((name, text)) = header_of(status) {
+        headers[name] = json!({ "description": text, "schema": { "type": "string" } });
+    }
+    json!({ "description": description, "headers": headers, "content": { JSON: { "schema": schema, "example": example } } })
+}
+
+/// What else a refusal of that status carries.
+fn header_of(status: StatusCode) -> Option<(&'static str, &'static str)> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(("www-authenticate", "The challenge of RFC 6750.")),
+        StatusCode::SERVICE_UNAVAILABLE => Some(("retry-after", "Seconds.")),
+        _ => None,
+    }
 }
 
 fn headers() -> Value {

@@ -33,6 +33,11 @@ impl Reply {
         Ok(Reply { status, content_type: JSON, body: body.into() })
     }
 
+    /// Text that is part of the binary.
+    pub fn fixed(content_type: &'static str, body: &'static str) -> Reply {
+        Reply { status: StatusCode::OK, content_type, body: Bytes::from_static(body.as_bytes()) }
+    }
+
     pub fn text(content_type: &'static str, body: String) -> Reply {
         Reply { status: StatusCode::OK, content_type, body: body.into() }
     }
