@@ -50,6 +50,7 @@ pub fn document() -> Value {
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "tools", "description": "Also offered as MCP tools of the same names." },
+            { "name": "administration", "description": "What changes the gateway and is no tool." },
             { "name": "description", "description": "How programs call the tools and learn of them. Any valid token." },
             { "name": "open", "description": "Health, metrics and pages. No token." },
         ],
@@ -123,10 +124,11 @@ fn operation_id(route: &Route) -> String {
 }
 
 fn tag(route: &Route) -> &'static str {
-    match (route.tool, route.is_guarded()) {
-        (Some(_), _) => "tools",
-        (None, true) => "description",
-        (None, false) => "open",
+    match (route.tool, route.scope(), route.is_guarded()) {
+        (Some(_), ..) => "tools",
+        (None, Some(_), _) => "administration",
+        (None, None, true) => "description",
+        (None, None, false) => "open",
     }
 }
 

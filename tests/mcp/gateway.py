@@ -20,22 +20,33 @@ STOP_SECONDS = 15
 class Gateway:
     """The gateway as a child process, on free ports, with the shipped configuration."""
 
-    def __init__(self, binary, work):
-        self.binary, self.work = binary, work
+    def __init__(self, binary, work, settings=None):
+        self.binary, self.work, self.settings = binary, work, settings or {}
         self.base, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
 
     def __enter__(self):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE__")}
         environment.update(PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin,
                            PROMPTGATE__TIMEOUTS__DRAIN="2s")
+        config = self.work / "gateway.toml"
+        config.write_text(self.configuration())
         self.log = open(self.work / "gateway.log", "wb")
-        self.process = subprocess.Popen([self.binary, "serve"], env=environment, stdout=self.log, stderr=subprocess.STDOUT)
+        self.process = subprocess.Popen([self.binary, "serve", "--config", config], env=environment, stdout=self.log, stderr=subprocess.STDOUT)
         try:
             self.wait_until_ready()
         except BaseException:
             self.stop()
             raise
         return self
+
+    def configuration(self):
+        """The shipped one, with other addresses of upstreams."""
+        text = (ROOT / "conf" / "promptgate.toml").read_text()
+        for old, new in self.settings.items():
+            if old not in text:
+                fail(f"conf/promptgate.toml does not hold {old}")
+            text = text.replace(old, new)
+        return text
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_SECONDS

@@ -9,13 +9,16 @@ for the first run. Exits 1 when a case fails, 2 when it could not begin.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 
 import gateway
 
@@ -23,16 +26,16 @@ HERE = pathlib.Path(__file__).resolve().parent
 WORK = gateway.ROOT / "target" / "mcp"
 PYTHON_GENERATIONS = ["new", "old"]
 RUN_SECONDS = 300
+SHIPPED = "http://127.0.0.1:9100"
 
 
 def main():
     options = arguments()
     generations = options.generation or [*PYTHON_GENERATIONS, *(["node"] if shutil.which("npm") else [])]
-    for generation in generations:
+    for generation in dict.fromkeys(["new", *generations]):
         prepare(generation)
     binary = pathlib.Path(options.binary or gateway.build()).resolve()
-    with gateway.Gateway(binary, WORK) as running:
-        rows = [row for generation in generations for row in run(generation, running, binary, options)]
+    rows = [row for generation in generations for row in run(generation, binary, options)]
     failed = [row for row in rows if row["outcome"] == "FAILED"]
     print(f"\n{len(rows) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed or not rows else 0
@@ -65,8 +68,50 @@ def install_node(home, package):
     gateway.once(home, package, install)
 
 
-def run(generation, running, binary, options):
-    settings = {"admin": f"http://{running.admin}/mcp", "binary": str(binary), "generation": generation}
+def run(generation, binary, options):
+    """Against a gateway, and through it an MCP server of the same generation."""
+    with Server(generation) as server, gateway.Gateway(binary, WORK, {SHIPPED: server.origin}) as running:
+        return run_cases(generation, running, binary, options)
+
+
+class Server:
+    """The third party, as a child process."""
+
+    def __init__(self, generation):
+        self.generation, self.port = generation if generation in PYTHON_GENERATIONS else "new", gateway.free_ports(1)[0]
+        self.origin = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        python = WORK / self.generation / "bin" / "python"
+        self.log = open(WORK / "server.log", "wb")
+        environment = {"PATH": os.environ["PATH"], "HOME": str(WORK), "PYTHONDONTWRITEBYTECODE": "1"}
+        self.process = subprocess.Popen([python, HERE / "server.py", str(self.port)], env=environment, stdout=self.log, stderr=self.log)
+        try:
+            self.wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_until_ready(self):
+        deadline = time.monotonic() + gateway.READY_SECONDS
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.1)
+        gateway.fail(f"the MCP server did not start: see {self.log.name}")
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
+
+
+def run_cases(generation, running, binary, options):
+    settings = {"admin": f"http://{running.admin}/mcp", "gateway": f"http://{running.base}/mcp", "binary": str(binary),
+                "generation": generation}
     python = WORK / generation / "bin" / "python"
     command = ["node", WORK / "node" / "cases.mjs"] if generation == "node" else [python, "-u", HERE / "cases.py"]
     environment = {
