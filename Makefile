@@ -8,7 +8,7 @@ DEMO_NEEDS = curl:curl
 COUNT_NEEDS = valgrind:valgrind
 SDK_NEEDS = python3:python3 curl:curl
 
-.PHONY: help demo test setup fmt lint check sdk-test leak-test fuzz bench instructions instructions-write ci
+.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test leak-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -18,6 +18,8 @@ help:
 	@echo 'make lint      formatting and clippy, warnings denied'
 	@echo 'make check     the shipped configuration and the detector rules'
 	@echo 'make sdk-test  the real OpenAI, Anthropic, Gemini and Ollama SDKs against the gateway'
+	@echo 'make mcp-test  the official MCP clients against the admin listener'
+	@echo 'make api-test  the admin listener against its own description'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
 	@echo 'make bench     the measurements of benches/README.md'
@@ -58,6 +60,14 @@ check: setup
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 sdk-test: setup
 	python3 tests/sdk/run.py
+
+mcp-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
+mcp-test: setup
+	python3 tests/mcp/run.py
+
+api-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
+api-test: setup
+	python3 tests/api/run.py
 
 leak-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 leak-test: setup

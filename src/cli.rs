@@ -5,6 +5,8 @@ mod check;
 mod demo;
 mod eval;
 #[cfg(feature = "proxy")]
+mod mcp;
+#[cfg(feature = "proxy")]
 mod serve;
 
 use std::io::{self, Write};
@@ -34,6 +36,11 @@ enum Command {
     /// Run them with a built-in upstream that echoes what it received, and print commands to try.
     #[cfg(feature = "proxy")]
     Demo(demo::Demo),
+    /// Offer the tools of the admin listener over MCP on standard input and output, for desktop clients.
+    ///
+    /// They have the scopes of the token in PROMPTGATE_TOKEN, and all without one. Level and counts are those of this process.
+    #[cfg(feature = "proxy")]
+    Mcp(mcp::Mcp),
     /// Judge one prompt from standard input: the verdict as JSON; exit code 0 safe, 1 blocked, 2 unreadable.
     Check(check::Check),
     /// Judge labelled texts, each as one user message, and measure how well.
@@ -79,6 +86,8 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         #[cfg(feature = "proxy")]
         Command::Demo(demo) => demo.run(),
+        #[cfg(feature = "proxy")]
+        Command::Mcp(mcp) => mcp.run(),
         Command::Check(check) => check.run(),
         Command::Eval(eval) => eval.run(),
         Command::Config { command: ConfigCommand::Check { files, strict } } => check_configs(&files, strict),

@@ -1,5 +1,6 @@
 //! Composition root: listeners, background services, start and shutdown. Holds no logic of a request.
 
+mod mcp;
 mod reload;
 mod revocation;
 mod services;
@@ -20,13 +21,15 @@ use pingora::services::background::background_service;
 use pingora::services::listening::Service;
 use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 
+pub use mcp::mcp;
+
 use reload::Reload;
 use revocation::Revocation;
 use services::{AdminService, DemoService, HealthService};
 use shutdown::Drain;
 
 use crate::admin::App;
-use crate::auth;
+use crate::auth::{self, AuthError};
 use crate::config::{AuthMode, Config, Problem, Problems, Tls};
 use crate::load;
 use crate::proxy::{Edge, Gateway};
@@ -54,6 +57,10 @@ pub enum StartError {
     Tls(Box<pingora::Error>),
     #[error("gateway.tls.client_ca: {0}")]
     ClientCa(String),
+    #[error("PROMPTGATE_TOKEN: {0}")]
+    Token(#[from] AuthError),
+    #[error("standard input and output: {0}")]
+    Pipe(io::Error),
 }
 
 /// Must run before anything of this process speaks TLS or checks a token.

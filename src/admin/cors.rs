@@ -26,15 +26,19 @@ pub(super) fn preflight() -> Response {
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
-    let names = HeaderValue::from_static("authorization, content-type, x-request-id");
+    let names = HeaderValue::from_static(NAMES);
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, names);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     response
 }
 
+/// Those of MCP are what its SDK for browsers sends.
+const NAMES: &str = "authorization, content-type, x-request-id, last-event-id, mcp-method, mcp-name, mcp-protocol-version, \
+                     mcp-session-id";
+
 /// Lets the listed origin read the response. Credentials are never allowed: there are no cookies.
 pub(super) fn stamp(origin: HeaderValue, headers: &mut HeaderMap) {
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id"));
+    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("x-request-id, www-authenticate"));
     headers.append(VARY, HeaderValue::from_static("Origin"));
 }

@@ -10,14 +10,14 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, HOST, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Semaphore;
 
 use super::route::{Call, Endpoint, Route};
-use super::{App, ROUTES, Refusal, Reply, body, cors, host};
+use super::{App, ROUTES, Refusal, Reply, body, cors, host, mcp, page};
 use crate::auth::{AuthError, Principal, Scope};
 
 /// Around every route, known or not: host check, CORS, the headers of every response, and the last resort for a panic.
@@ -26,10 +26,15 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let id = request_id(&parts.headers);
     parts.extensions.insert(RequestId(id.clone()));
     let (method, path) = (parts.method.clone(), known_path(parts.uri.path()));
+    let base = (path == mcp::PATH).then(|| base(&app, &parts.headers));
     let answer = AssertUnwindSafe(admit(&app, parts, body, next)).catch_unwind().await;
     let mut response = answer.unwrap_or_else(|_| Refusal::Internal.into_response());
     tracing::info!(target: "promptgate::admin", request_id = id, %method, path, status = response.status().as_u16());
     let headers = response.headers_mut();
+    if let Some(base) = base {
+        mcp::challenge(headers, &base);
+    }
+    page::stamp(headers);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -79,6 +84,10 @@ async fn serve(app: Arc<App>, path: &'static str, parts: &Parts, body: &mut Body
     let route = rows(path).find(|route| route.serves(&parts.method)).ok_or_else(|| wrong_method(path))?;
     match (route.endpoint, caller) {
         (Endpoint::Open(answer), _) => answer(app).await,
+        (Endpoint::Located(answer), _) => {
+            let base = base(&app, &parts.headers);
+            answer(app, &base).await
+        }
         (Endpoint::Guarded { .. }, None) => Err(Refusal::Unauthorized(AuthError::Missing)),
         (Endpoint::Guarded { scope, answer }, Some(principal)) => {
             authorize(scope, &principal)?;
@@ -89,7 +98,8 @@ async fn serve(app: Arc<App>, path: &'static str, parts: &Parts, body: &mut Body
                 None => Default::default(),
             };
             let request_id = parts.extensions.get::<RequestId>().map_or_else(String::new, |id| id.0.clone());
-            answer(Call { app, principal, body, request_id }).await
+            let headers = parts.headers.clone();
+            answer(Call { app, principal, headers, body, request_id }).await
         }
     }
 }
@@ -117,13 +127,20 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, AuthError> {
     if scheme.eq_ignore_ascii_case("bearer") { Ok(Some(token.trim())) } else { Err(AuthError::Malformed) }
 }
 
-fn authorize(scope: Option<Scope>, principal: &Principal) -> Result<(), Refusal> {
+pub(super) fn authorize(scope: Option<Scope>, principal: &Principal) -> Result<(), Refusal> {
     match scope {
         Some(required) if !principal.has(required) => {
             Err(Refusal::Forbidden { required, granted: principal.scopes.clone() })
         }
         _ => Ok(()),
     }
+}
+
+/// Where callers find this listener. The host was checked before.
+fn base(app: &App, headers: &HeaderMap) -> String {
+    let snapshot = app.live.snapshot();
+    let host = || headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    snapshot.config.admin.public_url.clone().unwrap_or_else(|| format!("http://{}", host()))
 }
 
 fn rows(path: &str) -> impl Iterator<Item = &'static Route> {

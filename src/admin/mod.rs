@@ -13,8 +13,10 @@ mod host;
 mod inspect;
 mod level;
 mod listen;
+mod mcp;
 mod metrics;
 mod openapi;
+mod page;
 mod policy;
 mod reply;
 mod route;
@@ -32,6 +34,7 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::any;
 use tokio::net::TcpListener;
 
+pub use mcp::{local, serve_stdio};
 pub use openapi::document;
 pub use reply::{ErrorBody, Refusal, Reply};
 pub use route::{Answer, Call, Endpoint, Input, Output, Route};
@@ -40,7 +43,7 @@ use crate::state::Live;
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 11] = [
+pub static ROUTES: [Route; 17] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
@@ -48,7 +51,13 @@ pub static ROUTES: [Route; 11] = [
     policy::SHOW,
     policy::PROMOTE,
     policy::ROLL_BACK,
+    mcp::ROUTE,
+    mcp::METADATA,
+    mcp::METADATA_OF_ROOT,
     openapi::ROUTE,
+    page::DOCS,
+    page::DOCS_SCRIPT,
+    page::DOCS_STYLE,
     health::LIVEZ,
     health::READYZ,
     metrics::ROUTE,

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::reply::{ErrorBody, JSON};
+use super::reply::{ErrorBody, JSON, NO_CONTENT};
 use super::route::{Answer, Call, Endpoint, Input, Output, Route, schema_of};
 use super::{ROUTES, Reply};
 
@@ -43,16 +43,27 @@ pub fn document() -> Value {
         "info": {
             "title": "promptgate admin listener",
             "version": env!("CARGO_PKG_VERSION"),
+            "description": "Administration, health and metrics of a gateway for LLM traffic. Every answer carries `x-request-id`; \
+                every error is JSON. A path that is not listed here is answered with 404, a method that is not with 405.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "tools", "description": "Also offered as MCP tools of the same names." },
+            { "name": "administration", "description": "What changes the gateway and is no tool." },
+            { "name": "description", "description": "How programs call the tools and learn of them. Any valid token." },
+            { "name": "open", "description": "Health, metrics and pages. No token." },
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas.definitions(),
-            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer", "description": TOKEN } },
         },
     })
 }
+
+const TOKEN: &str =
+    "A static token of the configuration, or a JWT, as the authentication mode says. Scopes are those of the token.";
 
 /// The schema of `GET /openapi.json` itself.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -88,7 +99,8 @@ impl Schemas {
 
 fn operation(route: &Route, schemas: &mut Schemas) -> Value {
     let mut operation = json!({
-        "operationId": route.tool.unwrap_or(&route.path[1..]).replace('.', "_"),
+        "operationId": operation_id(route),
+        "tags": [tag(route)],
         "summary": route.summary,
         "description": route.description,
         "responses": responses(route, schemas),
@@ -103,6 +115,21 @@ fn operation(route: &Route, schemas: &mut Schemas) -> Value {
         operation["requestBody"] = request_body(input, schemas);
     }
     operation
+}
+
+/// The tool's name, or the path with what a name in a program cannot hold replaced.
+fn operation_id(route: &Route) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    route.tool.unwrap_or(route.path).chars().map(letter).collect::<String>().trim_matches('_').to_owned()
+}
+
+fn tag(route: &Route) -> &'static str {
+    match (route.tool, route.scope(), route.is_guarded()) {
+        (Some(_), ..) => "tools",
+        (None, Some(_), _) => "administration",
+        (None, None, true) => "description",
+        (None, None, false) => "open",
+    }
 }
 
 fn request_body(input: &Input, schemas: &mut Schemas) -> Value {
@@ -120,10 +147,11 @@ fn responses(route: &Route, schemas: &mut Schemas) -> Value {
         let schema = (output.schema)(&mut schemas.responses);
         let content = json!({ "schema": schema, "example": example(output.content_type, output.example) });
         let media = output.content_type.split(';').next().unwrap_or(output.content_type);
-        responses.insert(
-            output.status.to_string(),
-            json!({ "description": output.description, "headers": headers(), "content": { media: content } }),
-        );
+        let mut response = json!({ "description": output.description, "headers": headers() });
+        if output.content_type != NO_CONTENT {
+            response["content"] = json!({ media: content });
+        }
+        responses.insert(output.status.to_string(), response);
     }
     for (status, description) in errors(route) {
         responses.entry(status.as_str()).or_insert_with(|| error(status, description, schemas));
@@ -159,7 +187,20 @@ fn error(status: StatusCode, description: &str, schemas: &mut Schemas) -> Value 
         example["client_scopes"] = json!(["prompt:validate"]);
     }
     let schema = schema_of::<ErrorBody>(&mut schemas.responses);
-    json!({ "description": description, "headers": headers(), "content": { JSON: { "schema": schema, "example": example } } })
+    let mut headers = headers();
+    if let Some((name, text)) = header_of(status) {
+        headers[name] = json!({ "description": text, "schema": { "type": "string" } });
+    }
+    json!({ "description": description, "headers": headers, "content": { JSON: { "schema": schema, "example": example } } })
+}
+
+/// What else a refusal of that status carries.
+fn header_of(status: StatusCode) -> Option<(&'static str, &'static str)> {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Some(("www-authenticate", "The challenge of RFC 6750.")),
+        StatusCode::SERVICE_UNAVAILABLE => Some(("retry-after", "Seconds.")),
+        _ => None,
+    }
 }
 
 fn headers() -> Value {

@@ -6,10 +6,14 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::auth::{AuthError, Scope};
 
 pub(super) const JSON: &str = "application/json";
+
+/// The content type of an answer without a body.
+pub(super) const NO_CONTENT: &str = "";
 
 /// What an endpoint answers.
 #[derive(Debug)]
@@ -29,6 +33,11 @@ impl Reply {
         Ok(Reply { status, content_type: JSON, body: body.into() })
     }
 
+    /// Text that is part of the binary.
+    pub fn fixed(content_type: &'static str, body: &'static str) -> Reply {
+        Reply { status: StatusCode::OK, content_type, body: Bytes::from_static(body.as_bytes()) }
+    }
+
     pub fn text(content_type: &'static str, body: String) -> Reply {
         Reply { status: StatusCode::OK, content_type, body: body.into() }
     }
@@ -38,7 +47,9 @@ impl IntoResponse for Reply {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::from(self.body));
         *response.status_mut() = self.status;
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        if self.content_type != NO_CONTENT {
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
+        }
         response
     }
 }
@@ -52,6 +63,11 @@ pub enum Refusal {
     Unauthorized(AuthError),
     #[error("the scope {required} is required")]
     Forbidden { required: Scope, granted: Vec<String> },
+    /// The same for a tool, told in the envelope of MCP to the client that asked with this id.
+    #[error("the scope {required} is required")]
+    ForbiddenTool { required: Scope, granted: Vec<String>, id: Value },
+    #[error("pages of this origin may not call; add it to admin.cors_origins")]
+    ForeignOrigin,
     #[error("there is no such endpoint")]
     NotFound,
     #[error("this endpoint does not serve this method")]
@@ -76,7 +92,7 @@ impl Refusal {
             Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
             Refusal::Unauthorized(AuthError::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Refusal::Forbidden { .. } => StatusCode::FORBIDDEN,
+            Refusal::Forbidden { .. } | Refusal::ForbiddenTool { .. } | Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
             Refusal::NotFound => StatusCode::NOT_FOUND,
             Refusal::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Refusal::Conflict(_) => StatusCode::CONFLICT,
@@ -100,7 +116,7 @@ impl Refusal {
                     format!("Bearer realm=\"promptgate\", error=\"invalid_token\", error_description=\"{error}\"");
                 Some((WWW_AUTHENTICATE, challenge))
             }
-            Refusal::Forbidden { required, .. } => {
+            Refusal::Forbidden { required, .. } | Refusal::ForbiddenTool { required, .. } => {
                 let challenge =
                     format!("Bearer realm=\"promptgate\", error=\"insufficient_scope\", scope=\"{required}\"");
                 Some((WWW_AUTHENTICATE, challenge))
@@ -113,17 +129,36 @@ impl Refusal {
     /// The body of the refusal.
     pub fn body(&self) -> ErrorBody {
         let (required_scope, client_scopes) = match self {
-            Refusal::Forbidden { required, granted } => (Some(required.name().to_owned()), Some(granted.clone())),
+            Refusal::Forbidden { required, granted } | Refusal::ForbiddenTool { required, granted, .. } => {
+                (Some(required.name().to_owned()), Some(granted.clone()))
+            }
             _ => (None, None),
         };
         ErrorBody { success: false, error: self.to_string(), required_scope, client_scopes }
+    }
+
+    fn json(&self) -> Vec<u8> {
+        let body = match self {
+            Refusal::ForbiddenTool { required, granted, id } => serde_json::to_vec(&json!({
+                "jsonrpc": "2.0",
+                "id": id,
+                "error": {
+                    "code": MCP_FORBIDDEN,
+                    "message": self.to_string(),
+                    "data": { "required_scope": required.name(), "client_scopes": granted },
+                },
+            })),
+            _ => serde_json::to_vec(&self.body()),
+        };
+        // Structs of strings: nothing that could fail.
+        body.unwrap_or_default()
     }
 }
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.body()).unwrap_or_default();
-        let mut response = Reply { status: self.status(), content_type: JSON, body: body.into() }.into_response();
+        let mut response =
+            Reply { status: self.status(), content_type: JSON, body: self.json().into() }.into_response();
         if let Some((name, value)) = self.header()
             && let Ok(value) = HeaderValue::try_from(value)
         {
@@ -132,6 +167,9 @@ impl IntoResponse for Refusal {
         response
     }
 }
+
+/// A code for servers to choose: what JSON-RPC and MCP reserve lies elsewhere.
+const MCP_FORBIDDEN: i32 = -32090;
 
 /// The body of every error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use http::Method;
+use http::{HeaderMap, Method};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{App, Refusal, Reply};
@@ -31,6 +31,8 @@ pub struct Route {
 pub enum Endpoint {
     /// Needs no token and must tell nothing that one would protect.
     Open(fn(Arc<App>) -> Answer),
+    /// The same, for an answer that names addresses of this listener: it is told at which the caller found it.
+    Located(fn(Arc<App>, &str) -> Answer),
     /// Needs a valid token and, if one is named, the scope.
     Guarded { scope: Option<Scope>, answer: fn(Call) -> Answer },
 }
@@ -41,6 +43,8 @@ pub type Answer = Pin<Box<dyn Future<Output = Result<Reply, Refusal>> + Send>>;
 pub struct Call {
     pub app: Arc<App>,
     pub principal: Principal,
+    /// Of the request; empty where there was none, as for a tool.
+    pub headers: HeaderMap,
     /// The whole body, at most `Input::limit` bytes; empty where the route takes none.
     pub body: Bytes,
     pub request_id: String,
@@ -59,6 +63,7 @@ pub struct Input {
 pub struct Output {
     pub status: u16,
     pub description: &'static str,
+    /// Empty where the answer has no body.
     pub content_type: &'static str,
     pub schema: fn(&mut SchemaGenerator) -> Schema,
     /// JSON text, or plain text as `content_type` says.
@@ -77,7 +82,7 @@ impl Route {
 
     pub fn scope(&self) -> Option<Scope> {
         match self.endpoint {
-            Endpoint::Open(_) => None,
+            Endpoint::Open(_) | Endpoint::Located(_) => None,
             Endpoint::Guarded { scope, .. } => scope,
         }
     }

@@ -82,6 +82,8 @@ pub struct Plan {
     nodes: Vec<Node>,
     /// Keys named by `Treatment::Signed`, in the order of their bits in a witness mask.
     guards: Vec<&'static str>,
+    marked: bool,
+    refuses: bool,
 }
 
 #[derive(Debug, Default)]
@@ -125,7 +127,7 @@ pub struct BadSelector(pub &'static str);
 
 impl Plan {
     pub fn compile(selectors: impl IntoIterator<Item = Selector>) -> Result<Plan, BadSelector> {
-        let mut plan = Plan { nodes: vec![Node::default()], guards: Vec::new() };
+        let mut plan = Plan { nodes: vec![Node::default()], guards: Vec::new(), marked: false, refuses: false };
         for (row, selector) in selectors.into_iter().enumerate() {
             plan.insert(row, selector)?;
         }
@@ -140,8 +142,24 @@ impl Plan {
         for (row, mark) in marks.into_iter().enumerate() {
             let node = self.insert_path(mark.path)?;
             self.nodes[node].mark.get_or_insert((row, mark.source));
+            self.marked = true;
         }
         Ok(self)
+    }
+
+    /// This plan for bodies in which no text may be replaced by another: what would be withheld refuses all.
+    pub fn refusing(mut self) -> Plan {
+        self.refuses = true;
+        self
+    }
+
+    pub fn refuses(&self) -> bool {
+        self.refuses
+    }
+
+    /// Whether it tells whose text stands where.
+    pub fn is_marked(&self) -> bool {
+        self.marked
     }
 
     /// The place of the document's root. `trail` must be empty.

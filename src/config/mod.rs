@@ -127,6 +127,8 @@ pub struct Admin {
     pub cors_origins: Vec<String>,
     /// Host names, lower case and without port, a request may name beside `localhost` and the loopback addresses.
     pub allowed_hosts: Vec<String>,
+    /// Where callers find it, as an origin, if not at the host they name over HTTP: behind something that ends TLS.
+    pub public_url: Option<String>,
 }
 
 /// Who is refused though the token is good.

@@ -123,10 +123,16 @@ fn admin(section: Section) -> Admin {
     for host in hosts.iter().filter(|host| url::Host::parse(host).is_err()) {
         section.problem("allowed_hosts", format!("{} is not a host name without port", quoted(host)));
     }
+    let public_url: Option<String> = section.read("public_url");
+    if let Some(url) = public_url.as_ref().filter(|url| !is_origin(url)) {
+        let text = format!("{} is not an origin such as \"https://promptgate.example.com\"", quoted(url));
+        section.problem("public_url", text);
+    }
     let admin = Admin {
         listen: section.read_or("listen", loopback(8001)),
         cors_origins: origins,
         allowed_hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+        public_url,
     };
     section.finish();
     admin

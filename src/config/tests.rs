@@ -25,7 +25,7 @@ fn the_shipped_file_loads() {
     let config = Config::load(Some(SHIPPED), []).map_err(|all| all.to_string()).unwrap().config;
     assert_eq!(config, Config::default());
     let names: Vec<&str> = config.upstreams.iter().map(|upstream| upstream.name.as_str()).collect();
-    assert_eq!(names, ["openai", "anthropic", "gemini", "azure", "ollama", "cohere", "mistral", "bedrock"]);
+    assert_eq!(names, ["openai", "anthropic", "gemini", "azure", "ollama", "cohere", "mistral", "bedrock", "mcp"]);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn a_file_with_upstreams_but_no_routes_gets_the_shipped_routes_to_them() {
 fn an_upstream_no_route_leads_to_is_a_warning() {
     let text = format!("{SHIPPED}\n[[upstream]]\nname = \"idle\"\nurl = \"http://127.0.0.1:1\"");
     let warnings = load(&text, &[]).unwrap().warnings;
-    assert!(warnings.iter().any(|one| one.to_string() == "upstream[8]: no route leads to \"idle\""), "{warnings:?}");
+    assert!(warnings.iter().any(|one| one.to_string() == "upstream[9]: no route leads to \"idle\""), "{warnings:?}");
 }
 
 #[test]

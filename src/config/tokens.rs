@@ -59,12 +59,15 @@ pub enum Placeholders {
     #[default]
     Tokenize,
     Mask,
+    /// There are none: what is sensitive passes, both ways. Attacks are judged all the same.
+    Keep,
 }
 
 impl Leaf for Placeholders {
     fn from_text(text: &str) -> Result<Self, String> {
-        Ok(match one_of(text, &["tokenize", "mask"])? {
+        Ok(match one_of(text, &["tokenize", "mask", "keep"])? {
             "mask" => Placeholders::Mask,
+            "keep" => Placeholders::Keep,
             _ => Placeholders::Tokenize,
         })
     }

@@ -13,12 +13,12 @@ use super::body::Inspection;
 use super::context::{Body, Context, Target};
 use super::head::{self, Framing};
 use super::reply::Failure;
-use super::{Gateway, edge};
+use super::{Gateway, edge, mirror};
 use crate::auth::{AuthError, Principal, Scope};
 use crate::codec::coding::{Coding, Decoder};
-use crate::config::{Found, Limits, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
+use crate::config::{Found, Limits, Placeholders, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
 use crate::sanitize::Request;
-use crate::wire::{BodyKind, Family};
+use crate::wire::{BodyKind, Calls, Family};
 
 impl Gateway {
     /// Fills the context, up to a judged body where its length is known and small enough.
@@ -127,6 +127,10 @@ impl Gateway {
         let Some(target) = &context.target else { return Err(Failure::unknown_route()) };
         let (route, framing) = (target.route.clone(), target.framing);
         let Some(plan) = snapshot.plan(&route) else { return Err(Failure::unknown_route()) };
+        if route.dialect.family == Family::Mcp {
+            let keeps = route.placeholders == Placeholders::Keep;
+            mirror::check(&session.req_header().headers, &context.policy.guard, context.level, keeps)?;
+        }
         if route.dialect.body == BodyKind::None {
             return no_body(session, framing);
         }
@@ -145,9 +149,12 @@ impl Gateway {
         let judged_whole = !route.upstream.chunked
             || (decoder.is_none() && framing.length.is_some_and(|length| length <= limits.hold as u64));
         let mint = context.principal.as_ref().and_then(|principal| snapshot.mint(&route, principal));
-        let request = Request::new(context.policy.guard.clone(), plan.clone(), context.level, limits).tokenizing(mint);
+        let request = Request::new(context.policy.guard.clone(), plan.clone(), context.level, limits)
+            .keeping(route.placeholders == Placeholders::Keep)
+            .tokenizing(mint);
         let again = context.policy.guard.second_look.as_ref().map(|_| limits.hold);
-        context.body = Body::Passing(Box::new(Inspection::new(decoder, request, again)));
+        let calls = (route.dialect.family == Family::Mcp).then(|| Calls::new(limits.body, limits.depth, limits.key));
+        context.body = Body::Passing(Box::new(Inspection::new(decoder, request, again).calling(calls)));
         if framing.expects_continue {
             self.invite(session).await;
         }

@@ -14,7 +14,7 @@ use pingora::http::ResponseHeader;
 use super::reply::Failure;
 use crate::codec::coding::{Coding, CodingError, Decoder};
 use crate::codec::frame::Framing;
-use crate::config::Route;
+use crate::config::{Placeholders, Route};
 use crate::policy::{Level, Tokens};
 use crate::sanitize::{AnswerReport, Broken, Form, Guard, Response, Sent};
 use crate::snapshot::Snapshot;
@@ -26,6 +26,8 @@ pub struct Filter {
     decoder: Option<Decoder>,
     response: Response,
     framing: Option<Framing>,
+    /// Ids of the calls of JSON-RPC that it answers.
+    calls: Vec<String>,
     state: State,
 }
 
@@ -64,6 +66,7 @@ pub struct Asked<'a> {
     pub method: &'a Method,
     pub tokens: &'a Tokens,
     pub sent: &'a Sent,
+    pub calls: &'a [String],
 }
 
 impl Filter {
@@ -72,9 +75,11 @@ impl Filter {
     /// # Errors
     /// Where the body could not be read.
     pub fn new(asked: &Asked, head: &mut ResponseHeader, downstream: Version) -> Result<Option<Self>, Failure> {
-        let Asked { snapshot, route, guard, level, method, tokens, sent } = asked;
-        let idle = tokens.is_empty() && !guard.matrix.guards_answers(*level);
-        let plan = snapshot.answer_plan(route).filter(|_| !idle && has_body(head.status, method));
+        let Asked { snapshot, route, guard, level, method, tokens, sent, calls } = asked;
+        let guards = route.placeholders != Placeholders::Keep && guard.matrix.guards_answers(*level);
+        let idle = tokens.is_empty() && !guards;
+        let plan = snapshot.answer_plan(route).filter(|_| has_body(head.status, method));
+        let plan = plan.filter(|plan| plan.is_marked() || !idle);
         let Some(plan) = plan else { return Ok(None) };
         let decoder = decoder(head, snapshot)?;
         let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -87,8 +92,10 @@ impl Filter {
         let response = response
             .restoring(tokens, sinks)
             .knowing((*sent).clone())
+            .keeping(route.placeholders == Placeholders::Keep)
             .pinging(framing.and_then(|framing| route.dialect.ping(framing)));
-        Ok(Some(Filter { family: route.dialect.family, decoder, response, framing, state: State::Open }))
+        let (family, calls) = (route.dialect.family, calls.to_vec());
+        Ok(Some(Filter { family, decoder, response, framing, calls, state: State::Open }))
     }
 
     /// The next chunk, with `end` for the last, at a time `now` since the request began. `Err` when the connection is to
@@ -133,6 +140,7 @@ impl Filter {
             code: failure.code,
             message: &failure.message,
             request_id,
+            calls: &self.calls,
         };
         tracing::debug!(request_id, code = failure.code, "an answer broke off");
         match self.framing {

@@ -6,6 +6,7 @@ use crate::codec::coding::Decoder;
 use crate::policy::Tokens;
 use crate::sanitize::consult::{Answers, Question};
 use crate::sanitize::{Refusal, Report, Request, Sent};
+use crate::wire::Calls;
 
 /// One body.
 pub struct Inspection {
@@ -17,6 +18,13 @@ pub struct Inspection {
 struct Reading {
     request: Request,
     plain: Option<Plain>,
+    rpc: Option<Rpc>,
+}
+
+/// Of a body of JSON-RPC: a refusal waits for its end, since the id that the answer must have may stand there.
+struct Rpc {
+    calls: Calls,
+    refused: Option<Refusal>,
 }
 
 /// A body that may have to be read again: all of it so far, decoded.
@@ -32,7 +40,18 @@ impl Inspection {
     /// With `again`, a body up to that size can be read again.
     pub fn new(decoder: Option<Decoder>, request: Request, again: Option<usize>) -> Self {
         let plain = again.map(|most| Plain { bytes: Vec::new(), most, refused: None });
-        Inspection { decoder, reading: Reading { request, plain } }
+        Inspection { decoder, reading: Reading { request, plain, rpc: None } }
+    }
+
+    /// Of JSON-RPC: who calls is read, too.
+    pub fn calling(mut self, calls: Option<Calls>) -> Self {
+        self.reading.rpc = calls.map(|calls| Rpc { calls, refused: None });
+        self
+    }
+
+    /// Ids of the calls read so far.
+    pub fn calls(&self) -> &[String] {
+        self.reading.rpc.as_ref().map_or(&[], |rpc| rpc.calls.ids())
     }
 
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
@@ -51,6 +70,9 @@ impl Inspection {
 
     /// What may go up before the verdict.
     pub fn take(&mut self) -> Bytes {
+        if self.reading.is_refused() {
+            return Bytes::new();
+        }
         self.reading.request.take()
     }
 
@@ -59,18 +81,25 @@ impl Inspection {
         if let Some(decoder) = self.decoder.take() {
             decoder.finish(|plain| self.reading.push(plain))?;
         }
+        if let Some(refused) = self.reading.rpc.as_mut().and_then(|rpc| rpc.refused.take()) {
+            return Err(refused);
+        }
         let refused = self.reading.plain.as_mut().and_then(|plain| plain.refused.take());
         refused.map_or_else(|| self.reading.request.finish(), Err)
     }
 
     /// What was left in doubt, if the body can be read again.
     pub fn questions(&mut self) -> Vec<Question> {
-        if self.reading.plain.is_some() { self.reading.request.questions() } else { Vec::new() }
+        if self.reading.plain.is_some() && !self.reading.is_refused() {
+            self.reading.request.questions()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Reads the body, which is complete, once more.
     pub fn again(&mut self, answers: Answers) -> Result<Bytes, Refusal> {
-        let Reading { request, plain } = &mut self.reading;
+        let Reading { request, plain, .. } = &mut self.reading;
         *request = request.again(answers);
         request.push(plain.as_ref().map_or(&[], |plain| &plain.bytes))?;
         request.finish()
@@ -101,7 +130,24 @@ impl Inspection {
 }
 
 impl Reading {
+    fn is_refused(&self) -> bool {
+        self.rpc.as_ref().is_some_and(|rpc| rpc.refused.is_some())
+    }
+
     fn push(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
+        let Some(rpc) = &mut self.rpc else { return self.sanitize(chunk) };
+        let more = rpc.calls.push(chunk);
+        if rpc.refused.is_none() {
+            let refused = self.sanitize(chunk).err();
+            if let Some(rpc) = &mut self.rpc {
+                rpc.refused = refused;
+            }
+        }
+        let refused = self.rpc.as_mut().filter(|_| !more).and_then(|rpc| rpc.refused.take());
+        refused.map_or(Ok(()), Err)
+    }
+
+    fn sanitize(&mut self, chunk: &[u8]) -> Result<(), Refusal> {
         let Some(plain) = &mut self.plain else { return self.request.push(chunk) };
         if plain.bytes.len() + chunk.len() > plain.most {
             let refused = plain.refused.take();

@@ -54,6 +54,8 @@ pub struct Context {
     pub vault_away: bool,
     /// What of the caller's own data it held.
     pub sent: Sent,
+    /// Ids of the calls of JSON-RPC that the body makes.
+    pub calls: Vec<String>,
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
@@ -126,6 +128,7 @@ impl Context {
             states: Vec::new(),
             vault_away: false,
             sent: Sent::default(),
+            calls: Vec::new(),
             answer: None,
             dropped_headers: 0,
             dropped_query: 0,
@@ -275,6 +278,7 @@ impl Context {
             self.tokens = inspection.tokens().clone();
             self.sent = inspection.sent().clone();
             self.states = inspection.states().to_vec();
+            self.calls = inspection.calls().to_vec();
         }
     }
 
@@ -299,6 +303,6 @@ impl Context {
     }
 
     pub fn answer<'a>(&'a self, rules: &'a str) -> Answer<'a> {
-        Answer { family: self.family, request_id: &self.request_id, verdict: self.verdict(), rules }
+        Answer { family: self.family, request_id: &self.request_id, verdict: self.verdict(), rules, calls: &self.calls }
     }
 }

@@ -8,6 +8,7 @@ mod context;
 mod downstream;
 mod edge;
 mod head;
+mod mirror;
 mod offload;
 mod pace;
 mod patience;
@@ -119,12 +120,13 @@ impl Gateway {
             // The upstream answers before it has all of the request.
             context.tokens = inspection.tokens().clone();
             context.sent = inspection.sent().clone();
+            context.calls = inspection.calls().to_vec();
         }
         let (snapshot, level) = (&*context.snapshot, context.level);
         let request = session.req_header();
-        let (method, tokens, sent) = (&request.method, &context.tokens, &context.sent);
+        let (method, tokens, sent, calls) = (&request.method, &context.tokens, &context.sent, &context.calls);
         let guard = &context.policy.guard;
-        let asked = Asked { snapshot, route: &target.route, guard, level, method, tokens, sent };
+        let asked = Asked { snapshot, route: &target.route, guard, level, method, tokens, sent, calls };
         let filter = Filter::new(&asked, head, request.version)?;
         context.answer = filter.map(Box::new);
         Ok(())

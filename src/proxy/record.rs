@@ -56,13 +56,15 @@ fn candidate(context: &Context) -> Option<CandidateRecord> {
 }
 
 fn verdict(context: &Context, error: Option<&Error>, status: u16) -> Verdict {
-    let withheld = context.answer.as_ref().is_some_and(|filter| !filter.report().blocked.is_empty());
+    let answer = context.answer.as_ref().map(|filter| filter.report());
+    let (ended, withheld) = answer.map_or((false, false), |answer| (!answer.blocked.is_empty(), answer.withheld > 0));
     match (&context.failure, context.report.verdict()) {
-        _ if withheld => Verdict::Blocked,
+        _ if ended => Verdict::Blocked,
         (_, Judged::Blocked) => Verdict::Blocked,
         (Some(failure), _) if failure.status < 500 => Verdict::Rejected,
         (Some(_), _) => Verdict::Failed,
         (None, _) if status == 0 || error.is_some() => Verdict::Aborted,
+        _ if withheld => Verdict::Quarantined,
         (None, judged) => judged.into(),
     }
 }

@@ -208,6 +208,8 @@ pub struct Answer<'a> {
     pub verdict: &'a str,
     /// Rule ids, comma-separated; empty for none.
     pub rules: &'a str,
+    /// Ids of the calls of JSON-RPC that it answers.
+    pub calls: &'a [String],
 }
 
 /// How long an early answer waits for the rest of the upload, and for the next piece of it. A client that is cut off in the
@@ -232,7 +234,7 @@ pub async fn drain(session: &mut Session, most: u64) {
 /// The answer as bytes of HTTP/1, where no request is known that it could belong to. OpenAI's envelope is the likeliest.
 pub fn bare(failure: &Failure) -> Vec<u8> {
     let Failure { status, kind, code, message, headers } = failure;
-    let reply = ErrorReply { status: *status, kind: *kind, code, message, request_id: "" };
+    let reply = ErrorReply { status: *status, kind: *kind, code, message, request_id: "", calls: &[] };
     let body = Family::OpenAi.error_body(&reply);
     let reason = StatusCode::from_u16(*status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default();
     let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -250,9 +252,10 @@ pub async fn send(session: &mut Session, failure: &Failure, answer: &Answer<'_>)
         return Ok(());
     }
     let Failure { status, kind, code, message, headers } = failure;
-    let reply = ErrorReply { status: *status, kind: *kind, code, message, request_id: answer.request_id };
-    let body = Bytes::from(answer.family.error_body(&reply));
-    let mut head = ResponseHeader::build(*status, Some(12))?;
+    let Answer { family, request_id, calls, .. } = *answer;
+    let reply = ErrorReply { status: *status, kind: *kind, code, message, request_id, calls };
+    let body = Bytes::from(family.error_body(&reply));
+    let mut head = ResponseHeader::build(family.error_status(&reply), Some(12))?;
     head.insert_header("content-type", "application/json")?;
     head.insert_header("content-length", body.len())?;
     head.insert_header("cache-control", "no-store")?;

@@ -158,17 +158,28 @@ pub(super) struct Judge {
     level: Level,
     /// Whether a placeholder can be undone later.
     reversible: bool,
+    /// Whether what is sensitive passes.
+    keeps: bool,
     pub report: Report,
 }
 
 impl Judge {
     pub fn new(level: Level) -> Self {
-        Judge { level, reversible: false, report: Report::default() }
+        Judge { level, reversible: false, keeps: false, report: Report::default() }
     }
 
     pub fn reversible(mut self, reversible: bool) -> Self {
         self.reversible = reversible;
         self
+    }
+
+    pub fn keeping(mut self, keeps: bool) -> Self {
+        self.keeps = keeps;
+        self
+    }
+
+    pub fn keeps(&self) -> bool {
+        self.keeps
     }
 
     /// Judges the findings of one window of a text of that origin, whose attacks add up to `tally`: the action for each,
@@ -222,6 +233,7 @@ impl Judge {
 
     fn foreseen(&self, matrix: &Matrix, finding: &Finding) -> Action {
         match matrix.decide(self.level, finding) {
+            Action::Tokenize | Action::Mask if self.keeps => Action::Allow,
             Action::Tokenize if !self.reversible => Action::Mask,
             action => action,
         }
@@ -301,7 +313,8 @@ impl Judge {
     fn beside(&mut self, guard: &Guard, judge: impl FnOnce(&mut Judge, &Matrix)) {
         let Some(candidate) = &guard.candidate else { return };
         let report = self.report.candidate.take().map_or_else(Report::default, |report| *report);
-        let mut beside = Judge { level: candidate.level_under(self.level), reversible: self.reversible, report };
+        let mut beside =
+            Judge { level: candidate.level_under(self.level), reversible: self.reversible, keeps: self.keeps, report };
         judge(&mut beside, &candidate.matrix);
         beside.report.withheld = beside.report.quarantined.len() as u64;
         self.report.candidate = Some(Box::new(beside.report));

@@ -31,6 +31,11 @@ impl Opening {
             Opening::String => format!(r#"\"{notice}\""#),
         }
     }
+
+    /// The same as it is written outside of one.
+    pub fn plainly_around(self, notice: &str) -> String {
+        self.around(notice).replace(r#"\""#, "\"")
+    }
 }
 
 /// What a stretch of the text is.

@@ -47,8 +47,15 @@ impl Request {
 
     /// The request with placeholders that `tokens` can undo afterwards, in place of those for good.
     pub fn tokenizing(mut self, mint: Option<Mint>) -> Self {
-        self.pass.judge = Judge::new(self.pass.judge.level()).reversible(mint.is_some());
+        let judge = Judge::new(self.pass.judge.level()).keeping(self.pass.judge.keeps());
+        self.pass.judge = judge.reversible(mint.is_some());
         self.pass.placer = Placer::new(mint);
+        self
+    }
+
+    /// The request with what policy masks left as it is. What it refuses is refused all the same.
+    pub fn keeping(mut self, keeps: bool) -> Self {
+        self.pass.judge = Judge::new(self.pass.judge.level()).keeping(keeps);
         self
     }
 
@@ -71,7 +78,7 @@ impl Request {
     pub fn again(&self, answers: Answers) -> Self {
         let pass = &self.pass;
         let again = Request::new(pass.guard.clone(), pass.plan.clone(), pass.judge.level(), pass.limits);
-        let mut again = again.tokenizing(pass.placer.mint());
+        let mut again = again.keeping(pass.judge.keeps()).tokenizing(pass.placer.mint());
         again.pass.consult = Consult::knowing(answers);
         again
     }

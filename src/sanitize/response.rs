@@ -157,6 +157,12 @@ impl Response {
         self
     }
 
+    /// The answer with what policy masks left as it is.
+    pub fn keeping(mut self, keeps: bool) -> Self {
+        self.answer = self.answer.keeping(keeps);
+        self
+    }
+
     /// With what the caller sent himself: nobody made that up.
     pub fn knowing(mut self, sent: Sent) -> Self {
         self.answer = self.answer.knowing(sent);
@@ -431,12 +437,22 @@ impl Response {
             } else if !leaf.text.is_empty() {
                 let placed = self.placed(&event.place(leaf).0);
                 self.answer.report.inspected += leaf.text.len() as u64;
+                if let Some(notice) = self.notice(leaf) {
+                    changes.push(Change { leaf: index, at: 0..leaf.text.len(), text: notice });
+                    continue;
+                }
                 let replacements = Channel::default().push(&leaf.text, true, &placed, &mut self.answer);
                 let change = |Replacement { at, text }| Change { leaf: index, at, text };
                 changes.extend(replacements.into_iter().map(change));
             }
         }
         changes
+    }
+
+    /// What stands in place of a text of another's than the model, if there is an attack in it.
+    fn notice(&mut self, leaf: &Leaf) -> Option<String> {
+        let origin = leaf.origin.filter(|_| leaf.treatment == Treatment::Text)?;
+        self.answer.withhold(origin, &leaf.text)
     }
 
     fn document(&mut self, document: &[u8]) -> Result<Vec<u8>, Broken> {

@@ -1,12 +1,15 @@
 //! One piece of plain text, sanitized in the same windows as a string value of a request.
 
-use super::consult::{Answers, Consult, Question};
+use std::sync::Arc;
+
+use super::consult::{Answers, Consult};
 use super::judge::{Judge, Tally};
+use super::nested::Opening;
 use super::placer::Placer;
 use super::window::{Quote, Window};
 use super::{Guard, Report};
-use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
+use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, placeholder};
 use crate::text::Origin;
 
@@ -32,47 +35,37 @@ pub fn text_with_names(guard: &Guard, level: Level, input: &str) -> Sanitized {
 }
 
 fn of_class(guard: &Guard, class: Class, level: Level, input: &str) -> Sanitized {
-    let (sanitized, questions) = once(guard, class, level, input, Answers::new());
+    let of_answers = |answers| Pass::over(guard, class, level, Origin::User, answers, input);
+    let mut pass = of_answers(Answers::new());
+    let questions = pass.consult.questions();
     match &guard.second_look {
-        Some(second) if !questions.is_empty() => once(guard, class, level, input, second.wait(questions)).0,
-        _ => sanitized,
+        Some(second) if !questions.is_empty() => of_answers(second.wait(questions)).sanitized(input),
+        _ => pass.sanitized(input),
     }
 }
 
-fn once(guard: &Guard, class: Class, level: Level, input: &str, answers: Answers) -> (Sanitized, Vec<Question>) {
-    let mut pass = Pass {
-        guard,
-        class,
-        judge: Judge::new(level),
-        consult: Consult::knowing(answers),
-        window: Window::default(),
-        findings: Vec::new(),
-        output: Vec::new(),
-    };
-    let mut rest = input;
-    while rest.len() > STEP {
-        let (piece, tail) = rest.split_at(rest.floor_char_boundary(STEP));
-        pass.push(piece);
-        rest = tail;
+/// The attacks in one text.
+pub(super) struct Attacks {
+    /// Those that count, with what policy makes of each.
+    pub found: Vec<(Category, Arc<str>, Action)>,
+    /// How the text begins if it is JSON.
+    pub opening: Option<Opening>,
+}
+
+/// The attacks in a text of that origin, by the built-in score.
+pub(super) fn attacks(guard: &Guard, level: Level, origin: Origin, input: &str) -> Attacks {
+    let pass = Pass::over(guard, Class::Text, level, origin, Answers::new(), input);
+    let attacks = pass.findings.iter().filter(|(finding, _)| !finding.category.is_sensitive());
+    Attacks {
+        found: attacks.map(|(finding, action)| (finding.category, finding.rule.clone(), *action)).collect(),
+        opening: pass.window.opening(),
     }
-    pass.push(rest);
-    pass.advance(true);
-    let mut report = pass.judge.report;
-    report.inspected = input.len() as u64;
-    let withheld = pass.findings.iter().find(|(_, action)| *action == Action::Quarantine);
-    if let Some((finding, _)) = withheld {
-        report.withheld = 1;
-        pass.output = placeholder::notice(Origin::User, finding.category).into_bytes();
-    }
-    (report.bytes_in, report.bytes_out) = (input.len() as u64, pass.output.len() as u64);
-    // Placeholders are ASCII and masks lie on character boundaries.
-    let text = String::from_utf8_lossy(&pass.output).into_owned();
-    (Sanitized { text, findings: pass.findings, report }, pass.consult.questions())
 }
 
 struct Pass<'g> {
     guard: &'g Guard,
     class: Class,
+    origin: Origin,
     judge: Judge,
     consult: Consult,
     window: Window,
@@ -80,7 +73,43 @@ struct Pass<'g> {
     output: Vec<u8>,
 }
 
-impl Pass<'_> {
+impl<'g> Pass<'g> {
+    fn over(guard: &'g Guard, class: Class, level: Level, origin: Origin, answers: Answers, input: &str) -> Self {
+        let mut pass = Pass {
+            guard,
+            class,
+            origin,
+            judge: Judge::new(level),
+            consult: Consult::knowing(answers),
+            window: Window::default(),
+            findings: Vec::new(),
+            output: Vec::new(),
+        };
+        let mut rest = input;
+        while rest.len() > STEP {
+            let (piece, tail) = rest.split_at(rest.floor_char_boundary(STEP));
+            pass.push(piece);
+            rest = tail;
+        }
+        pass.push(rest);
+        pass.advance(true);
+        pass
+    }
+
+    fn sanitized(mut self, input: &str) -> Sanitized {
+        let mut report = self.judge.report;
+        report.inspected = input.len() as u64;
+        let withheld = self.findings.iter().find(|(_, action)| *action == Action::Quarantine);
+        if let Some((finding, _)) = withheld {
+            report.withheld = 1;
+            self.output = placeholder::notice(self.origin, finding.category).into_bytes();
+        }
+        (report.bytes_in, report.bytes_out) = (input.len() as u64, self.output.len() as u64);
+        // Placeholders are ASCII and masks lie on character boundaries.
+        let text = String::from_utf8_lossy(&self.output).into_owned();
+        Sanitized { text, findings: self.findings, report }
+    }
+
     fn push(&mut self, piece: &str) {
         self.window.push(piece);
         while self.window.is_full() {
@@ -94,7 +123,7 @@ impl Pass<'_> {
         if let Some(tally) = &mut tally {
             self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);
         }
-        let actions = self.judge.observe(self.guard, Origin::User, &findings, tally);
+        let actions = self.judge.observe(self.guard, self.origin, &findings, tally);
         let masks = self.window.masks(&findings, &actions, &mut Placer::default(), Quote::Plain, last);
         let decided = self.window.decided();
         let mut sent = 0;
@@ -118,7 +147,7 @@ impl Pass<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::detect::{Category, RuleSet, Scanner};
+    use crate::detect::{RuleSet, Scanner};
     use crate::policy::{Matrix, Rule};
 
     const HINT: &str = r#"

@@ -33,14 +33,13 @@ where
 
 /// Our own targets at the level asked for. Of others only warnings, whatever was asked for: at `debug`, HTTP libraries print
 /// headers and bodies. Pingora prints such bytes in warnings too (an unreadable request head, a bad chunk), so those of its
-/// modules that see requests are silent; what they would report is in the audit record and in `upstream_errors_total`.
+/// modules that see requests are silent, and so is the library for MCP; what they would report is in the audit record and in `upstream_errors_total`.
 fn filter(level: LogLevel) -> Targets {
     let level = level_filter(level);
     let others = level.min(LevelFilter::WARN);
-    Targets::new()
-        .with_default(others)
-        .with_target("promptgate", level)
-        .with_targets(["pingora_proxy", "pingora_core::protocols", "pingora_core::apps"].map(|t| (t, LevelFilter::OFF)))
+    Targets::new().with_default(others).with_target("promptgate", level).with_targets(
+        ["pingora_proxy", "pingora_core::protocols", "pingora_core::apps", "rmcp"].map(|t| (t, LevelFilter::OFF)),
+    )
 }
 
 const fn level_filter(level: LogLevel) -> LevelFilter {

@@ -6,6 +6,7 @@
 //! event of a stream for an error only when it begins with `{"error":`.
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::{Family, bedrock};
 
@@ -54,6 +55,8 @@ pub struct ErrorReply<'a> {
     pub code: &'a str,
     pub message: &'a str,
     pub request_id: &'a str,
+    /// Ids of the calls of JSON-RPC that it answers, as JSON.
+    pub calls: &'a [String],
 }
 
 impl ErrorReply<'_> {
@@ -77,6 +80,7 @@ impl Family {
             Family::Ollama => json(&OllamaError { error: reply.message }),
             Family::Cohere => json(&CohereError { message: reply.message, id: reply.request_id }),
             Family::Bedrock => json(&BedrockError { message: reply.message }),
+            Family::Mcp => mcp_body(reply),
         }
     }
 
@@ -86,6 +90,13 @@ impl Family {
             Family::Bedrock => bedrock::error_headers(reply.kind),
             _ => &[],
         }
+    }
+
+    /// The status that goes with the envelope. Clients of MCP before 2.0 end their session on any but 200 and wait for an answer
+    /// in vain, so an error that names their call has that; what they find out about tokens and methods goes by the status.
+    pub fn error_status(self, reply: &ErrorReply) -> u16 {
+        let told = matches!(reply.status, 401 | 403 | 404 | 405);
+        if self == Family::Mcp && !reply.calls.is_empty() && !told { 200 } else { reply.status }
     }
 
     /// The error as an event of a stream whose head is sent; to be written between two events, never inside one, and
@@ -101,6 +112,7 @@ impl Family {
             Family::Ollama => framed(b"", &body, b"\n"),
             Family::Cohere => framed(b"event: message-end\ndata: ", &json(&CohereEnd::new(reply)), b"\n\n"),
             Family::Bedrock => bedrock::exception_frame(reply.kind, &body),
+            Family::Mcp => framed(b"event: message\ndata: ", &body, b"\n\n"),
         }
     }
 }
@@ -301,4 +313,43 @@ impl<'a> CohereEnd<'a> {
 #[derive(Serialize)]
 struct BedrockError<'a> {
     message: &'a str,
+}
+
+#[derive(Serialize)]
+struct McpError<'a> {
+    jsonrpc: &'static str,
+    id: Option<&'a RawValue>,
+    error: McpDetail<'a>,
+}
+
+#[derive(Serialize)]
+struct McpDetail<'a> {
+    code: i32,
+    message: &'a str,
+    data: McpData<'a>,
+}
+
+#[derive(Serialize)]
+struct McpData<'a> {
+    code: &'a str,
+    request_id: &'a str,
+}
+
+impl<'a> McpError<'a> {
+    fn new(reply: &'a ErrorReply, call: Option<&'a String>) -> Self {
+        // JSON-RPC has a code of its own for what is no JSON; else one of those that neither it nor MCP reserves.
+        let code = if reply.code == "invalid_json" { -32700 } else { -32090 };
+        let data = McpData { code: reply.code, request_id: reply.request_id };
+        let id = call.and_then(|call| serde_json::from_str(call).ok());
+        McpError { jsonrpc: "2.0", id, error: McpDetail { code, message: reply.message, data } }
+    }
+}
+
+/// One error, or one for each call of a batch.
+fn mcp_body(reply: &ErrorReply) -> Vec<u8> {
+    match reply.calls {
+        [] => json(&McpError::new(reply, None)),
+        [call] => json(&McpError::new(reply, Some(call))),
+        calls => json(&calls.iter().map(|call| McpError::new(reply, Some(call))).collect::<Vec<_>>()),
+    }
 }

@@ -47,6 +47,7 @@ const NEVER_NOMINATED: &[&str] = &[
     "expect",
     "forwarded",
     "host",
+    "mcp-",
     "transfer-encoding",
     "via",
     "x-api-key",
@@ -107,6 +108,9 @@ const fn family_headers(family: Family) -> &'static [&'static str] {
         Family::Cohere => &["x-client-name", "x-fern-"],
         Family::Mistral => &["idempotency-key"],
         Family::Bedrock => &["amz-sdk-"],
+        Family::Mcp => {
+            &["last-event-id", "mcp-method", "mcp-name", "mcp-param-", "mcp-protocol-version", "mcp-session-id"]
+        }
     }
 }
 
@@ -115,7 +119,7 @@ const fn family_query_keys(family: Family) -> &'static [&'static str] {
         Family::Azure => &["api-version"],
         Family::Anthropic => &["after_id", "before_id", "beta", "limit"],
         Family::Gemini => &["$alt", "alt", "pageSize", "pageToken", "prettyPrint"],
-        Family::OpenAi | Family::Ollama | Family::Cohere | Family::Mistral | Family::Bedrock => &[],
+        Family::OpenAi | Family::Ollama | Family::Cohere | Family::Mistral | Family::Bedrock | Family::Mcp => &[],
     }
 }
 
@@ -211,7 +215,9 @@ impl UpstreamKey {
 impl Family {
     pub const fn upstream_key(self) -> UpstreamKey {
         match self {
-            Family::OpenAi | Family::Ollama | Family::Cohere | Family::Mistral | Family::Bedrock => UpstreamKey::Bearer,
+            Family::OpenAi | Family::Ollama | Family::Cohere | Family::Mistral | Family::Bedrock | Family::Mcp => {
+                UpstreamKey::Bearer
+            }
             Family::Azure => UpstreamKey::Header("api-key"),
             Family::Anthropic => UpstreamKey::Header("x-api-key"),
             Family::Gemini => UpstreamKey::Header("x-goog-api-key"),

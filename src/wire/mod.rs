@@ -7,10 +7,12 @@
 mod anthropic;
 mod azure;
 mod bedrock;
+mod calls;
 mod cohere;
 mod error;
 mod gemini;
 mod headers;
+mod mcp;
 mod mistral;
 mod ollama;
 mod openai;
@@ -18,6 +20,7 @@ mod rows;
 
 mod stream;
 
+pub use calls::Calls;
 pub use error::{ErrorKind, ErrorReply};
 pub use headers::{
     CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, may_be_nominated, query_key_allowed,
@@ -38,10 +41,11 @@ pub enum Family {
     Cohere,
     Mistral,
     Bedrock,
+    Mcp,
 }
 
 impl Family {
-    pub const ALL: [Family; 8] = [
+    pub const ALL: [Family; 9] = [
         Family::OpenAi,
         Family::Azure,
         Family::Anthropic,
@@ -50,6 +54,7 @@ impl Family {
         Family::Cohere,
         Family::Mistral,
         Family::Bedrock,
+        Family::Mcp,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -62,6 +67,7 @@ impl Family {
             Family::Cohere => "cohere",
             Family::Mistral => "mistral",
             Family::Bedrock => "bedrock",
+            Family::Mcp => "mcp",
         }
     }
 }
@@ -86,6 +92,8 @@ pub struct Dialect {
     /// The same for what its answers hold.
     answers: &'static [&'static [Selector]],
     marks: &'static [&'static [Mark]],
+    /// Whose text stands in its answers; nothing where that is the model's alone.
+    answer_marks: &'static [&'static [Mark]],
 }
 
 impl Dialect {
@@ -95,7 +103,7 @@ impl Dialect {
         tables: &'static [&'static [Selector]],
         marks: &'static [&'static [Mark]],
     ) -> Self {
-        Dialect { name, family, body: BodyKind::Json, tables, answers: &[], marks }
+        Dialect { name, family, body: BodyKind::Json, tables, answers: &[], marks, answer_marks: &[] }
     }
 
     /// With the rows of its answers. What no row names is text there, too.
@@ -104,8 +112,15 @@ impl Dialect {
         self
     }
 
+    /// With marks of its answers: attacks are looked for in what they place.
+    const fn marking(mut self, marks: &'static [&'static [Mark]]) -> Self {
+        self.answer_marks = marks;
+        self
+    }
+
     const fn bodiless(name: &'static str, family: Family) -> Self {
-        Dialect { name, family, body: BodyKind::None, tables: &[], answers: &[rows::NAMES], marks: &[] }
+        let answers = &[rows::NAMES];
+        Dialect { name, family, body: BodyKind::None, tables: &[], answers, marks: &[], answer_marks: &[] }
     }
 
     /// The rows for a request body, in order: the first that matches a path decides its treatment.
@@ -123,7 +138,8 @@ impl Dialect {
     /// # Errors
     /// Never for the tables here, as a test proves.
     pub fn answer_plan(&self) -> Result<Plan, BadSelector> {
-        Plan::compile(self.answers.iter().copied().flatten().copied())
+        let marks = self.answer_marks.iter().copied().flatten().copied();
+        Plan::compile(self.answers.iter().copied().flatten().copied())?.with_marks(marks)
     }
 
     /// How a request body is read: its rows and whose text stands where.
@@ -131,7 +147,10 @@ impl Dialect {
     /// # Errors
     /// Never for the tables here, as a test proves.
     pub fn plan(&self) -> Result<Plan, BadSelector> {
-        Plan::compile(self.selectors().copied())?.with_marks(self.marks.iter().copied().flatten().copied())
+        let plan = Plan::compile(self.selectors().copied())?;
+        // A call with a notice in place of an argument is another call, and it would be made.
+        let plan = if self.family == Family::Mcp { plan.refusing() } else { plan };
+        plan.with_marks(self.marks.iter().copied().flatten().copied())
     }
 }
 
@@ -168,6 +187,8 @@ pub static FORMATS: &[&Dialect] = &[
     &mistral::MODELS,
     &bedrock::CONVERSE,
     &bedrock::CONVERSE_STREAM,
+    &mcp::MESSAGE,
+    &mcp::SESSION,
 ];
 
 /// The format of that name.

@@ -760,6 +760,51 @@ fn bedrock_converse() {
 }
 
 #[test]
+fn mcp_messages_alone_and_in_a_batch() {
+    let message = json!({
+        "jsonrpc": "2.0", "id": "c1", "method": "tools/call",
+        "params": {"name": "send", "arguments": {"to": "Ann", "name": "x", "deep": [{"uri": "y"}]}, "uri": "file:///a",
+            "cursor": "p2", "requestState": "AA", "_meta": {"progressToken": "t", "io.example/v": {"deep": "1"}},
+            "inputResponses": {"k": {"action": "accept", "content": {"answer": "yes"}}}},
+        "result": {"role": "assistant", "model": "m", "content": [{"type": "text", "text": "t"},
+            {"type": "image", "data": "AAAA", "mimeType": "image/png"}]},
+    });
+    let expected = [
+        "Name jsonrpc",
+        "Name id",
+        "Name method",
+        "Name params.name",
+        "Label params.uri",
+        "Name params.cursor",
+        "Sealed params.requestState",
+        "Label params._meta.progressToken",
+        "Label params._meta.io.example/v.deep",
+        "Name params.inputResponses.k.action",
+        "Name result.role",
+        "Name result.model",
+        "Name result.content[].type",
+        "Media result.content[].data",
+        "Name result.content[].mimeType",
+    ];
+    check("mcp", message.clone(), &expected);
+    let batch: Vec<String> = expected.iter().map(|row| row.replacen(' ', " [].", 1)).collect();
+    check("mcp", json!([message]), &batch.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_error_of_mcp_names_the_calls_it_answers() {
+    let ids = ["7".to_owned(), r#""a\"b""#.to_owned()];
+    let of = |calls| ErrorReply { calls, ..FILTERED };
+    let body = |calls| serde_json::from_slice::<Value>(&Family::Mcp.error_body(&of(calls))).unwrap();
+    assert_eq!(body(&ids[..1])["id"], 7);
+    assert_eq!((&body(&ids)[0]["id"], &body(&ids)[1]["id"]), (&json!(7), &json!("a\"b")));
+    assert_eq!(Family::Mcp.error_status(&of(&ids)), 200);
+    assert_eq!(Family::Mcp.error_status(&of(&[])), 400);
+    assert_eq!(Family::Mcp.error_status(&ErrorReply { status: 401, ..of(&ids) }), 401);
+    assert_eq!(Family::OpenAi.error_status(&of(&ids)), 400);
+}
+
+#[test]
 fn every_table_compiles_and_no_row_is_written_twice() {
     for dialect in FORMATS {
         Plan::compile(dialect.selectors().copied()).unwrap();
@@ -787,6 +832,7 @@ const FILTERED: ErrorReply = ErrorReply {
     code: "content_filter",
     message: "Blocked by \"policy\"",
     request_id: "req_1",
+    calls: &[],
 };
 
 #[test]
@@ -810,6 +856,10 @@ fn a_policy_verdict_in_each_envelope() {
         (Family::Ollama, r#"{"error":"Blocked by \"policy\""}"#),
         (Family::Cohere, r#"{"message":"Blocked by \"policy\"","id":"req_1"}"#),
         (Family::Bedrock, r#"{"message":"Blocked by \"policy\""}"#),
+        (
+            Family::Mcp,
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32090,"message":"Blocked by \"policy\"","data":{"code":"content_filter","request_id":"req_1"}}}"#,
+        ),
     ];
     for (family, expected) in cases {
         assert_eq!(String::from_utf8(family.error_body(&FILTERED)).unwrap(), expected, "{family:?}");
@@ -863,7 +913,7 @@ fn every_kind_has_the_word_each_sdk_knows_it_by() {
     ];
     assert_eq!(cases.map(|case| case.0), ErrorKind::ALL);
     for (kind, status, openai, anthropic, gemini, bedrock) in cases {
-        let reply = ErrorReply { status, kind, code: "", message: "m", request_id: "r" };
+        let reply = ErrorReply { status, kind, code: "", message: "m", request_id: "r", calls: &[] };
         let body = |family: Family| serde_json::from_slice::<Value>(&family.error_body(&reply)).unwrap();
         for family in [Family::OpenAi, Family::Azure, Family::Mistral] {
             let error = &body(family)["error"];
@@ -888,13 +938,21 @@ fn an_error_is_one_event_in_each_framing() {
         (Family::Anthropic, "event: error\ndata: {\"type\":\"error\",\"error\":{", "}\n\n"),
         (Family::Gemini, "data: {\"error\":{\"code\":502,", "}\r\n\r\n"),
         (Family::Ollama, "{\"error\":\"m\"}", "\n"),
+        (Family::Mcp, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{", "}\n\n"),
         (
             Family::Cohere,
             "event: message-end\ndata: {\"type\":\"message-end\",\"id\":\"r\",\"delta\":{\"error\":\"m\",\"finish_reason\":\"ERROR\"}}",
             "\n\n",
         ),
     ];
-    let reply = ErrorReply { status: 502, kind: ErrorKind::Upstream, code: "upstream", message: "m", request_id: "r" };
+    let reply = ErrorReply {
+        status: 502,
+        kind: ErrorKind::Upstream,
+        code: "upstream",
+        message: "m",
+        request_id: "r",
+        calls: &[],
+    };
     for (family, start, end) in cases {
         let event = String::from_utf8(family.stream_error(&reply)).unwrap();
         assert!(event.starts_with(start) && event.ends_with(end), "{family:?}: {event:?}");
@@ -903,7 +961,8 @@ fn an_error_is_one_event_in_each_framing() {
 
 #[test]
 fn a_bedrock_error_frame_has_lengths_and_checksums_that_hold() {
-    let reply = ErrorReply { status: 502, kind: ErrorKind::Upstream, code: "", message: "m", request_id: "r" };
+    let reply =
+        ErrorReply { status: 502, kind: ErrorKind::Upstream, code: "", message: "m", request_id: "r", calls: &[] };
     let frame = Family::Bedrock.stream_error(&reply);
     let number = |at: usize| u32::from_be_bytes(frame[at..at + 4].try_into().unwrap());
     let sum = |bytes: &[u8]| {
@@ -935,6 +994,9 @@ fn request_headers_go_up_by_name() {
         (Family::Gemini, "x-goog-api-client", true),
         (Family::Bedrock, "amz-sdk-request", true),
         (Family::Bedrock, "authorization", false),
+        (Family::Mcp, "Mcp-Session-Id", true),
+        (Family::Mcp, "mcp-param-region", true),
+        (Family::Mcp, "cookie", false),
         (Family::Ollama, "user-agent", true),
         (Family::Cohere, "x-internal-note", false),
     ];

@@ -54,6 +54,8 @@ const GEMINI_EMBED: &str = r#"{"content": {"parts": [{"text": "embed ¤"}]}}"#;
 const OLLAMA_CHAT: &str = r#"{"model":"llama","messages":[{"role":"system","content":"Be kind. ¤"},{"role":"user","content":"ask ¤","images":["iVBORw0KGgo="]},{"role":"assistant","content":"","tool_calls":[{"function":{"name":"look","arguments":{"q":"¤"}}}]}]}"#;
 const CONVERSE: &str = r#"{"system": [{"text": "Be kind. ¤"}], "messages": [{"role": "user", "content": [{"text": "ask ¤"}]}, {"role": "assistant", "content": [{"toolUse": {"toolUseId": "tooluse_abc", "name": "look", "input": {"q": "¤"}}}]}, {"role": "user", "content": [{"toolResult": {"toolUseId": "tooluse_abc", "content": [{"text": "found ¤"}, {"json": {"found": "¤"}}]}}]}]}"#;
 
+const MCP: &str = r#"{"method":"tools/call","params":{"name":"look","arguments":{"q":"ask ¤","json":"{\"q\":\"¤¤\"}","deep":[{"name":"x ¤"}]}},"jsonrpc":"2.0","id":1}"#;
+
 const WITH_BODY: &[Format] = &[
     Format { path: "/v1/chat/completions", upstream: "openai", body: CHAT },
     Format { path: "/v1/completions", upstream: "openai", body: COMPLETIONS },
@@ -84,6 +86,7 @@ const WITH_BODY: &[Format] = &[
     Format { path: "/mistral/v1/embeddings", upstream: "mistral", body: EMBEDDINGS },
     Format { path: "/bedrock/model/m.x-v1%3A0/converse", upstream: "bedrock", body: CONVERSE },
     Format { path: "/bedrock/model/m.x-v1%3A0/converse-stream", upstream: "bedrock", body: CONVERSE },
+    Format { path: "/mcp", upstream: "mcp", body: MCP },
 ];
 
 /// Path, upstream.
@@ -96,6 +99,7 @@ const WITHOUT_BODY: &[(&str, &str)] = &[
     ("/v1beta/models/gemini-x", "gemini"),
     ("/api/tags", "ollama"),
     ("/mistral/v1/models", "mistral"),
+    ("/mcp", "mcp"),
 ];
 
 /// Prefixes of the gateway's own that do not go up.
@@ -196,7 +200,7 @@ async fn models_come_from_the_provider_whose_sdk_asks() {
 /// The provider's key where the provider wants it, and nowhere any token of the caller's.
 fn assert_key(seen: &Seen, upstream: &str) {
     let expected = match upstream {
-        "ollama" => None,
+        "ollama" | "mcp" => None,
         "azure" => Some(("api-key", key(upstream).to_owned())),
         "anthropic" => Some(("x-api-key", key(upstream).to_owned())),
         "gemini" => Some(("x-goog-api-key", key(upstream).to_owned())),
@@ -289,6 +293,10 @@ async fn headers_and_query_keys_go_up_by_the_table_of_the_dialect() {
         ("/v1/messages", "openai-organization", false),
         ("/v1beta/models/g:generateContent", "x-goog-api-client", true),
         ("/bedrock/model/m/converse", "amz-sdk-request", true),
+        ("/mcp", "mcp-session-id", true),
+        ("/mcp", "mcp-protocol-version", true),
+        ("/mcp", "mcp-param-city", true),
+        ("/mcp", "openai-organization", false),
         ("/v2/chat", "x-client-name", true),
         ("/v1/chat/completions", "cookie", false),
         ("/v1/chat/completions", "proxy-authorization", false),

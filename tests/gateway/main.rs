@@ -17,6 +17,7 @@ mod hostile;
 mod http1;
 mod http2;
 mod issuer;
+mod mcp;
 mod mutations;
 mod operation;
 mod overload;

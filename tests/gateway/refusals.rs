@@ -21,6 +21,7 @@ const DIALECTS: &[(&str, &str)] = &[
     ("cohere", "/v2/chat"),
     ("mistral", "/mistral/v1/chat/completions"),
     ("bedrock", "/bedrock/model/m/converse"),
+    ("mcp", "/mcp"),
 ];
 
 fn prompt(text: &str) -> String {
@@ -68,6 +69,11 @@ fn assert_envelope(reply: &Reply, dialect: &str, code: &str, what: &str) {
             assert!(body["error"]["status"].is_string());
             (&body["error"]["message"], None)
         }
+        // Here nobody is called: `mcp.rs` has the calls.
+        "mcp" => {
+            assert_eq!((&body["jsonrpc"], &body["id"]), (&"2.0".into(), &Value::Null));
+            (&body["error"]["message"], Some(&body["error"]["data"]["code"]))
+        }
         "ollama" => (&body["error"], None),
         "cohere" => {
             assert_eq!(body["id"], reply.header("x-request-id").unwrap_or_default());
@@ -80,7 +86,7 @@ fn assert_envelope(reply: &Reply, dialect: &str, code: &str, what: &str) {
     };
     assert!(message.as_str().is_some_and(|message| !message.is_empty()), "{what}");
     if let Some(told) = told {
-        let openai = dialect != "anthropic";
+        let openai = !matches!(dialect, "anthropic" | "mcp");
         let expected = if openai && status == 401 { "invalid_api_key" } else { code };
         assert_eq!(told, expected, "{what}");
     }
@@ -108,7 +114,8 @@ async fn every_dialect_is_refused_in_its_own_envelope() {
                 assert!(reply.header("www-authenticate").is_some_and(|value| value.starts_with("Bearer")));
             }
             if *status == 405 {
-                assert_eq!(reply.header("allow"), Some("POST"));
+                let allowed = if *dialect == "mcp" { "POST, GET, DELETE" } else { "POST" };
+                assert_eq!(reply.header("allow"), Some(allowed));
             }
         }
     }

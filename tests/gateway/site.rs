@@ -55,6 +55,7 @@ pub fn small() -> &'static Site {
              [[upstream]]\nname = \"cohere\"\nurl = \"http://{nowhere}\"\napi_key_env = \"KEY_COHERE\"\n\
              [[upstream]]\nname = \"bedrock\"\nurl = \"http://{at}\"\nchunked = false\napi_key_env = \"KEY_BEDROCK\"\n\
              [[upstream]]\nname = \"gemini\"\nurl = \"http://{at}/base\"\nauth = \"pass\"\n\
+             [[upstream]]\nname = \"mcp\"\nurl = \"http://{at}\"\n\
              [[upstream]]\nname = \"ollama\"\nurl = \"http://{at}\"\n\
              [upstream.timeouts]\nfirst_byte = \"1s\"\nidle = \"1s\"\n"
         );
@@ -81,7 +82,7 @@ pub const TLS: &str = concat!(
 );
 
 impl Site {
-    /// The shipped upstreams by name, all of them at one recorder; ollama has no key.
+    /// The shipped upstreams by name, all of them at one recorder; ollama and mcp have no key.
     pub fn start(config: &str) -> Site {
         Site::start_with(config, &[])
     }
@@ -94,7 +95,8 @@ impl Site {
             format!("[[upstream]]\nname = \"{name}\"\nurl = \"http://{at}\"\napi_key_env = \"{variable}\"\n")
         };
         let tables: String = KEYS.iter().map(table).collect();
-        let config = format!("{config}{tables}[[upstream]]\nname = \"ollama\"\nurl = \"http://{at}\"\n");
+        let keyless = ["ollama", "mcp"].map(|name| format!("[[upstream]]\nname = \"{name}\"\nurl = \"http://{at}\"\n"));
+        let config = format!("{config}{tables}{}", keyless.concat());
         let variables = [variables(), more.to_vec()].concat();
         Site { gateway: Gateway::start(&config, &variables), upstream, upstream2: Upstream::http2() }
     }

@@ -152,16 +152,21 @@ impl Pass {
         if alone && class == Class::Text {
             self.consult.weigh(&guard, self.window.scanned(), findings, &mut tally);
         }
-        let (origin, action) = self.strictest(self.string.whose, &tally, class == Class::Label);
+        let (origin, action) = self.strictest(self.string.whose, &tally, self.is_fixed(class));
         let known = matches!(self.string.whose, Whose::Known(_)) && self.string.signed.is_none();
         if action <= Action::Monitor || (known && action != Action::Quarantine) {
             let whose = self.string.whose;
-            self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), &tally, class == Class::Label);
+            self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), &tally, self.is_fixed(class));
             return self.verdict();
         }
         self.string.tallies.push(tally);
         self.output.pinned = true;
         Ok(())
+    }
+
+    /// Whether a notice cannot stand in place of such a text.
+    fn is_fixed(&self, class: Class) -> bool {
+        class == Class::Label || self.plan.refuses()
     }
 
     /// An attack in the name of a field, where nothing can be replaced.
@@ -199,7 +204,7 @@ impl Pass {
             whose: self.string.whose,
             signed,
             tallies: std::mem::take(&mut self.string.tallies),
-            fixed: class == Class::Label,
+            fixed: self.is_fixed(class),
             json: self.window.opening(),
         });
         if matches!(self.string.whose, Whose::Known(_)) {

@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use super::restore::Restorer;
 use crate::detect::{Category, Finding};
-use crate::policy::{Action, Level, Tokens};
+use crate::policy::{Action, Level, Tokens, placeholder};
 use crate::sanitize::judge::note;
+use crate::sanitize::text::attacks;
 use crate::sanitize::{Guard, Sent};
+use crate::text::Origin;
 
 /// Where nothing is given back, since it leaves the caller's hands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct AnswerReport {
     /// Categories that ended the answer, and that would have, were their action not `monitor`.
     pub blocked: Vec<Category>,
     pub would_block: Vec<Category>,
+    /// Texts of others than the model that were withheld for attacks in them.
+    pub withheld: u64,
     /// Words like placeholders that are none of this request's: damaged, foreign or made up.
     pub unresolved: u64,
     /// Placeholders left as they are where their value would have left the caller's hands.
@@ -75,6 +79,12 @@ impl Answer {
     pub fn restoring(mut self, tokens: &Tokens, sinks: Arc<Sinks>) -> Self {
         self.restorer = Arc::new(Restorer::new(tokens));
         self.sinks = sinks;
+        self
+    }
+
+    /// With what policy masks left as it is.
+    pub fn keeping(mut self, keeps: bool) -> Self {
+        self.guards &= !keeps;
         self
     }
 
@@ -123,6 +133,25 @@ impl Answer {
         let mut findings = Vec::new();
         self.guard.scanner.scan_answer(text, &mut findings);
         findings
+    }
+
+    /// What stands in place of a text of that origin, if policy withholds it for its attacks.
+    pub fn withhold(&mut self, origin: Origin, text: &str) -> Option<String> {
+        let attacks = attacks(&self.guard, self.level, origin, text);
+        let report = &mut self.report;
+        let mut withheld = None;
+        for (category, rule, action) in attacks.found {
+            *report.findings.entry((category, rule, action)).or_default() += 1;
+            match action {
+                Action::Monitor => note(&mut report.would_block, category),
+                Action::Quarantine => withheld = withheld.or(Some(category)),
+                Action::Block => note(&mut report.blocked, category),
+                Action::Allow | Action::Tokenize | Action::Mask => {}
+            }
+        }
+        let notice = placeholder::notice(origin, withheld?);
+        report.withheld += 1;
+        Some(attacks.opening.map_or_else(|| notice.clone(), |opening| opening.plainly_around(&notice)))
     }
 
     /// What is made of `finding`, which is of `text`.

@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use crate::codec::frame::Edit;
 use crate::codec::json::{Container, Limits, Sink, SyntaxError, Tokenizer};
-use crate::codec::selector::{AnswerPart, Place, Plan, Step, Trail, Treatment};
+use crate::codec::selector::{AnswerPart, Place, Plan, Source, Step, Trail, Treatment};
+use crate::text::Origin;
 
 /// One document.
 #[derive(Debug, Default)]
@@ -23,6 +24,8 @@ pub(super) struct Event {
 #[derive(Debug)]
 pub(super) struct Leaf {
     pub treatment: Treatment,
+    /// Whose text it is, where the dialect tells.
+    pub origin: Option<Origin>,
     /// Unescaped.
     pub text: String,
     /// Between the quotes, in the document.
@@ -46,6 +49,8 @@ struct Escape {
 #[derive(Debug)]
 struct Node {
     parent: Option<usize>,
+    /// Of what stands in it.
+    origin: Option<Origin>,
     /// Hash of its key, or nothing for an element.
     key: Option<u64>,
     /// Number among the elements of its array.
@@ -107,6 +112,7 @@ impl Event {
     pub fn plain(text: &str) -> Event {
         let leaf = Leaf {
             treatment: Treatment::Text,
+            origin: None,
             text: text.to_owned(),
             raw: 0..text.len(),
             escapes: Vec::new(),
@@ -255,6 +261,18 @@ impl Reader<'_> {
         }
     }
 
+    /// By the mark at the place, or the nearest above it.
+    fn origin(&self, place: Place) -> Option<Origin> {
+        if !self.plan.is_marked() {
+            return None;
+        }
+        match self.plan.source(place, &self.trail) {
+            Some(Source::Of(origin)) => Some(origin),
+            // Answers are no conversations.
+            Some(Source::Turn) | None => self.node().and_then(|node| self.event.nodes.get(node)?.origin),
+        }
+    }
+
     fn node(&self) -> Option<usize> {
         self.open.last().map(|(_, node)| *node)
     }
@@ -270,7 +288,8 @@ impl Sink for Reader<'_> {
     fn open(&mut self, _: Container) -> Result<(), SyntaxError> {
         let (place, key) = self.place();
         let (parent, position) = (self.node(), self.position(key.is_some()));
-        self.event.nodes.push(Node { parent, key, position, elements: 0, numbers: Vec::new() });
+        let origin = self.origin(place);
+        self.event.nodes.push(Node { parent, origin, key, position, elements: 0, numbers: Vec::new() });
         let treatment = self.plan.treatment(place, &self.trail);
         if treatment == Treatment::Answer(AnswerPart::Echo) && self.echo.is_none() && key.is_some() {
             self.echo = Some((self.open.len(), self.value_start()));
@@ -307,12 +326,13 @@ impl Sink for Reader<'_> {
             Some(_) => Treatment::Sealed,
             None => self.plan.treatment(place, &self.trail),
         };
-        let (node, start) = (self.node(), at as usize);
+        let (node, start, origin) = (self.node(), at as usize, self.origin(place));
         if treatment == Treatment::Answer(AnswerPart::End) {
             self.event.ends.push(node);
         }
         self.event.leaves.push(Leaf {
             treatment,
+            origin,
             text: String::new(),
             raw: start..start,
             escapes: Vec::new(),
