@@ -47,7 +47,7 @@ pub fn pack(corpus: &Corpus, weights: &Weights, curves: Curves) -> Parameters {
         attack: curves.attack,
         code: curves.code,
         words: common(corpus),
-        rows,
+        rows: rows.into(),
     }
 }
 

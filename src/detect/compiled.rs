@@ -1,5 +1,7 @@
 //! One rule ready to run: pattern, then validator, entropy and allowlist. Knows no views and no other rules.
 
+use std::sync::OnceLock;
+
 use regex::bytes::{Regex, RegexBuilder};
 use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input, Match, meta};
@@ -12,11 +14,19 @@ use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
 use super::scanner::CONTEXT;
 use crate::text::{Span, entropy};
 
+/// A pattern, ready to run or to be made when it is first wanted. Published formats are 362, most of them never met with by one
+/// gateway; all of them take twelve megabytes, and one of them about a millisecond.
+#[derive(Clone, Debug)]
+enum Pattern {
+    Ready(meta::Regex),
+    OnDemand(OnceLock<Option<meta::Regex>>),
+}
+
 /// A `Rule` with its patterns compiled.
 #[derive(Clone, Debug)]
 pub(super) struct CompiledRule {
     pub rule: Rule,
-    pattern: meta::Regex,
+    pattern: Pattern,
     secret: Option<usize>,
     /// For each pattern how much of a match stands before and behind its secret, if that is always the same.
     margins: Vec<(usize, usize)>,
@@ -44,6 +54,7 @@ impl CompiledRule {
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
+        let pattern = if rule.published { Pattern::OnDemand(OnceLock::new()) } else { Pattern::Ready(pattern) };
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
         let margins = match (secret, not) {
             (_, Some(_)) => Vec::new(),
@@ -66,8 +77,9 @@ impl CompiledRule {
     pub fn matches(&self, text: &str, region: Span, seen: &mut Seen, mut found: impl FnMut(Span)) -> usize {
         let bytes = &text.as_bytes()[..region.end];
         let mut at = region.start;
+        let Some(pattern) = self.pattern() else { return at };
         while at <= bytes.len() {
-            let Some(whole) = self.pattern.search(&Input::new(bytes).range(at..)) else { return at };
+            let Some(whole) = pattern.search(&Input::new(bytes).range(at..)) else { return at };
             let (whole, span) = self.judge(text, whole, region.end, seen);
             if let Judged::Finding(span) = span
                 && (seen.sight == Sight::Both || self.opens(text, Span::new(span.start, whole.end.max(span.end))))
@@ -81,6 +93,16 @@ impl CompiledRule {
             };
         }
         at
+    }
+
+    /// `None` for a pattern that does not compile, which those of a rule that was made do.
+    fn pattern(&self) -> Option<&meta::Regex> {
+        match &self.pattern {
+            Pattern::Ready(pattern) => Some(pattern),
+            Pattern::OnDemand(made) => {
+                made.get_or_init(|| search(&self.rule.regex).ok().map(|(pattern, _)| pattern)).as_ref()
+            }
+        }
     }
 
     /// Whether the rule would be asked about this match if the text ended with it: what follows may not bring it up.
@@ -118,8 +140,9 @@ impl CompiledRule {
     fn parts(&self, bytes: &[u8], whole: Match, read: usize) -> (Span, Option<Span>, bool) {
         let input = Input::new(bytes).range(whole.start()..).anchored(Anchored::Yes);
         let span = |whole: Match| Span::new(whole.start(), whole.end());
+        let Some(pattern) = self.pattern() else { return (span(whole), None, false) };
         if !self.margins.is_empty() {
-            let Some(all) = (if read == bytes.len() { Some(whole) } else { self.pattern.search(&input) }) else {
+            let Some(all) = (if read == bytes.len() { Some(whole) } else { pattern.search(&input) }) else {
                 return (span(whole), None, false);
             };
             let inside =
@@ -128,8 +151,8 @@ impl CompiledRule {
                 return (span(all), inside, false);
             }
         }
-        let mut groups = self.pattern.create_captures();
-        self.pattern.search_captures(&input, &mut groups);
+        let mut groups = pattern.create_captures();
+        pattern.search_captures(&input, &mut groups);
         let group = |wanted: usize| groups.get_group(wanted).map(|part| Span::new(part.start, part.end));
         let all = group(0);
         let negated = self.not.and_then(group).is_some();

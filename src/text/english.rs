@@ -174,6 +174,11 @@ pub fn forms() -> impl Iterator<Item = &'static str> {
     ENGLISH.forms.iter().map(String::as_str)
 }
 
+/// Whether it is one of them, in lower case.
+pub fn is_word(word: &str) -> bool {
+    Packed::new(word.as_bytes()).is_some_and(Packed::is_word)
+}
+
 /// Builds the tables, for which the first text would wait.
 pub(super) fn prepare() {
     LazyLock::force(&ENGLISH);

@@ -1,5 +1,6 @@
 //! The model as data: heads, weights, calibration, and the file they are kept in. Reads no text.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::features;
@@ -34,6 +35,8 @@ const SCALES: usize = 4;
 const MAGIC: &[u8; 8] = b"PGATK\0\0\x01";
 /// Bytes of a row: one weight a head and the fingerprint of the feature, so that others do not read it as theirs.
 const ROW: usize = 8;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 
 /// A score for a logit, by points between which it is interpolated; logits ascend.
 pub type Curve = Vec<(f32, f32)>;
@@ -52,8 +55,8 @@ pub struct Parameters {
     pub code: Curve,
     /// Common words, whose weights are added up beforehand.
     pub words: Vec<String>,
-    /// A power of two of buckets of two rows.
-    pub rows: Vec<[u8; ROW]>,
+    /// A power of two of buckets of two rows: those of the file itself, if that is in the program.
+    pub rows: Cow<'static, [[u8; ROW]]>,
 }
 
 /// Something wrong with a model's file.
@@ -70,7 +73,10 @@ impl Parameters {
             out.extend((curve.len() as u32).to_le_bytes());
             curve.iter().flat_map(|(x, y)| [x, y]).for_each(|value| out.extend(value.to_le_bytes()));
         }
-        let words = self.words.join("\n");
+        // Rows begin at a multiple of a cache line from the start of the file.
+        let mut words = self.words.join("\n");
+        let rows = out.len() + words.len() + 2 * size_of::<u32>();
+        words.extend(std::iter::repeat_n('\n', rows.next_multiple_of(LINE) - rows));
         out.extend((words.len() as u32).to_le_bytes());
         out.extend(words.as_bytes());
         out.extend((self.rows.len() as u32).to_le_bytes());
@@ -81,6 +87,15 @@ impl Parameters {
     /// # Errors
     /// When the bytes are not what `encode` makes.
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::read(bytes).map(|(parameters, rows)| Parameters { rows: rows.to_vec().into(), ..parameters })
+    }
+
+    /// The same without a copy of the rows.
+    pub fn in_place(bytes: &'static [u8]) -> Result<Self, Malformed> {
+        Self::read(bytes).map(|(parameters, rows)| Parameters { rows: rows.into(), ..parameters })
+    }
+
+    fn read(bytes: &[u8]) -> Result<(Self, &[[u8; ROW]]), Malformed> {
         let mut rest = Reader(bytes);
         if rest.take(MAGIC.len())? != MAGIC {
             return Err(Malformed);
@@ -93,12 +108,11 @@ impl Parameters {
         (parameters.attack, parameters.code) = (rest.curve()?, rest.curve()?);
         let length = rest.length()?;
         let words = std::str::from_utf8(rest.take(length)?).map_err(|_| Malformed)?;
-        parameters.words = words.lines().map(str::to_owned).collect();
+        parameters.words = words.split_ascii_whitespace().map(str::to_owned).collect();
         let count = rest.length()?;
         let rows = rest.take(count.checked_mul(ROW).ok_or(Malformed)?)?;
-        parameters.rows = rows.as_chunks::<ROW>().0.to_vec();
         let whole = rest.0.is_empty() && count.is_power_of_two() && count > 1;
-        if whole { Ok(parameters) } else { Err(Malformed) }
+        if whole { Ok((parameters, rows.as_chunks().0)) } else { Err(Malformed) }
     }
 }
 
@@ -193,19 +207,18 @@ impl Lanes {
 /// The weights, ready to be looked up.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// A row as one number, its fingerprint highest.
-    buckets: Vec<[u64; 2]>,
-    /// Of words seen often: what the word and its parts add up to.
+    rows: Cow<'static, [[u8; ROW]]>,
+    /// Of words seen often that are not English: what the word and its parts add up to.
     known: HashMap<u64, Lanes, std::hash::BuildHasherDefault<Passed>>,
     /// The same of every English word, by its number, and its hash.
     english: Vec<(u64, Lanes)>,
 }
 
 impl Table {
-    pub fn new(rows: &[[u8; ROW]], words: &[String]) -> Self {
-        let buckets = rows.as_chunks().0.iter().map(|bucket: &[_; 2]| bucket.map(u64::from_le_bytes)).collect();
-        let mut table = Table { buckets, known: HashMap::default(), english: Vec::new() };
-        table.known = words.iter().map(|word| (features::word(word), table.spell(word))).collect();
+    pub fn new(rows: Cow<'static, [[u8; ROW]]>, words: &[String]) -> Self {
+        let mut table = Table { rows, known: HashMap::default(), english: Vec::new() };
+        let others = words.iter().filter(|word| !english::is_word(word));
+        table.known = others.map(|word| (features::word(word), table.spell(word))).collect();
         table.english = english::forms().map(|word| (features::word(word), table.spell(word))).collect();
         table
     }
@@ -225,7 +238,9 @@ impl Table {
     /// rows in a row waits for them at once.
     #[inline]
     pub fn bucket(&self, hash: u64) -> [u64; 2] {
-        self.buckets.get(hash as usize & self.buckets.len().wrapping_sub(1)).copied().unwrap_or_default()
+        let (at, _) = place(hash, self.rows.len());
+        // A row as one number, its fingerprint highest.
+        self.rows.get(at..at + 2).map_or([0; 2], |rows| [rows[0], rows[1]].map(u64::from_le_bytes))
     }
 
     fn spell(&self, text: &str) -> Lanes {
@@ -280,7 +295,7 @@ mod tests {
             alone: 1.5,
             attack: vec![(-1.0, 0.1), (2.0, 0.9)],
             words: vec!["ignore".to_owned(), "忽".to_owned()],
-            rows: vec![[1; ROW]; 4],
+            rows: vec![[1; ROW]; 4].into(),
             ..Parameters::default()
         };
         let bytes = parameters.encode();
@@ -301,10 +316,10 @@ mod tests {
             let (bucket, print) = place(hash, 512);
             rows[bucket] = [3, 5, 7, 1, 2, 4, 6, print];
         };
-        put(features::word("ignore"));
-        features::parts("ignore", &mut put);
-        let spelled = Table::new(&rows, &[]).word("ignore", features::word("ignore"));
-        let known = Table::new(&rows, &["ignore".to_owned()]).word("ignore", features::word("ignore"));
+        put(features::word("erongi"));
+        features::parts("erongi", &mut put);
+        let spelled = Table::new(rows.clone().into(), &[]).word("erongi", features::word("erongi"));
+        let known = Table::new(rows.into(), &["erongi".to_owned()]).word("erongi", features::word("erongi"));
         assert_eq!(spelled, known);
         let totals = Lanes::totals(&[known
             .plus(Lanes::of_feature(1, [0; 2]))
