@@ -12,6 +12,7 @@ mod edge;
 mod engine;
 mod faults;
 mod formats;
+mod frames;
 mod framing;
 mod hostile;
 mod http1;
