@@ -19,6 +19,7 @@ use crate::config::Route;
 use crate::policy::{Level, Tokens};
 use crate::sanitize::{Refusal, Report, Sent, Verdict, scrub::Scrub};
 use crate::snapshot::{Governing, Snapshot};
+use crate::state::Permit;
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
 
@@ -64,6 +65,8 @@ pub struct Context {
     answer_backlog: usize,
     pub held: Held,
     pub in_flight: InFlight,
+    /// Once the caller is known.
+    pub permit: Option<Permit>,
     /// Heads of the upstream before that of its answer.
     pub interim: usize,
     /// How fast the request body has to come.
@@ -136,6 +139,7 @@ impl Context {
             answer_backlog: 0,
             held,
             in_flight,
+            permit: None,
             interim: 0,
             pace,
             serving: None,
