@@ -246,6 +246,13 @@ impl Context {
         }
     }
 
+    /// The error as the last event of an answer that has begun and ends before its end, if there is a place for one.
+    pub fn last_words(&mut self, failure: &Failure) -> Option<Bytes> {
+        let now = self.started.elapsed();
+        let filter = self.answer.as_mut().filter(|filter| filter.is_streaming())?;
+        Some(filter.tell(failure, Bytes::new(), now, &self.request_id))
+    }
+
     /// A piece of the answer came, with `end` the last.
     pub fn heard(&mut self, end: bool) -> Result<(), Failure> {
         let Some(patience) = &self.patience else { return Ok(()) };
