@@ -1,6 +1,7 @@
 //! The gateway as a process between an application and a provider, both played here. No inside of the gateway is used but
 //! its tables of formats and routes.
 
+mod amplification;
 mod answers;
 mod availability;
 #[cfg(feature = "transformer")]
