@@ -31,6 +31,7 @@ mod refusals;
 mod shim;
 mod site;
 mod slow;
+mod slowhttptest;
 mod streaming;
 mod tokens;
 mod uploads;
