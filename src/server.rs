@@ -12,20 +12,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::HttpServerOptions;
+use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::listeners::tls::TlsSettings;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
-use pingora::services::listening::Service;
 use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
+use tokio::net::TcpSocket;
 
 pub use mcp::mcp;
 
 use reload::Reload;
 use revocation::Revocation;
-use services::{AdminService, DemoService, HealthService};
+use services::{AdminService, DemoService, GatewayService, HealthService};
 use shutdown::Drain;
 
 use crate::admin::App;
@@ -101,12 +101,15 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     metrics.security_level(live.level());
 
     let admin = listen("admin.listen", config.admin.listen)?;
-    // Pingora binds by itself and gives up with a panic after half a minute; this tells at once.
-    drop(listen("gateway.listen", config.gateway.listen)?);
+    let socket = bind("gateway.listen", config.gateway.listen)?;
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
-    server.add_service(gateway(&server.configuration, &config, &live, &metrics, &audit)?);
+    let edge = gateway(&server.configuration, &config, &live, &metrics, &audit)?;
+    let mut service = background_service("gateway", GatewayService::new(socket, edge, live.clone()));
+    // As many as `server_conf` says, where other background services have one.
+    service.threads = None;
+    server.add_service(service);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
     server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
     server.add_service(background_service("health", HealthService(live.clone())));
@@ -164,6 +167,17 @@ fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartE
     bound.map_err(|source| StartError::Listen { what, address, source })
 }
 
+/// An address taken, of which the listener is made by its service.
+fn bind(what: &'static str, address: SocketAddr) -> Result<TcpSocket, StartError> {
+    let made = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let bound = made.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        Ok(socket)
+    });
+    bound.map_err(|source| StartError::Listen { what, address, source })
+}
+
 fn server_conf(config: &Config) -> ServerConf {
     ServerConf {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -183,7 +197,7 @@ fn gateway(
     live: &Arc<Live>,
     metrics: &Arc<Metrics>,
     audit: &Arc<Audit>,
-) -> Result<Service<impl pingora::apps::ServerApp + Send + Sync + 'static + use<>>, StartError> {
+) -> Result<Edge<impl ServerApp + Send + Sync + 'static + use<>>, StartError> {
     let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone()).map_err(StartError::Threads)?;
     let mut proxy = http_proxy(conf, gateway);
     let mut options = HttpServerOptions::default();
@@ -192,10 +206,7 @@ fn gateway(
     options.h2_idle_timeout = Some(config.timeouts.keepalive);
     proxy.server_options = Some(options);
     let tls = config.gateway.tls.as_ref().map(tls_settings).transpose()?;
-    let edge = Edge::new(proxy, tls, live.clone(), metrics.clone());
-    let mut service = Service::new("gateway".to_owned(), edge);
-    service.add_tcp(&config.gateway.listen.to_string());
-    Ok(service)
+    Ok(Edge::new(proxy, tls, live.clone(), metrics.clone()))
 }
 
 fn tls_settings(tls: &Tls) -> Result<TlsSettings, StartError> {

@@ -21,6 +21,8 @@ use shuttle::{Runner, thread};
 mod attempts;
 #[path = "../src/state/in_force.rs"]
 mod in_force;
+#[path = "../src/state/permits.rs"]
+mod permits;
 
 /// What those files find in the place of `src/state/sync.rs`.
 mod sync {
@@ -51,6 +53,7 @@ mod sync {
 
 use attempts::Attempts;
 use in_force::InForce;
+use permits::Permits;
 
 fn explore(few: usize, model: impl Fn() + Send + Sync + 'static) {
     let asked = std::env::var("PROMPTGATE_SCHEDULES").ok().and_then(|number| number.parse().ok());
@@ -143,6 +146,34 @@ fn a_judgement_by_the_rules_before_is_never_taken_for_one_by_those_in_force() {
             caller.join().expect("no panic");
         }
         assert_eq!(judge(&in_force), (false, false));
+    });
+}
+
+#[test]
+fn never_are_more_permits_out_than_may_be_and_each_comes_back() {
+    const MOST: u64 = 2;
+    explore(3000, || {
+        let (permits, out) = (Arc::new(Permits::default()), Arc::new(sync::AtomicU64::new(0)));
+        let callers: Vec<_> = (0..4)
+            .map(|_| {
+                let (permits, out) = (permits.clone(), out.clone());
+                thread::spawn(move || {
+                    for _ in 0..2 {
+                        let Some(permit) = permits.take(MOST) else { continue };
+                        assert!(out.fetch_add(1, sync::Ordering::SeqCst) < MOST, "more are out than may be");
+                        thread::yield_now();
+                        out.fetch_sub(1, sync::Ordering::SeqCst);
+                        drop(permit);
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.join().expect("no panic");
+        }
+        let again: Vec<_> = (0..MOST).map(|_| permits.take(MOST)).collect();
+        assert!(again.iter().all(Option::is_some), "one was lost");
+        assert!(permits.take(MOST).is_none(), "one came back twice");
     });
 }
 

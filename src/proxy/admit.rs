@@ -31,15 +31,11 @@ impl Gateway {
             session.set_keepalive(None);
         })?;
         head::strip_nominated(session.req_header_mut());
-        if self.metrics.in_flight() > limits.in_flight {
-            return Err(Failure::unavailable(
-                "in_flight",
-                "the gateway serves as many requests as it may at the moment",
-            ));
-        }
         self.find_route(session, context, framing)?;
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
+        // Only now: whoever has no token must not take the place of those who have one.
+        context.permit = Some(self.live.permit(limits.in_flight).ok_or_else(Failure::busy)?);
         self.choose_policy(context);
         self.check_upstream(context)?;
         self.check_memory(context, expected(context))?;

@@ -29,6 +29,8 @@ pub struct Filter {
     /// Ids of the calls of JSON-RPC that it answers.
     calls: Vec<String>,
     state: State,
+    /// The last byte so far that is no white space.
+    last: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +97,7 @@ impl Filter {
             .keeping(route.placeholders == Placeholders::Keep)
             .pinging(framing.and_then(|framing| route.dialect.ping(framing)));
         let (family, calls) = (route.dialect.family, calls.to_vec());
-        Ok(Some(Filter { family, decoder, response, framing, calls, state: State::Open }))
+        Ok(Some(Filter { family, decoder, response, framing, calls, state: State::Open, last: None }))
     }
 
     /// The next chunk, with `end` for the last, at a time `now` since the request began. `Err` when the connection is to
@@ -111,7 +113,10 @@ impl Filter {
         let outcome = self.read(chunk, end, now);
         let output = self.response.take();
         match outcome {
-            Ok(()) => Ok(output),
+            Ok(()) => {
+                self.last = last(&output).or(self.last);
+                Ok(output)
+            }
             Err(fault) => Ok(self.tell(&failure(&fault), output, now, request_id)),
         }
     }
@@ -153,7 +158,7 @@ impl Filter {
                 self.state = State::Told(now);
                 let mut output = BytesMut::from(output);
                 output.extend_from_slice(&match framing {
-                    Framing::Array => array_error(&output, &self.family.error_body(&reply)),
+                    Framing::Array => array_error(last(&output).or(self.last), &self.family.error_body(&reply)),
                     Framing::Sse | Framing::Lines | Framing::EventStream => self.family.stream_error(&reply),
                 });
                 output.freeze()
@@ -191,10 +196,18 @@ impl Filter {
 /// How long what tells of an error may take to leave before the connection is cut and the upstream's work ends with it.
 const LEAVING: Duration = Duration::from_secs(1);
 
-/// The error as one more element.
-fn array_error(output: &[u8], body: &[u8]) -> Vec<u8> {
-    let opens = output.trim_ascii_end().last().is_none_or(|byte| *byte == b'[');
-    [if opens { b"".as_slice() } else { b"," }, body, b"]"].concat()
+fn last(output: &[u8]) -> Option<u8> {
+    output.trim_ascii_end().last().copied()
+}
+
+/// The error as one more element behind the last byte sent.
+fn array_error(last: Option<u8>, body: &[u8]) -> Vec<u8> {
+    let lead: &[u8] = match last {
+        None => b"[",
+        Some(b'[' | b',') => b"",
+        Some(_) => b",",
+    };
+    [lead, body, b"]"].concat()
 }
 
 fn failure(fault: &Fault) -> Failure {

@@ -19,6 +19,7 @@ use crate::config::Route;
 use crate::policy::{Level, Tokens};
 use crate::sanitize::{Refusal, Report, Sent, Verdict, scrub::Scrub};
 use crate::snapshot::{Governing, Snapshot};
+use crate::state::Permit;
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
 
@@ -64,6 +65,8 @@ pub struct Context {
     answer_backlog: usize,
     pub held: Held,
     pub in_flight: InFlight,
+    /// Once the caller is known.
+    pub permit: Option<Permit>,
     /// Heads of the upstream before that of its answer.
     pub interim: usize,
     /// How fast the request body has to come.
@@ -136,6 +139,7 @@ impl Context {
             answer_backlog: 0,
             held,
             in_flight,
+            permit: None,
             interim: 0,
             pace,
             serving: None,
@@ -240,6 +244,13 @@ impl Context {
             Some(filter) if filter.has_told() => Ok(output),
             _ => Err(failure),
         }
+    }
+
+    /// The error as the last event of an answer that has begun and ends before its end, if there is a place for one.
+    pub fn last_words(&mut self, failure: &Failure) -> Option<Bytes> {
+        let now = self.started.elapsed();
+        let filter = self.answer.as_mut().filter(|filter| filter.is_streaming())?;
+        Some(filter.tell(failure, Bytes::new(), now, &self.request_id))
     }
 
     /// A piece of the answer came, with `end` the last.

@@ -121,6 +121,10 @@ fn check_host(request: &RequestHeader) -> Result<(), Failure> {
     let host = request.headers.get(HOST).map(|host| host.as_bytes());
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
     let named = match request.version {
+        // Which of two that differ an upstream would believe, nobody knows.
+        Version::HTTP_2 if host.is_some() && authority.is_some() && host != authority => {
+            return Err(Failure::bad_request("bad_host", "the header host names another host than :authority"));
+        }
         Version::HTTP_2 => host.or(authority),
         _ => host,
     };

@@ -88,7 +88,7 @@ impl Gateway {
     fn must_end(&self, context: &Context, held_before: usize) -> Option<Failure> {
         let grown = context.answer.as_ref().is_some_and(|filter| filter.held() > held_before);
         if self.live.is_ending() {
-            return Some(Failure::unavailable("shutting_down", "the gateway is being stopped"));
+            return Some(Failure::shutting_down());
         }
         self.check_memory(context, 0).err().filter(|_| grown)
     }
@@ -212,7 +212,7 @@ impl ProxyHttp for Gateway {
         context: &mut Context,
     ) -> pingora::Result<()> {
         let limit = context.target.as_ref().map(|target| target.route.upstream.timeouts.first_byte);
-        context.patience = limit.and_then(|limit| Patience::new(digest, limit));
+        context.patience = limit.and_then(|limit| Patience::new(digest, limit, self.live.ending()));
         Ok(())
     }
 
@@ -347,8 +347,12 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let unreached = context.unreached.take().filter(|_| context.way.is_none());
-        let silent = context.is_upstream_silent().then(Failure::upstream_timeout);
-        let failure = context.failure.take().or(silent).or(unreached).or_else(|| Failure::from_pingora(error));
+        let silent = context.is_upstream_silent().then(|| match self.live.is_ending() {
+            true => Failure::shutting_down(),
+            false => Failure::upstream_timeout(),
+        });
+        let known = context.failure.take();
+        let failure = silent.or(known).or(unreached).or_else(|| Failure::from_pingora(error));
         let Some(failure) = failure else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
         if let (Some(target), true) = (&context.target, failure.status >= 500) {
             self.metrics.upstream_error(&target.route.upstream.name, failure.code);
@@ -356,6 +360,10 @@ impl ProxyHttp for Gateway {
         let status = failure.status;
         // Pingora ends the connection after this. Unless the answer says so, the caller sends its next request into it.
         session.set_keepalive(None);
+        if let Some(event) = session.response_written().and_then(|_| context.last_words(&failure)) {
+            // Behind the head nothing else can tell; a caller that is gone shows below.
+            session.downstream_session.write_response_body(event, false).await.ok();
+        }
         if let Err(error) = self.refuse(session, context, failure).await {
             tracing::debug!(request_id = context.request_id, %error, "the answer could not be written");
         }

@@ -15,7 +15,7 @@ use pingora::protocols::l4::{socket::SocketAddr, stream::Stream};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{Digest, GetProxyDigest};
 use pingora::{Error, ErrorType};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -40,6 +40,8 @@ struct Shared {
     clock: Mutex<(Instant, Duration)>,
     changed: Notify,
     over: AtomicBool,
+    /// The head of the answer is there.
+    answering: AtomicBool,
 }
 
 #[async_trait]
@@ -67,8 +69,8 @@ fn failed(error: &io::Error) -> Box<Error> {
 }
 
 impl Patience {
-    /// Begins to wait for an answer over a connection that a [`Connector`] made.
-    pub fn new(digest: Option<&Digest>, limit: Duration) -> Option<Self> {
+    /// Begins to wait for an answer over a connection that a [`Connector`] made; no longer than until `ending` turns true.
+    pub fn new(digest: Option<&Digest>, limit: Duration, ending: watch::Receiver<bool>) -> Option<Self> {
         let data = digest?.proxy_digest.as_ref()?;
         let Handle(socket) = data.user_data.as_ref()?.downcast_ref()?;
         let shared = Shared {
@@ -76,9 +78,10 @@ impl Patience {
             clock: Mutex::new((Instant::now(), limit)),
             changed: Notify::new(),
             over: AtomicBool::new(false),
+            answering: AtomicBool::new(false),
         };
         let shared = Arc::new(shared);
-        let task = tokio::spawn(shared.clone().wait()).abort_handle();
+        let task = tokio::spawn(shared.clone().wait(ending)).abort_handle();
         Some(Patience { shared, task })
     }
 
@@ -89,6 +92,7 @@ impl Patience {
 
     /// From now on, this is how long nothing may be heard.
     pub fn allow(&self, limit: Duration) {
+        self.shared.answering.store(true, Ordering::Release);
         self.shared.set(|clock| *clock = (Instant::now(), limit));
         self.shared.changed.notify_one();
     }
@@ -115,24 +119,31 @@ impl Shared {
         clock.0 + clock.1
     }
 
-    async fn wait(self: Arc<Self>) {
+    async fn wait(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        // A piece that waits when the time is up may be the end of the head; the head does not get more time for the next.
+        let mut extended = false;
         loop {
             let due = self.due();
             if due > Instant::now() {
                 tokio::select! {
                     () = sleep_until(due) => {}
                     () = self.changed.notified() => {}
+                    Ok(_) = ending.wait_for(|ending| *ending) => return self.end(),
                 }
-            } else if self.has_unread() {
+            } else if self.has_unread() && (self.answering.load(Ordering::Acquire) || !extended) {
+                extended = true;
                 // The upstream was not silent; what it sent waits for a caller who does not read.
                 self.set(|clock| clock.0 = Instant::now());
             } else {
-                self.over.store(true, Ordering::Release);
-                // Fails when the peer was faster, and then there is nothing to end.
-                self.socket.shutdown(Shutdown::Both).ok();
-                return;
+                return self.end();
             }
         }
+    }
+
+    fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        // Fails when the peer was faster, and then there is nothing to end.
+        self.socket.shutdown(Shutdown::Both).ok();
     }
 
     fn has_unread(&self) -> bool {
@@ -160,10 +171,35 @@ mod tests {
         (stream, digest, peer.unwrap().0)
     }
 
+    fn never() -> watch::Receiver<bool> {
+        watch::channel(false).1
+    }
+
+    #[tokio::test]
+    async fn a_head_has_its_time_whatever_drips_in() {
+        let (_stream, digest, mut peer) = connection().await;
+        peer.write_all(b"HTTP/1.1 200 OK\r\nx: ").await.unwrap();
+        let patience = Patience::new(Some(&digest), SHORT, never()).unwrap();
+        while !patience.is_over() {
+            tokio::time::sleep(SHORT / 10).await;
+            peer.write_all(b"a").await.ok();
+        }
+    }
+
+    #[tokio::test]
+    async fn the_end_of_the_process_is_the_end_of_waiting() {
+        let (mut stream, digest, _peer) = connection().await;
+        let (end, ending) = watch::channel(false);
+        let patience = Patience::new(Some(&digest), LONG, ending).unwrap();
+        end.send_replace(true);
+        assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+        assert!(patience.is_over());
+    }
+
     #[tokio::test]
     async fn silence_ends_the_connection_and_speech_does_not() {
         let (mut stream, digest, mut peer) = connection().await;
-        let patience = Patience::new(Some(&digest), LONG).unwrap();
+        let patience = Patience::new(Some(&digest), LONG, never()).unwrap();
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         assert!(!patience.is_over());
@@ -177,7 +213,8 @@ mod tests {
         let (mut stream, digest, mut peer) = connection().await;
         peer.write_all(b"a").await.unwrap();
         while digest_unread(&digest).await == 0 {}
-        let patience = Patience::new(Some(&digest), SHORT).unwrap();
+        let patience = Patience::new(Some(&digest), LONG, never()).unwrap();
+        patience.allow(SHORT);
         tokio::time::sleep(SHORT * 5).await;
         assert!(!patience.is_over());
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
@@ -194,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_patience_leaves_the_connection_alone() {
         let (mut stream, digest, mut peer) = connection().await;
-        drop(Patience::new(Some(&digest), Duration::from_millis(1)));
+        drop(Patience::new(Some(&digest), Duration::from_millis(1), never()));
         tokio::time::sleep(SHORT).await;
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');

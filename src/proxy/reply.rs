@@ -144,6 +144,14 @@ impl Failure {
         Failure::new(503, ErrorKind::Unavailable, code, message).with("retry-after", "1")
     }
 
+    pub fn busy() -> Self {
+        Failure::unavailable("in_flight", "the gateway serves as many requests as it may at the moment")
+    }
+
+    pub fn shutting_down() -> Self {
+        Failure::unavailable("shutting_down", "the gateway is being stopped")
+    }
+
     pub fn memory() -> Self {
         Failure::unavailable("memory", "the gateway holds as much as it may at the moment")
     }

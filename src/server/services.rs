@@ -1,12 +1,16 @@
-//! The admin listener, the health checks and the demo upstream as background services on Pingora's runtime. Know nothing of
-//! what they serve.
+//! Both listeners, the health checks and the demo upstream as background services on Pingora's runtime. Know nothing of what
+//! they serve.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use pingora::apps::ServerApp;
+use pingora::protocols::l4::stream::Stream;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::admin::{self, App};
 use crate::demo;
@@ -19,6 +23,72 @@ impl Bound {
     fn take(&self) -> std::io::Result<tokio::net::TcpListener> {
         let listener = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         tokio::net::TcpListener::from_std(listener.ok_or(std::io::ErrorKind::NotConnected)?)
+    }
+}
+
+/// The gateway listener. Pingora's own goes on accepting until the drain is over; this one lets nobody in who could be served
+/// by another replica from the moment it begins.
+pub struct GatewayService<A> {
+    socket: Mutex<Option<TcpSocket>>,
+    app: Arc<A>,
+    live: Arc<Live>,
+}
+
+/// Connections the kernel keeps until they are accepted.
+const BACKLOG: u32 = 4096;
+
+/// How long to wait where there are too many open files: to accept again at once would fail again at once.
+const RELIEF: Duration = Duration::from_secs(1);
+
+impl<A: ServerApp + Send + Sync + 'static> GatewayService<A> {
+    /// `socket` is bound.
+    pub fn new(socket: TcpSocket, app: A, live: Arc<Live>) -> Self {
+        GatewayService { socket: Mutex::new(Some(socket)), app: Arc::new(app), live }
+    }
+
+    /// Until draining begins.
+    async fn accept(&self) -> std::io::Result<()> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let listener = socket.ok_or(std::io::ErrorKind::NotConnected)?.listen(BACKLOG)?;
+        let mut draining = self.live.draining();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                _ = draining.wait_for(|draining| *draining) => return Ok(()),
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(converse(self.app.clone(), stream, self.live.draining()));
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(RELIEF).await;
+                }
+            }
+        }
+    }
+}
+
+/// One connection, to its end.
+async fn converse<A: ServerApp + Send + Sync + 'static>(app: Arc<A>, stream: TcpStream, draining: ShutdownWatch) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection ended before it was served");
+        return;
+    }
+    let mut next = app.process_new(Box::new(Stream::from(stream)), &draining).await;
+    while let Some(stream) = next {
+        next = app.process_new(stream, &draining).await;
+    }
+}
+
+#[async_trait]
+impl<A: ServerApp + Send + Sync + 'static> BackgroundService for GatewayService<A> {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        if let Err(error) = self.accept().await {
+            tracing::error!(%error, "the gateway listener stopped");
+        }
+        ended(shutdown).await;
+        self.app.cleanup().await;
     }
 }
 

@@ -2,14 +2,16 @@
 //! upstreams, draining. Decides nothing.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::watch;
 
 use super::health::Health;
 use super::in_force::InForce;
 use super::jwks::Jwks;
+use super::permits::{Permit, Permits};
 use super::token_cache::TokenCache;
 use super::trial::Trial;
 use super::vault::Vault;
@@ -30,8 +32,9 @@ pub struct Live {
     promoted: ArcSwapOption<String>,
     trial: Trial,
     health: Health,
-    draining: AtomicBool,
-    ending: AtomicBool,
+    permits: Arc<Permits>,
+    draining: watch::Sender<bool>,
+    ending: watch::Sender<bool>,
 }
 
 impl Live {
@@ -46,8 +49,9 @@ impl Live {
             promoted: ArcSwapOption::empty(),
             trial: Trial::default(),
             health: Health::default(),
-            draining: AtomicBool::new(false),
-            ending: AtomicBool::new(false),
+            permits: Arc::default(),
+            draining: watch::Sender::new(false),
+            ending: watch::Sender::new(false),
         }
     }
 
@@ -114,20 +118,35 @@ impl Live {
 
     /// From now on the process is not ready. There is no way back.
     pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
+        self.draining.send_replace(true);
     }
 
     pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
+        *self.draining.borrow()
+    }
+
+    /// Turns true when draining begins.
+    pub fn draining(&self) -> watch::Receiver<bool> {
+        self.draining.subscribe()
     }
 
     /// Requests under way were waited for long enough: what is left is told so and ends.
     pub fn end(&self) {
-        self.ending.store(true, Ordering::Release);
+        self.ending.send_replace(true);
     }
 
     pub fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
+        *self.ending.borrow()
+    }
+
+    /// Turns true when what is left has to end.
+    pub fn ending(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
+    }
+
+    /// For a caller's request, unless so many are under way.
+    pub fn permit(&self, most: usize) -> Option<Permit> {
+        self.permits.take(most as u64)
     }
 
     /// Which upstreams cannot be reached.

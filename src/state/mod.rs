@@ -6,6 +6,7 @@ pub mod health;
 mod in_force;
 pub mod jwks;
 pub mod live;
+mod permits;
 mod sync;
 pub mod token_cache;
 pub mod trial;
@@ -14,6 +15,7 @@ pub mod verdict_cache;
 
 pub use health::Health;
 pub use live::Live;
+pub use permits::Permit;
 pub use token_cache::TokenCache;
 pub use trial::{Difference, Trial, Tried};
 pub use vault::{Vault, VaultError};

@@ -97,8 +97,24 @@ async fn the_first_byte_and_a_pause_are_waited_for_as_long_as_each_may_take() {
     call.chunk(b"data: a\n\n").await;
     assert_eq!(client.head().await.map(|head| head.status()), Some(200), "the first byte has its own time");
     let body = client.chunked(usize::MAX).await;
-    assert_eq!((&*body.bytes, body.complete), (&b"data: a\n\n"[..], false));
+    let text = String::from_utf8_lossy(&body.bytes);
+    assert!(text.starts_with("data: a\n\ndata: {\"error\":") && text.contains("upstream_timeout"), "{text}");
+    assert!(!body.complete && text.ends_with("\n\n") && !text.contains("[DONE]"), "{text}");
     assert!(call.wire.ended().await < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn an_answers_head_that_drips_has_no_more_time_than_one_that_does_not_come() {
+    let site = patient("500ms", "60s");
+    let (mut client, mut call) = under_way(&site).await;
+    call.wire.write(b"HTTP/1.1 200 OK\r\nx: ").await;
+    let drip = async {
+        while call.wire.write(b"a").await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (_, answer) = tokio::join!(drip, client.response());
+    assert_eq!(answer.map(|(head, _)| head.status()), Some(504));
 }
 
 #[tokio::test]
@@ -121,6 +137,24 @@ async fn a_request_goes_to_the_next_address_of_its_upstream_when_one_cannot_be_r
         assert_eq!(ask.send(site.address()).await.status(), 200);
         let seen = live.upstream.request(&ask.id()).await;
         assert_eq!((seen.head.header("host"), seen.body.complete), (Some(&*second.to_string()), true));
+    }
+}
+
+#[tokio::test]
+async fn whoever_has_no_token_takes_nobodys_place() {
+    let site = Site::start("[limits]\nin_flight = 2\n");
+    let mut strangers = Vec::new();
+    for _ in 0..10 {
+        // Refused, and waited for with its body, so that it would see the answer.
+        let ask = Ask::post(CHAT, "a".repeat(1000)).without("authorization");
+        let mut wire = Wire::connect(site.address()).await;
+        assert!(wire.write(&ask.head()).await);
+        strangers.push(wire);
+    }
+    let served = Ask::post(CHAT, MESSAGE).send(site.address()).await;
+    assert_eq!(served.status(), 200, "{}", served.text());
+    for mut stranger in strangers {
+        assert_eq!(stranger.head().await.map(|head| head.status()), Some(401));
     }
 }
 
@@ -158,6 +192,27 @@ async fn an_answer_for_which_there_is_no_memory_ends_and_does_not_look_complete(
     let (head, body) = client.response().await.expect("a head");
     assert!(head.status() == 503 || !body.complete, "{head:?}");
     assert!(call.wire.ended().await < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn while_it_drains_nobody_new_is_let_in_and_a_silent_stream_hears_of_the_end() {
+    let mut site = Site::start("[timeouts]\ndrain = \"1s\"\n");
+    let (mut client, mut call) = under_way(&site).await;
+    call.begin("text/event-stream").await;
+    call.chunk(b"data: one\n\n").await;
+    assert!(client.head().await.is_some());
+    assert_eq!(client.chunked(11).await.bytes, b"data: one\n\n");
+    site.gateway.terminate();
+    while tokio::net::TcpStream::connect(site.address()).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    // The stream under way goes on.
+    call.chunk(b"data: two\n\n").await;
+    assert_eq!(client.chunked(11).await.bytes, b"data: two\n\n");
+    let body = client.chunked(usize::MAX).await;
+    let text = String::from_utf8_lossy(&body.bytes);
+    assert!(!body.complete && text.contains("shutting_down") && text.ends_with("\n\n"), "{text}");
+    assert_eq!(site.gateway.ended().await, Some(0));
 }
 
 #[tokio::test]

@@ -102,7 +102,6 @@ async fn odd_heads_are_refused_with_the_status_that_says_why() {
         ("POST /v1/chat/completions#x HTTP/1.1", &[HOST, &len], 400),
         ("POST /v1/chat/complet\u{e9}ons HTTP/1.1", &[HOST, &len], 400),
         ("TRACE /v1/chat/completions HTTP/1.1", &[HOST, &len], 405),
-        // Pingora's own refusal: it reads no such target.
         ("CONNECT other.test:443 HTTP/1.1", &[HOST], 400),
     ];
     for (line, headers, status) in cases {
@@ -113,6 +112,7 @@ async fn odd_heads_are_refused_with_the_status_that_says_why() {
         let reply = reply.unwrap_or_else(|| panic!("no answer to {shown}"));
         // A path with characters no route has may be called unknown instead.
         let fits = reply.status() == *status || (*status == 400 && reply.status() == 404);
+        assert!(reply.json()["error"]["message"].is_string(), "{shown}");
         assert!(fits, "{shown} {:?}: {} {}", headers.last().map(|h| h.get(..40)), reply.status(), reply.text());
         assert!(plain().upstream.requests(&id).is_empty(), "{shown}");
     }

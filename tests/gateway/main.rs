@@ -1,6 +1,7 @@
 //! The gateway as a process between an application and a provider, both played here. No inside of the gateway is used but
 //! its tables of formats and routes.
 
+mod amplification;
 mod answers;
 mod availability;
 #[cfg(feature = "transformer")]
@@ -12,6 +13,7 @@ mod edge;
 mod engine;
 mod faults;
 mod formats;
+mod frames;
 mod framing;
 mod hostile;
 mod http1;
@@ -29,6 +31,7 @@ mod refusals;
 mod shim;
 mod site;
 mod slow;
+mod slowhttptest;
 mod streaming;
 mod tokens;
 mod uploads;

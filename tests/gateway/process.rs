@@ -104,6 +104,27 @@ impl Gateway {
         whole.filter(|record| record["event"] == "request" && record["request_id"] == request_id).collect()
     }
 
+    /// Bytes of it that are resident.
+    pub fn memory(&self) -> usize {
+        self.status("VmRSS:")
+    }
+
+    /// The most there were since `forget_peak`.
+    pub fn peak(&self) -> usize {
+        self.status("VmHWM:")
+    }
+
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("a process of ours");
+    }
+
+    fn status(&self, line: &str) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process of ours");
+        let kib =
+            status.lines().find_map(|known| known.strip_prefix(line)).and_then(|rest| rest.split_whitespace().next());
+        kib.and_then(|kib| kib.parse::<usize>().ok()).expect("a size") * 1024
+    }
+
     pub fn terminate(&self) {
         self.signal("-TERM");
     }

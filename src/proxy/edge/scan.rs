@@ -8,6 +8,7 @@ pub struct Scan {
     after_cr: bool,
     spaces: usize,
     line: usize,
+    fields: usize,
     mended: Option<Mended>,
 }
 
@@ -64,6 +65,10 @@ impl Scan {
             // An empty line before the request line is skipped, as RFC 9112 (2.2) has it.
             (Place::RequestLine, 0) => Place::RequestLine,
             (Place::Fields, 0) => Place::Behind,
+            (Place::Fields, _) => {
+                self.fields += 1;
+                Place::Fields
+            }
             _ => Place::Fields,
         };
         self.line = 0;
@@ -72,6 +77,11 @@ impl Scan {
     /// Bytes of the head so far.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Lines behind the request line.
+    pub fn fields(&self) -> usize {
+        self.fields
     }
 
     pub fn mended(&self) -> Option<Mended> {
@@ -109,7 +119,7 @@ mod tests {
     #[test]
     fn bytes_behind_the_head_are_not_its_own() {
         let mut scan = Scan::default();
-        scan.push(b"GET / HTTP/1.1\r\n\r\nbody");
-        assert_eq!(scan.bytes(), 18);
+        scan.push(b"GET / HTTP/1.1\r\nhost: x\r\na: b\r\n\r\nbody\r\n");
+        assert_eq!((scan.bytes(), scan.fields()), (33, 2));
     }
 }

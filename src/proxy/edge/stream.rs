@@ -30,6 +30,7 @@ use crate::telemetry::{Connected, Metrics};
 pub struct Bounds {
     pub head_time: Duration,
     head: usize,
+    fields: usize,
     keepalive: Duration,
     stall: Duration,
     /// What a client that lags behind has to take in each `stall`.
@@ -42,6 +43,7 @@ impl Bounds {
         Bounds {
             head_time: timeouts.request_head,
             head: limits.head + SPARE,
+            fields: limits.headers,
             keepalive: timeouts.keepalive,
             stall: timeouts.stall,
             quota: limits.min_rate.saturating_mul(usize::try_from(timeouts.stall.as_secs()).unwrap_or(usize::MAX)),
@@ -203,6 +205,24 @@ impl Guarded {
         Ok(())
     }
 
+    /// Pingora answers by itself, without a body, what it cannot read as a request. Ours takes the place of that answer.
+    fn takes_over(&mut self, answer: &[u8]) -> bool {
+        let begun = self.connection.begun();
+        let Phase::Head { before, scan, .. } = &self.phase else { return false };
+        if *before != begun {
+            return false;
+        }
+        let failure = match answer.get(9..12) {
+            Some(b"405") => Failure::method_not_allowed(""),
+            _ if scan.fields() > self.bounds.fields => {
+                Failure::head_too_large(self.bounds.head - SPARE, self.bounds.fields)
+            }
+            _ => Failure::bad_request("bad_request", "the request head cannot be read as HTTP"),
+        };
+        self.refusal.get_or_insert(failure);
+        true
+    }
+
     fn give_up(&mut self, failure: Failure, kind: io::ErrorKind) -> io::Error {
         self.refusal = Some(failure);
         kind.into()
@@ -314,6 +334,9 @@ impl Writing {
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if this.takes_over(buf) {
+            return Poll::Ready(Ok(buf.len()));
+        }
         let tried = Pin::new(&mut this.inner).poll_write(cx, buf);
         let taken = if let Poll::Ready(Ok(taken)) = tried { taken } else { 0 };
         this.writing.watch(cx, &this.bounds, tried, taken)
@@ -325,6 +348,9 @@ impl AsyncWrite for Guarded {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
+        if bufs.first().is_some_and(|first| this.takes_over(first)) {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let tried = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         let taken = if let Poll::Ready(Ok(taken)) = tried { taken } else { 0 };
         this.writing.watch(cx, &this.bounds, tried, taken)
