@@ -47,7 +47,7 @@ lint: setup
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
-# What docker-compose.yml and the Dockerfile set; the tokens are made up.
+# What docker-compose.yml, the Kubernetes manifests and the Dockerfile set; the tokens are made up.
 RANDOM_TOKEN = $$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$(RANDOM_TOKEN) PROMPTGATE_OPERATOR_TOKEN=$(RANDOM_TOKEN) \
   PROMPTGATE_TOKEN_KEY=$(RANDOM_TOKEN) \
@@ -56,7 +56,7 @@ COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$(RANDOM_TOKEN) PROMPTGATE_OPERATOR_TOKEN=$(
 
 check: setup
 	$(CARGO) run --locked --quiet -- config check conf/*.toml
-	@env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check deploy/*.toml
+	@env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check deploy/*.toml deploy/kubernetes/*.toml
 	$(CARGO) run --locked --quiet -- rules check
 
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
