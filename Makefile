@@ -7,8 +7,9 @@ BUILD_NEEDS = cc:build-essential c++:build-essential make:build-essential cmake:
 DEMO_NEEDS = curl:curl
 COUNT_NEEDS = valgrind:valgrind
 SDK_NEEDS = python3:python3 curl:curl
+DEPLOY_NEEDS = python3:python3 prometheus:prometheus promtool:prometheus nginx:nginx
 
-.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test leak-test fuzz bench instructions instructions-write ci
+.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test leak-test deploy-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -21,6 +22,7 @@ help:
 	@echo 'make mcp-test  the official MCP clients against the admin listener'
 	@echo 'make api-test  the admin listener against its own description'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
+	@echo 'make deploy-test  alert rules, dashboard and balancer, by a real Prometheus and nginx'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
 	@echo 'make bench     the measurements of benches/README.md'
 	@echo 'make instructions        instructions of the library, against the committed figures (needs valgrind)'
@@ -45,7 +47,7 @@ lint: setup
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
 
-# What docker-compose.yml and the Dockerfile set; the tokens are made up.
+# What docker-compose.yml, the Kubernetes manifests and the Dockerfile set; the tokens are made up.
 RANDOM_TOKEN = $$(head -c 24 /dev/urandom | od -An -v -tx1 | tr -d ' \n')
 COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$(RANDOM_TOKEN) PROMPTGATE_OPERATOR_TOKEN=$(RANDOM_TOKEN) \
   PROMPTGATE_TOKEN_KEY=$(RANDOM_TOKEN) \
@@ -54,7 +56,7 @@ COMPOSE_LIKE = PROMPTGATE_APP_TOKEN=$(RANDOM_TOKEN) PROMPTGATE_OPERATOR_TOKEN=$(
 
 check: setup
 	$(CARGO) run --locked --quiet -- config check conf/*.toml
-	@env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check deploy/*.toml
+	@env $(COMPOSE_LIKE) $(CARGO) run --locked --quiet -- config check deploy/*.toml deploy/kubernetes/*.toml
 	$(CARGO) run --locked --quiet -- rules check
 
 sdk-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
@@ -72,6 +74,10 @@ api-test: setup
 leak-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 leak-test: setup
 	python3 tests/leak/run.py
+
+deploy-test: NEEDS = $(BUILD_NEEDS) $(DEPLOY_NEEDS)
+deploy-test: setup
+	python3 tests/deploy/run.py
 
 fuzz: setup
 	bash fuzz/run.sh

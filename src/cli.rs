@@ -1,5 +1,7 @@
 //! The command line: words in, exit code out. Reads files and variables; what they mean is decided elsewhere.
 
+#[cfg(feature = "proxy")]
+mod audit;
 mod check;
 #[cfg(feature = "proxy")]
 mod demo;
@@ -41,6 +43,10 @@ enum Command {
     /// They have the scopes of the token in PROMPTGATE_TOKEN, and all without one. Level and counts are those of this process.
     #[cfg(feature = "proxy")]
     Mcp(mcp::Mcp),
+    /// Look at audit files.
+    #[cfg(feature = "proxy")]
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Judge one prompt from standard input: the verdict as JSON; exit code 0 safe, 1 blocked, 2 unreadable.
     Check(check::Check),
     /// Judge labelled texts, each as one user message, and measure how well.
@@ -88,6 +94,8 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         #[cfg(feature = "proxy")]
         Command::Mcp(mcp) => mcp.run(),
+        #[cfg(feature = "proxy")]
+        Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
         Command::Eval(eval) => eval.run(),
         Command::Config { command: ConfigCommand::Check { files, strict } } => check_configs(&files, strict),

@@ -1,9 +1,9 @@
-//! The audit log: one JSON object a line, written by a thread of its own. Never makes a request wait: what does not fit into
-//! the queue is dropped and counted.
+//! The audit log: one JSON object a line, chained to the one before, written by a thread of its own. Never makes a request
+//! wait: what does not fit into the queue is dropped and counted.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 
+use super::chain::{Chain, Link, Tail};
 use super::metrics::Metrics;
 use super::record::{AnswerRecord, CandidateRecord, FindingCount, MaskCount, RequestRecord};
 use super::rfc3339;
@@ -51,7 +52,7 @@ impl Audit {
     pub fn open(path: Option<&Path>, metrics: &Metrics) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let dropped = metrics.audit_dropped();
-        let mut writer = Writer { sink: Sink::open(path)?, pending: Vec::new(), lines: 0, dropped: dropped.clone() };
+        let mut writer = Writer::new(Sink::open(path)?, dropped.clone())?;
         thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&jobs))?;
         Ok(Audit { queue, dropped })
     }
@@ -97,12 +98,15 @@ impl Audit {
     }
 
     fn write(&self, event: &Event) {
-        let line = Line { time: rfc3339::format(SystemTime::now()), event };
-        let queued = serde_json::to_string(&line).is_ok_and(|line| self.queue.try_send(Job::Line(line)).is_ok());
+        let queued = line(event).is_ok_and(|line| self.queue.try_send(Job::Line(line)).is_ok());
         if !queued {
             self.dropped.inc();
         }
     }
+}
+
+fn line(event: &Event) -> serde_json::Result<String> {
+    serde_json::to_string(&Line { time: rfc3339::format(SystemTime::now()), event })
 }
 
 #[derive(Serialize)]
@@ -116,9 +120,26 @@ struct Line<'a> {
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Event<'a> {
     Request(Box<RequestLine<'a>>),
-    LevelChanged { old: Level, new: Level, by: Bounded<'a>, request_id: Bounded<'a> },
-    PolicyChanged { old: Option<&'a str>, new: Option<&'a str>, by: Bounded<'a>, request_id: Bounded<'a> },
-    ConfigReloaded { result: &'static str, problems: usize },
+    LevelChanged {
+        old: Level,
+        new: Level,
+        by: Bounded<'a>,
+        request_id: Bounded<'a>,
+    },
+    PolicyChanged {
+        old: Option<&'a str>,
+        new: Option<&'a str>,
+        by: Bounded<'a>,
+        request_id: Bounded<'a>,
+    },
+    ConfigReloaded {
+        result: &'static str,
+        problems: usize,
+    },
+    /// Named by `chain::RESUMED`: the file had records before, and perhaps a last line without an end.
+    AuditResumed {
+        torn_bytes: u64,
+    },
 }
 
 #[derive(Serialize)]
@@ -254,6 +275,9 @@ impl Serialize for Bounded<'_> {
 
 struct Writer {
     sink: Sink,
+    chain: Chain,
+    /// The last lines were not written whole: the chain goes on from what the file has.
+    broken: bool,
     /// Lines on their way to the sink, and how many.
     pending: Vec<u8>,
     lines: u64,
@@ -268,7 +292,33 @@ enum Sink {
 /// Writes at the latest at this many bytes, and whenever the queue is empty.
 const BATCH: usize = 64 * 1024;
 
+/// The end of a file in which its last records are looked for; a record is shorter by far.
+const TAIL: u64 = 1024 * 1024;
+
 impl Writer {
+    fn new(sink: Sink, dropped: IntCounter) -> io::Result<Self> {
+        let chain = Chain::after(Link::START);
+        let mut writer = Writer { sink, chain, broken: false, pending: Vec::new(), lines: 0, dropped };
+        writer.resume()?;
+        Ok(writer)
+    }
+
+    /// Goes on after the last record of the file, if it has anything, with a record that says so.
+    fn resume(&mut self) -> io::Result<()> {
+        let Some(tail) = self.sink.tail()? else { return Ok(()) };
+        if tail.open {
+            self.pending.push(b'\n');
+        }
+        self.chain = Chain::after(tail.last.unwrap_or(Link::START));
+        self.add(&line(&Event::AuditResumed { torn_bytes: tail.torn })?);
+        Ok(())
+    }
+
+    fn add(&mut self, line: &str) {
+        self.chain.seal(line, &mut self.pending);
+        self.lines += 1;
+    }
+
     fn run(&mut self, jobs: &Receiver<Job>) {
         loop {
             match jobs.try_recv() {
@@ -290,9 +340,10 @@ impl Writer {
     fn work(&mut self, job: Job) {
         match job {
             Job::Line(line) => {
-                self.pending.extend_from_slice(line.as_bytes());
-                self.pending.push(b'\n');
-                self.lines += 1;
+                if self.broken {
+                    self.broken = self.resume().is_err();
+                }
+                self.add(&line);
                 if self.pending.len() >= BATCH {
                     self.write();
                 }
@@ -300,6 +351,7 @@ impl Writer {
             Job::Reopen => {
                 self.write();
                 self.sink.reopen();
+                self.chain.turn_over();
             }
             Job::Flush(done) => {
                 self.write();
@@ -311,6 +363,7 @@ impl Writer {
     fn write(&mut self) {
         if !self.pending.is_empty() && self.sink.write(&self.pending).is_err() {
             self.dropped.inc_by(self.lines);
+            self.broken = true;
         }
         self.pending.clear();
         self.lines = 0;
@@ -331,6 +384,20 @@ impl Sink {
         }
     }
 
+    /// What the file ends with; `None` when it is empty, or no file.
+    fn tail(&self) -> io::Result<Option<Tail>> {
+        let Sink::File(_, path) = self else { return Ok(None) };
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        if length == 0 {
+            return Ok(None);
+        }
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
+        file.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(Some(Tail::of(&bytes)))
+    }
+
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Sink::File(file, _) => file.write_all(lines),
@@ -348,6 +415,7 @@ fn append(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::chain::Reader;
 
     const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -357,6 +425,11 @@ mod tests {
     impl Scratch {
         fn new(name: &str) -> Self {
             Scratch(std::env::temp_dir().join(format!("promptgate-{}-{name}.jsonl", std::process::id())))
+        }
+
+        fn lines_but_torn(&self) -> Vec<serde_json::Value> {
+            let text = std::fs::read_to_string(&self.0).unwrap();
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
         }
 
         fn lines(&self) -> Vec<serde_json::Value> {
@@ -383,6 +456,7 @@ mod tests {
         for line in &mut lines {
             let time = line.as_object_mut().unwrap().remove("time").unwrap();
             assert!(time.as_str().unwrap().ends_with('Z'));
+            line.as_object_mut().unwrap().retain(|name, _| !["chain", "previous"].contains(&&**name));
         }
         let request = serde_json::json!({
             "event": "request", "request_id": "req-1", "client_id": "user@company.com", "auth_mode": "static",
@@ -441,6 +515,39 @@ mod tests {
         audit.config_reloaded(1);
         assert!(audit.flush(PATIENCE));
         assert_eq!((old.lines().len(), scratch.lines().len()), (1, 1));
+    }
+
+    fn intact(files: &[&Scratch]) -> Reader {
+        let mut reader = Reader::default();
+        for file in files {
+            let bytes = std::fs::read(&file.0).unwrap();
+            for (index, line) in bytes.strip_suffix(b"\n").unwrap().split(|byte| *byte == b'\n').enumerate() {
+                reader.line(line, index == 0).unwrap();
+            }
+            reader.end(true).unwrap();
+        }
+        reader
+    }
+
+    #[test]
+    fn the_chain_goes_on_through_rotation_restart_and_a_torn_line() {
+        let (scratch, old) = (Scratch::new("chain"), Scratch::new("chain-old"));
+        for torn in ["", "{\"time\":\"2026-"] {
+            let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+            audit.config_reloaded(0);
+            audit.config_reloaded(1);
+            assert!(audit.flush(PATIENCE));
+            append(&scratch.0).unwrap().write_all(torn.as_bytes()).unwrap();
+        }
+        let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+        assert!(audit.flush(PATIENCE));
+        std::fs::rename(&scratch.0, &old.0).unwrap();
+        audit.reopen();
+        audit.config_reloaded(2);
+        assert!(audit.flush(PATIENCE));
+        let reader = intact(&[&old, &scratch]);
+        assert_eq!((reader.records, reader.torn_lines, reader.begun_anew), (7, 1, 0));
+        assert_eq!(old.lines_but_torn()[5]["torn_bytes"], 14);
     }
 
     #[test]

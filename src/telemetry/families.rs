@@ -5,12 +5,24 @@ use prometheus::{
     Error, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
+use super::metrics::outcome;
+
 /// Makes families and registers them, all under the prefix `promptgate_`.
 pub(super) struct Families(pub Registry);
 
 impl Families {
     pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
         self.registered(IntCounterVec::new(options(name, help), labels)?)
+    }
+
+    /// Counters by the label `result`. Both are there before anything happened: Prometheus sees no increase in a counter that
+    /// begins at 1.
+    pub fn outcomes(&self, name: &str, help: &str) -> Result<IntCounterVec, Error> {
+        let counters = self.counters(name, help, &["result"])?;
+        for succeeded in [true, false] {
+            counters.with_label_values(&[outcome(succeeded)]);
+        }
+        Ok(counters)
     }
 
     pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {

@@ -160,8 +160,8 @@ impl Metrics {
                 "Requests an upstream did not answer properly.",
                 &["upstream", "kind"],
             )?,
-            config_reloads: families.counters("config_reloads_total", "Reloads of the configuration.", &["result"])?,
-            revocation_reads: families.counters("revocation_reads_total", "Reads of its file.", &["result"])?,
+            config_reloads: families.outcomes("config_reloads_total", "Reloads of the configuration.")?,
+            revocation_reads: families.outcomes("revocation_reads_total", "Reads of its file.")?,
             level: families.gauge("security_level", "The security level: 1 low, 2 medium, 3 high.")?,
             in_flight: families.gauge("in_flight_requests", "Requests being served.")?,
             connections: Connections::new(&families)?,
@@ -420,7 +420,7 @@ const FRACTIONS: &[f64] =
     &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
 /// The value of the label `result` of what either works or does not.
-const fn outcome(succeeded: bool) -> &'static str {
+pub(super) const fn outcome(succeeded: bool) -> &'static str {
     if succeeded { "ok" } else { "failed" }
 }
 
@@ -527,6 +527,17 @@ mod tests {
             assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
         }
         assert!(text.contains("process_resident_memory_bytes "), "{text}");
+    }
+
+    #[test]
+    fn what_may_fail_once_is_counted_from_zero() {
+        let text = Metrics::new().unwrap().render();
+        for name in ["config_reloads_total", "revocation_reads_total"] {
+            for result in ["ok", "failed"] {
+                let line = format!("promptgate_{name}{{result=\"{result}\"}} 0");
+                assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Metrics, audit and logging. Never sees matched text.
 
 pub mod audit;
+pub mod chain;
 pub mod engine;
 mod families;
 pub mod logging;
