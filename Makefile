@@ -8,8 +8,9 @@ DEMO_NEEDS = curl:curl
 COUNT_NEEDS = valgrind:valgrind
 SDK_NEEDS = python3:python3 curl:curl
 DEPLOY_NEEDS = python3:python3 prometheus:prometheus promtool:prometheus nginx:nginx
+BROWSER_NEEDS = npm:npm chromium:chromium
 
-.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test leak-test deploy-test fuzz bench instructions instructions-write ci
+.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test console-test leak-test deploy-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -21,6 +22,7 @@ help:
 	@echo 'make sdk-test  the real OpenAI, Anthropic, Gemini and Ollama SDKs against the gateway'
 	@echo 'make mcp-test  the official MCP clients against the admin listener'
 	@echo 'make api-test  the admin listener against its own description'
+	@echo 'make console-test  the admin console, in Chromium'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make deploy-test  alert rules, dashboard and balancer, by a real Prometheus and nginx'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
@@ -70,6 +72,10 @@ mcp-test: setup
 api-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 api-test: setup
 	python3 tests/api/run.py
+
+console-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS) $(BROWSER_NEEDS)
+console-test: setup
+	python3 tests/console/run.py
 
 leak-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 leak-test: setup

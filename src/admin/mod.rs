@@ -6,7 +6,9 @@
 mod analyze;
 mod body;
 mod client;
+mod console;
 mod cors;
+mod explain;
 mod gate;
 mod health;
 mod host;
@@ -16,6 +18,7 @@ mod listen;
 mod mcp;
 mod metrics;
 mod openapi;
+mod overview;
 mod page;
 mod policy;
 mod reply;
@@ -43,7 +46,7 @@ use crate::state::Live;
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 17] = [
+pub static ROUTES: [Route; 25] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
@@ -61,6 +64,14 @@ pub static ROUTES: [Route; 17] = [
     health::LIVEZ,
     health::READYZ,
     metrics::ROUTE,
+    overview::OVERVIEW,
+    overview::RECENT,
+    explain::ROUTE,
+    console::PAGE,
+    console::STYLE,
+    console::SCRIPT,
+    console::VIEWS,
+    console::ICON,
 ];
 
 /// What the endpoints work on.

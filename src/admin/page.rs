@@ -19,6 +19,7 @@ pub(super) const DOCS_STYLE: Route = asset("/docs.css", CSS, "What `/docs` looks
 pub(super) const HTML: &str = "text/html; charset=utf-8";
 pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 pub(super) const CSS: &str = "text/css; charset=utf-8";
+pub(super) const SVG: &str = "image/svg+xml";
 
 /// A row for a text that is part of the binary.
 pub(super) const fn asset(
@@ -30,6 +31,7 @@ pub(super) const fn asset(
     let output = match content_type.as_bytes() {
         b"text/html; charset=utf-8" => &OUTPUTS_HTML,
         b"text/css; charset=utf-8" => &OUTPUTS_CSS,
+        b"image/svg+xml" => &OUTPUTS_SVG,
         _ => &OUTPUTS_JAVASCRIPT,
     };
     Route {
@@ -46,6 +48,7 @@ pub(super) const fn asset(
 
 const OUTPUTS_HTML: [Output; 1] = [output(HTML)];
 const OUTPUTS_CSS: [Output; 1] = [output(CSS)];
+const OUTPUTS_SVG: [Output; 1] = [output(SVG)];
 const OUTPUTS_JAVASCRIPT: [Output; 1] = [output(JAVASCRIPT)];
 
 const fn output(content_type: &'static str) -> Output {

@@ -36,6 +36,12 @@ impl Health {
         order
     }
 
+    /// Whether its address that is asked first can be reached; `None` where nobody looks.
+    pub fn reachable(&self, upstream: &Upstream) -> Option<bool> {
+        let down = self.down.read().unwrap_or_else(PoisonError::into_inner);
+        (!upstream.failover.is_empty()).then(|| !down.contains(&upstream.address))
+    }
+
     /// An address could not be connected to, or could.
     pub fn note(&self, address: &Address, reachable: bool) {
         let known = !self.down.read().unwrap_or_else(PoisonError::into_inner).contains(address);
@@ -95,7 +101,7 @@ mod tests {
         let upstream = &config.upstreams[0];
         assert_eq!(ports(&health, &config), [1, 2]);
         health.note(&upstream.address, false);
-        assert_eq!(ports(&health, &config), [2, 1]);
+        assert_eq!((ports(&health, &config), health.reachable(upstream)), (vec![2, 1], Some(false)));
         health.note(&upstream.failover[0], false);
         assert_eq!(ports(&health, &config), [1, 2]);
         health.note(&upstream.failover[0], true);

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
 
 use super::engine::Counted;
 use super::families::Families;
+use super::overview::{Overview, by_label, by_rule};
+use super::recent::Recent;
 use super::record::{AnswerRecord, RequestRecord, Verdict};
 use super::rfc3339;
 use crate::policy::Level;
@@ -20,6 +21,7 @@ use crate::sanitize::consult::Engine;
 /// All metrics of the process, in a registry of their own.
 pub struct Metrics {
     registry: Registry,
+    recent: Recent,
     since: SystemTime,
     refused: AtomicU64,
     finished: AtomicU64,
@@ -104,6 +106,7 @@ impl Metrics {
         families.build_info()?;
         families.0.register(Box::new(ProcessCollector::for_self()))?;
         Ok(Metrics {
+            recent: Recent::default(),
             since: SystemTime::now(),
             refused: AtomicU64::new(0),
             finished: AtomicU64::new(0),
@@ -139,11 +142,7 @@ impl Metrics {
             waited: families.histogram("answer_wait_seconds", "How long events of one answer waited.", FRACTIONS)?,
             inspected: families.counters("inspected_bytes_total", "Decoded text that was inspected.", &["phase"])?,
             uninspected: families.counters("uninspected_bytes_total", "Bytes left alone by choice.", &["reason"])?,
-            verdict_cache: families.counters(
-                "verdict_cache_total",
-                "Texts looked up before they were scanned.",
-                &["result"],
-            )?,
+            verdict_cache: families.counters("verdict_cache_total", "Texts looked up before a scan.", &["result"])?,
             vault: families.counters("vault_total", "Placeholders of earlier answers.", &["operation", "result"])?,
             engine_texts: families.counters(
                 "engine_texts_total",
@@ -178,6 +177,7 @@ impl Metrics {
         let labels = [route, record.format.unwrap_or(NONE), status(record.status), record.verdict.name()];
         self.requests.with_label_values(&labels).inc();
         self.count_totals(record.verdict);
+        self.recent.note(SystemTime::now(), record);
         self.duration.observe(record.timings.total.as_secs_f64());
         self.overhead.observe(record.timings.overhead.as_secs_f64());
         self.inspected(Phase::Request, record.bytes.inspected, record.timings.guard);
@@ -329,21 +329,27 @@ impl Metrics {
         Totals {
             requests: self.finished.load(Ordering::Relaxed),
             refused: self.refused.load(Ordering::Relaxed),
-            masked: self.masked_by_entity(),
+            masked: by_label(&self.masked, "entity"),
             since: rfc3339::format(self.since),
         }
     }
 
-    fn masked_by_entity(&self) -> BTreeMap<String, u64> {
-        let families = self.masked.collect();
-        let metrics = families.iter().flat_map(|family| family.get_metric());
-        metrics
-            .filter_map(|metric| {
-                let entity = metric.get_label().first()?.value().to_owned();
-                // Counted one by one: far below what a float holds exactly.
-                Some((entity, metric.get_counter().get_value() as u64))
-            })
-            .collect()
+    pub fn overview(&self) -> Overview {
+        let count = |gauge: &IntGauge| u64::try_from(gauge.get()).unwrap_or_default();
+        Overview {
+            verdicts: by_label(&self.requests, "verdict"),
+            rules: by_rule(&self.findings),
+            auth_failures: by_label(&self.auth_failures, "reason"),
+            upstream_errors: by_label(&self.upstream_errors, "upstream"),
+            restored: self.restored.get(),
+            in_flight: count(&self.in_flight),
+            connections: count(&self.connections.open),
+        }
+    }
+
+    /// The latest requests.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     fn count_totals(&self, verdict: Verdict) {

@@ -6,10 +6,14 @@ pub mod engine;
 mod families;
 pub mod logging;
 pub mod metrics;
+pub mod overview;
+pub mod recent;
 pub mod record;
 pub mod rfc3339;
 
 pub use audit::Audit;
 pub use engine::Counted;
 pub use metrics::{Connected, Held, InFlight, Metrics, Totals};
+pub use overview::{Overview, RuleCount};
+pub use recent::{Recent, Seen, Spread};
 pub use record::{AnswerRecord, Bytes, CandidateRecord, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
