@@ -61,6 +61,8 @@ impl Gateway {
         let rules = context.rules();
         context.failure = Some(failure.clone());
         context.release();
+        // What is left is to wait for the caller, which takes nobody's place.
+        context.permit = None;
         // A client that waits for "100 Continue" sends nothing that could be drained.
         if session.get_header(http::header::EXPECT).is_none() {
             reply::drain(session, context.snapshot.config.limits.body as u64).await;

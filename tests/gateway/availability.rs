@@ -141,20 +141,22 @@ async fn a_request_goes_to_the_next_address_of_its_upstream_when_one_cannot_be_r
 }
 
 #[tokio::test]
-async fn whoever_has_no_token_takes_nobodys_place() {
+async fn whoever_is_refused_takes_nobodys_place() {
     let site = Site::start("[limits]\nin_flight = 2\n");
-    let mut strangers = Vec::new();
-    for _ in 0..10 {
-        // Refused, and waited for with its body, so that it would see the answer.
-        let ask = Ask::post(CHAT, "a".repeat(1000)).without("authorization");
-        let mut wire = Wire::connect(site.address()).await;
-        assert!(wire.write(&ask.head()).await);
-        strangers.push(wire);
+    let long = || Ask::post(CHAT, "a".repeat(1000));
+    let mut refused = Vec::new();
+    for (ask, status) in [(long().without("authorization"), 401), (long().with("content-type", "text/plain"), 415)] {
+        for _ in 0..10 {
+            // Waited for with its body, so that it would see the answer.
+            let mut wire = Wire::connect(site.address()).await;
+            assert!(wire.write(&ask.head()).await);
+            refused.push((wire, status));
+        }
     }
     let served = Ask::post(CHAT, MESSAGE).send(site.address()).await;
     assert_eq!(served.status(), 200, "{}", served.text());
-    for mut stranger in strangers {
-        assert_eq!(stranger.head().await.map(|head| head.status()), Some(401));
+    for (mut wire, status) in refused {
+        assert_eq!(wire.head().await.map(|head| head.status()), Some(status));
     }
 }
 

@@ -120,13 +120,16 @@ impl Server {
         assert_eq!(reply.status, 200, "{}", reply.text);
     }
 
-    /// The audit records so far, without their times.
+    /// The audit records so far, without their times and hashes.
     pub fn audited(&self) -> Vec<Value> {
         assert!(self.app.audit.flush(Duration::from_secs(10)));
         let text = std::fs::read_to_string(&self.audit_log).expect("the file of the audit log");
         let record = |line: &str| {
             let mut record: Value = serde_json::from_str(line).expect("one JSON object a line");
-            record.as_object_mut().and_then(|fields| fields.remove("time")).expect("a time");
+            let fields = record.as_object_mut().expect("one JSON object a line");
+            for every in ["time", "previous", "chain"] {
+                assert!(fields.remove(every).is_some(), "{every}");
+            }
             record
         };
         text.lines().map(record).collect()
