@@ -3,19 +3,22 @@
 #[cfg(feature = "proxy")]
 mod audit;
 mod check;
+mod completions;
 #[cfg(feature = "proxy")]
 mod demo;
 mod eval;
 #[cfg(feature = "proxy")]
 mod mcp;
+mod paint;
 #[cfg(feature = "proxy")]
 mod serve;
+mod tail;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Problems;
 use crate::detect::{RuleSet, Scanner};
@@ -47,8 +50,10 @@ enum Command {
     #[cfg(feature = "proxy")]
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Judge one prompt from standard input: the verdict as JSON; exit code 0 safe, 1 blocked, 2 unreadable.
+    /// Judge a prompt, a request body or a log of them from standard input; exit code 0 safe, 1 one at least is refused, 2 unreadable.
     Check(check::Check),
+    /// Show the audit log, readable, as it grows.
+    Tail(tail::Tail),
     /// Judge labelled texts, each as one user message, and measure how well.
     Eval(eval::Eval),
     /// Look at configuration files.
@@ -61,6 +66,10 @@ enum Command {
         #[command(subcommand)]
         command: RulesCommand,
     },
+    /// Print what a shell needs to complete commands and options.
+    Completions(completions::Completions),
+    /// Print the manual page, in roff.
+    Man,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,9 +106,12 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "proxy")]
         Command::Audit(audit) => audit.run(),
         Command::Check(check) => check.run(),
+        Command::Tail(tail) => tail.run(),
         Command::Eval(eval) => eval.run(),
         Command::Config { command: ConfigCommand::Check { files, strict } } => check_configs(&files, strict),
         Command::Rules { command: RulesCommand::Check { files } } => check_rules(&files),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man => completions::man(Cli::command()),
     }
 }
 
