@@ -10,7 +10,7 @@ SDK_NEEDS = python3:python3 curl:curl
 DEPLOY_NEEDS = python3:python3 prometheus:prometheus promtool:prometheus nginx:nginx
 BROWSER_NEEDS = npm:npm chromium:chromium
 
-.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test console-test leak-test deploy-test fuzz bench instructions instructions-write ci
+.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test console-test recipes-test leak-test deploy-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -23,6 +23,7 @@ help:
 	@echo 'make mcp-test  the official MCP clients against the admin listener'
 	@echo 'make api-test  the admin listener against its own description'
 	@echo 'make console-test  the admin console, in Chromium'
+	@echo 'make recipes-test  clients by their recipes: SDKs, LangChain, LlamaIndex, LiteLLM, Vercel, variables alone (a first run installs 740 MB)'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make deploy-test  alert rules, dashboard and balancer, by a real Prometheus and nginx'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
@@ -76,6 +77,10 @@ api-test: setup
 console-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS) $(BROWSER_NEEDS)
 console-test: setup
 	python3 tests/console/run.py
+
+recipes-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS) npm:npm
+recipes-test: setup
+	python3 tests/recipes/run.py
 
 leak-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
 leak-test: setup
