@@ -21,6 +21,8 @@ pub struct Snapshot {
     pub guard: Arc<Guard>,
     /// By name, what the policies that have one judge with.
     policies: HashMap<Arc<str>, Governing>,
+    /// The names of those that callers have, by client id.
+    callers: HashMap<String, Arc<str>>,
     /// What placeholders are made with that can be undone; without one they are for good.
     pub token_key: Option<Arc<TokenKey>>,
     pub authenticator: Authenticator,
@@ -48,12 +50,12 @@ impl Snapshot {
                 let named = |name: &Arc<str>| config.security.policies.iter().find(|policy| policy.named.name == *name);
                 let candidate = config.security.candidate.as_ref().and_then(named).map(|policy| policy.named.clone());
                 let guard = Guard::new(scanner.clone(), config.security.matrix.clone()).trying(candidate);
-                let policies = policies(&config, &scanner);
+                let (policies, callers) = (policies(&config, &scanner), callers(&config));
                 let key = |secret: &Secret| Arc::new(TokenKey::new(secret.expose().as_bytes(), config.tokens.epoch));
                 let token_key = config.tokens.key.as_ref().map(key);
                 let guard = Arc::new(guard);
                 let scrubs = scrubs(&config);
-                Ok(Snapshot { config, guard, policies, token_key, authenticator, plans, scrubs, rule_counts })
+                Ok(Snapshot { config, guard, policies, callers, token_key, authenticator, plans, scrubs, rule_counts })
             }
             (scanner, authenticator, plans) => {
                 let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
@@ -100,9 +102,8 @@ impl Snapshot {
     /// What a caller's request on a route is judged by: the caller's own policy, else the route's, else the common one, in
     /// whose place `promoted` may be.
     pub fn governing(&self, route: &Route, principal: &Principal, promoted: Option<&str>) -> Governing {
-        let of_caller =
-            self.config.security.policies.iter().find(|policy| policy.clients.contains(&principal.client_id));
-        let name = of_caller.map(|policy| &*policy.named.name).or(route.policy.as_deref()).or(promoted);
+        let of_caller = self.callers.get(&principal.client_id);
+        let name = of_caller.or(route.policy.as_ref()).map(|name| &**name).or(promoted);
         let named = name.and_then(|name| self.policies.get(name));
         named.cloned().unwrap_or_else(|| self.common())
     }
@@ -181,6 +182,13 @@ fn policies(config: &Config, scanner: &Arc<Scanner>) -> HashMap<Arc<str>, Govern
         (name.clone(), Governing { name: Some(name.clone()), guard, level: *level })
     };
     config.security.policies.iter().map(|policy| governing(&policy.named)).collect()
+}
+
+fn callers(config: &Config) -> HashMap<String, Arc<str>> {
+    let policies = config.security.policies.iter();
+    let of =
+        policies.flat_map(|policy| policy.clients.iter().map(|client| (client.clone(), policy.named.name.clone())));
+    of.collect()
 }
 
 /// How the bodies of a wire format are read.

@@ -151,15 +151,9 @@ fn of_body(guard: &Arc<Guard>, dialect: &Dialect, limits: Limits, text: &str) ->
     // The tables are fixed and a test proves that each compiles.
     let Ok(plan) = dialect.plan().map(Arc::new) else { return Vec::new() };
     let one = |level: Level| {
-        let limits = Limits { hold: usize::MAX, ..limits };
-        let mut request = Request::new(guard.clone(), plan.clone(), level, limits);
-        match request.push(text.as_bytes()).and_then(|()| request.finish()) {
-            Ok(body) => {
-                let secured = String::from_utf8_lossy(&body).into_owned();
-                LevelBody::of(guard, level, request.report(), Some(secured), None)
-            }
-            Err(refusal) => LevelBody::of(guard, level, request.report(), None, Some(&refusal)),
-        }
+        let (outcome, report) = Request::whole(guard, &plan, level, limits, text.as_bytes());
+        let secured = outcome.as_ref().ok().map(|body| String::from_utf8_lossy(body).into_owned());
+        LevelBody::of(guard, level, &report, secured, outcome.as_ref().err())
     };
     Level::ALL.into_iter().map(one).collect()
 }

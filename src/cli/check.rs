@@ -14,7 +14,7 @@ use super::{FAILED, UNREADABLE, say, snapshot};
 use crate::codec::Plan;
 use crate::detect::Category;
 use crate::policy::Level;
-use crate::sanitize::{self, Limits, Request, Sanitized};
+use crate::sanitize::{self, Request, Sanitized};
 use crate::snapshot::Snapshot;
 use crate::text::offsets;
 use crate::wire;
@@ -138,10 +138,8 @@ impl Judge<'_> {
     }
 
     fn body(&self, plan: &Arc<Plan>, input: &str) -> Value {
-        let limits = Limits { hold: usize::MAX, ..self.snapshot.limits() };
-        let mut request = Request::new(self.snapshot.guard.clone(), plan.clone(), self.level, limits);
-        let outcome = request.push(input.as_bytes()).and_then(|()| request.finish());
-        let report = request.report();
+        let Judge { snapshot, level, .. } = self;
+        let (outcome, report) = Request::whole(&snapshot.guard, plan, *level, snapshot.limits(), input.as_bytes());
         let refusal = outcome.as_ref().err();
         let rejected = refusal.is_some_and(|refusal| *refusal != sanitize::Refusal::Policy);
         json!({

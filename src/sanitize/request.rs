@@ -64,6 +64,19 @@ impl Request {
         &self.pass.placer.tokens
     }
 
+    /// What would become of a whole body, for who asks: nothing of it goes up, so all of it may be held.
+    pub fn whole(
+        guard: &Arc<Guard>,
+        plan: &Arc<Plan>,
+        level: Level,
+        limits: Limits,
+        body: &[u8],
+    ) -> (Result<Bytes, Refusal>, Report) {
+        let mut request = Request::new(guard.clone(), plan.clone(), level, Limits { hold: usize::MAX, ..limits });
+        let outcome = request.push(body).and_then(|()| request.finish());
+        (outcome, request.pass.judge.report)
+    }
+
     /// What of the caller's own data was read so far.
     pub fn sent(&self) -> &Sent {
         &self.pass.sent
