@@ -14,6 +14,7 @@ pub mod codec;
 pub mod config;
 pub mod detect;
 pub mod eval;
+pub mod limits;
 pub mod policy;
 pub mod sanitize;
 pub mod snapshot;

@@ -22,7 +22,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("eval", &["sanitize"]),
     ("wire", &["codec"]),
     ("auth", &[]),
-    ("config", &["sanitize", "wire", "auth"]),
+    ("limits", &[]),
+    ("config", &["sanitize", "wire", "auth", "limits"]),
     ("snapshot", &["config"]),
     ("engine", &["config"]),
     ("load", &["snapshot", "engine"]),
@@ -37,7 +38,8 @@ const LAYERS: &[(&str, &[&str])] = &[
 ];
 
 /// The modules that build without any feature.
-const PURE: &[&str] = &["text", "codec", "detect", "policy", "sanitize", "eval", "wire", "auth", "config", "snapshot"];
+const PURE: &[&str] =
+    &["text", "codec", "detect", "policy", "sanitize", "eval", "wire", "auth", "limits", "config", "snapshot"];
 
 /// What a pure module may not name outside its tests: threads, clocks, variables, files and sockets are arguments or
 /// belong to the other half. (`std::net::IpAddr` is a value and allowed.)
