@@ -568,6 +568,48 @@ fn verdict(response: &Response) -> impl std::fmt::Debug + use<> {
     promptgate::sanitize::AnswerReport { held: 0, ..response.report().clone() }
 }
 
+/// What each provider says an answer cost, whole and in events.
+#[test]
+fn tokens_are_counted_where_each_provider_tells_them() {
+    let anthropic = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\
+                     \"cache_creation_input_tokens\":20,\"cache_read_input_tokens\":300,\"output_tokens\":1}}}\n\n\
+                     event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{},\"usage\":{\"output_tokens\":15}}\n\n";
+    let gemini = r#"{"candidates":[],"usageMetadata":{"promptTokenCount":9,"toolUsePromptTokenCount":1,
+        "candidatesTokenCount":4,"thoughtsTokenCount":30,"totalTokenCount":44}}"#;
+    let bedrock = eventstream::message(
+        &[(":message-type", "event"), (":event-type", "metadata")],
+        br#"{"usage":{"inputTokens":5,"outputTokens":6,"cacheReadInputTokens":100}}"#,
+    );
+    let cases: &[(&str, Form, &[u8], Option<(u64, u64)>)] = &[
+        ("openai.chat", Form::Document, br#"{"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}"#, Some((9, 12))),
+        ("openai.chat", SSE, b"data: {\"choices\":[],\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":12}}\n\ndata: [DONE]\n\n", Some((9, 12))),
+        ("openai.chat", SSE, b"data: {\"choices\":[]}\n\ndata: [DONE]\n\n", None),
+        ("openai.completions", Form::Document, br#"{"usage":{"prompt_tokens":1,"completion_tokens":2}}"#, Some((1, 2))),
+        ("openai.responses", Form::Document, br#"{"usage":{"input_tokens":3,"output_tokens":4}}"#, Some((3, 4))),
+        ("openai.responses", SSE, b"data: {\"type\":\"response.completed\",\"response\":{\"usage\":{\"input_tokens\":3,\"output_tokens\":4}}}\n\n", Some((3, 4))),
+        ("azure.chat", Form::Document, br#"{"usage":{"prompt_tokens":9,"completion_tokens":12}}"#, Some((9, 12))),
+        ("anthropic.messages", SSE, anthropic.as_bytes(), Some((327, 15))),
+        ("anthropic.messages", Form::Document, br#"{"content":[],"usage":{"input_tokens":7,"output_tokens":2}}"#, Some((7, 2))),
+        ("gemini.generate", Form::Document, gemini.as_bytes(), Some((10, 34))),
+        ("ollama.chat", LINES, b"{\"done\":false}\n{\"done\":true,\"prompt_eval_count\":26,\"eval_count\":298}\n", Some((26, 298))),
+        ("cohere.chat", Form::Document, br#"{"usage":{"billed_units":{"input_tokens":1},"tokens":{"input_tokens":70,"output_tokens":3.0}}}"#, Some((70, 3))),
+        ("cohere.chat", SSE, b"event: message-end\ndata: {\"type\":\"message-end\",\"delta\":{\"usage\":{\"tokens\":{\"input_tokens\":70,\"output_tokens\":3}}}}\n\n", Some((70, 3))),
+        ("mistral.chat", Form::Document, br#"{"usage":{"prompt_tokens":9,"completion_tokens":12}}"#, Some((9, 12))),
+        ("bedrock.converse", Form::Document, br#"{"usage":{"inputTokens":5,"outputTokens":6}}"#, Some((5, 6))),
+        ("bedrock.converse_stream", EVENTS, &bedrock, Some((105, 6))),
+        // What a model writes is no count.
+        ("openai.chat", Form::Document, br#"{"choices":[{"message":{"content":"{\"usage\":{\"prompt_tokens\":9}}"}}],"usage":{"prompt_tokens":-1,"completion_tokens":"7"}}"#, None),
+    ];
+    let none = Tokens::default();
+    for (format, form, answer, expected) in cases {
+        for size in [1, answer.len()] {
+            let (_, broken, response) = Case::new(format, *form, &none).run(answer.chunks(size));
+            let usage = response.report().usage.map(|usage| (usage.input(), usage.output()));
+            assert_eq!((usage, broken), (*expected, None), "{format}: {}", String::from_utf8_lossy(answer));
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 

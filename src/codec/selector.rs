@@ -22,6 +22,8 @@ pub enum Treatment {
     Name,
     /// As `Name`, and it names what the API remembers itself: earlier messages are part of this one.
     State,
+    /// As `Name`, and it names the model that is to answer.
+    Model,
     /// Base64 media, or a `data:` URL of it: passed as it is while it is base64, inspected as text otherwise.
     Media,
     /// As `Media`, but plain text when the sibling `type` says `text` (Anthropic and Bedrock `source.data`).
@@ -52,6 +54,22 @@ pub enum AnswerPart {
     State,
     /// When it is a string or true, what stands in the same object and below goes on no more.
     End,
+    /// A number of tokens, as the provider counted them.
+    Usage(UsagePart),
+}
+
+/// What a provider counts apart. None is part of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsagePart {
+    /// What was sent to the model, and of that what its tools brought where that is counted apart.
+    Input,
+    ToolInput,
+    /// Input that was found in, and written to, a cache.
+    CacheRead,
+    CacheWrite,
+    /// What the model wrote, and what it thought where that is counted apart.
+    Output,
+    Reasoning,
 }
 
 /// One row of a dialect's table.

@@ -30,7 +30,7 @@ pub use judge::{Report, Verdict};
 pub use limits::Limits;
 pub use recall::Verdicts;
 pub use request::{Refusal, Request};
-pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks};
+pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks, Usage};
 pub use sent::Sent;
 pub use text::{Sanitized, text, text_with_names};
 

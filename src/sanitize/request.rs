@@ -87,6 +87,11 @@ impl Request {
         &self.pass.states
     }
 
+    /// The model that is to answer, where the body says so; of a batch, each.
+    pub fn models(&self) -> &[String] {
+        &self.pass.models
+    }
+
     /// The same request from its beginning, with answers to questions it had.
     pub fn again(&self, answers: Answers) -> Self {
         let pass = &self.pass;
@@ -152,6 +157,7 @@ struct Pass {
     sent: Sent,
     /// Names of what the API remembers and this request goes on with.
     states: Vec<String>,
+    models: Vec<String>,
     output: Output,
     window: Window,
     junction: Junction,
@@ -186,6 +192,7 @@ impl Pass {
             placer: Placer::default(),
             sent: Sent::default(),
             states: Vec::new(),
+            models: Vec::new(),
             output: Output::default(),
             window: Window::default(),
             junction: Junction::default(),
@@ -304,6 +311,7 @@ impl Sink for Pass {
             mark,
             signed,
             is_state: treatment == Treatment::State,
+            is_model: treatment == Treatment::Model,
             row,
             whose: self.resolved(whose),
             tallies: Vec::new(),

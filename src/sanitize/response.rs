@@ -8,6 +8,7 @@ mod channel;
 mod event;
 mod restore;
 mod sink;
+mod usage;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use answer::Answer;
 pub use answer::{AnswerReport, Sinks};
 use channel::{Channel, Placed, Replacement};
 use event::{Change, Event, Leaf, Marks};
+pub use usage::Usage;
 
 /// How the body is made up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,10 +285,13 @@ impl Response {
     }
 
     /// The payload taken apart: as JSON, or as one text.
-    fn event(&self, payload: &[u8], name: &str) -> Result<Event, Broken> {
+    fn event(&mut self, payload: &[u8], name: &str) -> Result<Event, Broken> {
         let limits = json::Limits { depth: self.limits.depth, key: self.limits.key };
         match Event::read(payload, name, &self.plan, limits) {
-            Ok(event) => Ok(event),
+            Ok(event) => {
+                self.answer.note_usage(&event.usage);
+                Ok(event)
+            }
             Err(_) => std::str::from_utf8(payload).map(Event::plain).map_err(|_| Broken::Unreadable),
         }
     }
@@ -425,9 +430,10 @@ impl Response {
                     self.answer.note_state(&leaf.text);
                     Some("name")
                 }
-                Treatment::Name | Treatment::State | Treatment::Answer(AnswerPart::Tool | AnswerPart::End) => {
-                    Some("name")
-                }
+                Treatment::Name
+                | Treatment::State
+                | Treatment::Model
+                | Treatment::Answer(AnswerPart::Tool | AnswerPart::End | AnswerPart::Usage(_)) => Some("name"),
                 Treatment::Answer(AnswerPart::Echo) | Treatment::Sealed => Some("sealed"),
                 Treatment::Credential => Some("credential"),
                 Treatment::Signed { .. } => Some("signed"),
@@ -466,15 +472,7 @@ impl Response {
         if self.answer.is_blocked() {
             return Err(Broken::Policy);
         }
-        let mut output = Vec::with_capacity(document.len());
-        let mut sent = 0;
-        for edit in event.edits(&changes) {
-            output.extend_from_slice(&document[sent..edit.at.start]);
-            output.extend_from_slice(&edit.text);
-            sent = edit.at.end;
-        }
-        output.extend_from_slice(&document[sent..]);
-        Ok(output)
+        Ok(event.with(&changes, document))
     }
 }
 

@@ -2,10 +2,10 @@
 //!
 //! From the request types, beta ones included, of anthropic 0.125.0 and 2.12.0.
 
-use super::rows::{NAMES, PIECE, TOOL, marks, rows, schema};
+use super::rows::{CACHE_READ, CACHE_WRITE, INPUT, NAMES, OUTPUT, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Selector;
-use crate::codec::Treatment::{Credential, Label, MediaUnlessText, Name, Sealed, Signed, Text};
+use crate::codec::Treatment::{Credential, Label, MediaUnlessText, Model, Name, Sealed, Signed, Text};
 
 /// What every content block may have, wherever it is nested.
 macro_rules! block {
@@ -61,7 +61,8 @@ macro_rules! message_tables {
                 Sealed => "content.encrypted_stdout", "content.encrypted_content";
             ],
             rows![at $at;
-                Name => "model", "messages[].role", "container", "container.id", "container.skills[].type",
+                Model => "model";
+                Name => "messages[].role", "container", "container.id", "container.skills[].type",
                     "container.skills[].skill_id", "container.skills[].version", "thinking.type", "thinking.display",
                     "tool_choice.**", "output_config.effort", "output_config.format.type", "output_format.type",
                     "context_management.edits[].type", "context_management.edits[].clear_tool_inputs[]",
@@ -135,5 +136,9 @@ const ANSWERS: &[Selector] = rows![
         "content_block.**.encrypted_index", "content_block.**.encrypted_stdout", "delta.thinking", "delta.signature",
         "delta.citation.encrypted_index";
     MediaUnlessText => "content[].content[].source.data", "content_block.content[].source.data";
+    INPUT => "usage.input_tokens", "message.usage.input_tokens";
+    CACHE_READ => "usage.cache_read_input_tokens", "message.usage.cache_read_input_tokens";
+    CACHE_WRITE => "usage.cache_creation_input_tokens", "message.usage.cache_creation_input_tokens";
+    OUTPUT => "usage.output_tokens", "message.usage.output_tokens";
     PIECE => "delta.text", "delta.partial_json";
 ];

@@ -3,7 +3,7 @@
 //! From the service model `bedrock-runtime` of botocore 1.44.5. The model's id is in the path, not in the body.
 
 use super::error::ErrorKind;
-use super::rows::{PIECE, TOOL, marks, rows, schema};
+use super::rows::{CACHE_READ, CACHE_WRITE, INPUT, OUTPUT, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Treatment::{Label, Media, Name, Sealed, Signed, Text};
 use crate::codec::{Mark, Selector};
@@ -75,6 +75,10 @@ const ANSWERS: &[Selector] = rows![
     TOOL => "output.message.content[].toolUse.name", "start.toolUse.name";
     Sealed => "output.message.content[].reasoningContent.**", "delta.reasoningContent.**";
     Media => "output.message.content[].**.bytes";
+    INPUT => "usage.inputTokens";
+    CACHE_READ => "usage.cacheReadInputTokens";
+    CACHE_WRITE => "usage.cacheWriteInputTokens";
+    OUTPUT => "usage.outputTokens";
     PIECE => "delta.text", "delta.toolUse.input";
 ];
 

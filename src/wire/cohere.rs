@@ -2,9 +2,9 @@
 //!
 //! From the request types of cohere 5.21.1 and 7.3.1.
 
-use super::rows::{ECHO, PIECE, TOOL, marks, rows, schema};
+use super::rows::{ECHO, INPUT, OUTPUT, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Label, Media, Name, Text};
+use crate::codec::Treatment::{Label, Media, Model, Name, Text};
 use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
@@ -37,7 +37,8 @@ const MESSAGES: &[Selector] = rows![at "messages[].";
 ];
 
 const REQUEST: &[Selector] = rows![
-    Name => "model", "documents[].id", "tools[].type", "tools[].function.name", "tool_choice", "response_format.type",
+    Model => "model";
+    Name => "documents[].id", "tools[].type", "tools[].function.name", "tool_choice", "response_format.type",
         "citation_options.mode", "safety_mode", "thinking.type", "reasoning_effort";
     Label => "stop_sequences[]";
 ];
@@ -49,6 +50,8 @@ const ANSWERS: &[Selector] = rows![
         "delta.message.tool_calls.id", "delta.message.tool_calls.type", "message.citations[].type",
         "delta.message.citations.type";
     TOOL => "message.tool_calls[].function.name", "delta.message.tool_calls.function.name";
+    INPUT => "usage.tokens.input_tokens", "delta.usage.tokens.input_tokens";
+    OUTPUT => "usage.tokens.output_tokens", "delta.usage.tokens.output_tokens";
     ECHO => "logprobs", "delta.logprobs";
     PIECE => "delta.message.content.text", "delta.message.content.thinking", "delta.message.tool_plan",
         "delta.message.tool_calls.function.arguments";

@@ -4,7 +4,7 @@
 //! snake_case; a spelling that mixes both is on no list and inspected, except for media, which inspection would
 //! corrupt.
 
-use super::rows::{ECHO, END, NAMES, PIECE, ROW, TOOL, marks, rows, schema};
+use super::rows::{ECHO, END, INPUT, NAMES, OUTPUT, PIECE, REASONING, ROW, TOOL, TOOL_INPUT, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Selector;
 use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
@@ -193,6 +193,10 @@ pub(super) static MODELS: Dialect = Dialect::bodiless("gemini.models", Family::G
 
 /// An answer is a stream of answers: the parts of one candidate are one text.
 const ANSWERS: &[Selector] = rows![
+    INPUT => "usageMetadata.promptTokenCount";
+    TOOL_INPUT => "usageMetadata.toolUsePromptTokenCount";
+    OUTPUT => "usageMetadata.candidatesTokenCount";
+    REASONING => "usageMetadata.thoughtsTokenCount";
     Name => "responseId", "modelVersion", "candidates[].content.role", "candidates[].safetyRatings[].**",
         "promptFeedback.blockReason", "promptFeedback.safetyRatings[].**", "usageMetadata.**", "createTime",
         "candidates[].content.parts[].functionCall.id", "candidates[].content.parts[].inlineData.mimeType",

@@ -5,7 +5,7 @@
 use super::openai::CHAT_ANSWERS;
 use super::rows::{NAMES, ROW, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Signed, Text};
+use crate::codec::Treatment::{Credential, Label, Media, Model, Name, Sealed, Signed, Text};
 use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
@@ -34,7 +34,8 @@ const MARKS: &[Mark] = marks![
 ];
 
 const COMMON: &[Selector] = rows![
-    Name => "model", "agent_id", "prompt_mode", "reasoning_effort";
+    Model => "model";
+    Name => "agent_id", "prompt_mode", "reasoning_effort";
     Label => "metadata.{*}", "prompt_cache_key", "service_tier", "stop", "stop[]", "user";
 ];
 

@@ -3,9 +3,9 @@
 //! From the request types of ollama 0.6.3. The server matches keys without case; another case than its own is on no
 //! list and inspected.
 
-use super::rows::{ECHO, END, NAMES, PIECE, TOOL, marks, rows, schema};
+use super::rows::{ECHO, END, INPUT, NAMES, OUTPUT, PIECE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Label, Media, Name, Text};
+use crate::codec::Treatment::{Label, Media, Model, Name, Text};
 use crate::codec::{Mark, Selector};
 
 pub(super) static CHAT: Dialect = Dialect::json(
@@ -34,7 +34,8 @@ const PROMPT_MARKS: &[Mark] = marks![
 
 const COMMON: &[Selector] = rows![
     Label => "options.stop", "options.stop[]";
-    Name => "model", "keep_alive", "format", "think", "options.{*}";
+    Model => "model";
+    Name => "keep_alive", "format", "think", "options.{*}";
 ];
 
 const MESSAGES: &[Selector] = rows![
@@ -56,6 +57,8 @@ const ANSWERS: &[Selector] = rows![
         "remote_host";
     TOOL => "message.tool_calls[].function.name";
     END => "done";
+    INPUT => "prompt_eval_count";
+    OUTPUT => "eval_count";
     ECHO => "logprobs";
     Media => "message.images[]";
     PIECE => "message.content", "message.thinking", "response", "thinking";

@@ -3,9 +3,9 @@
 //! From the request types of openai 1.109.1 and 3.54.0; `thought_signature` from Gemini's OpenAI-compatible surface,
 //! video and audio URLs from vLLM's.
 
-use super::rows::{ECHO, END, NAMES, PIECE, STATE, TOOL, marks, rows, schema};
+use super::rows::{ECHO, END, INPUT, NAMES, OUTPUT, PIECE, STATE, TOOL, marks, rows, schema};
 use super::{Dialect, Family};
-use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, State, Text};
+use crate::codec::Treatment::{Credential, Label, Media, Model, Name, Sealed, State, Text};
 use crate::codec::{Mark, Selector};
 
 /// The content parts of the Responses API below `$at`.
@@ -85,7 +85,8 @@ pub(super) const FORMAT_SCHEMA: &[Selector] = schema!("response_format.json_sche
 
 /// What the caller may choose in any request.
 pub(super) const COMMON: &[Selector] = rows![
-    Name => "model", "prompt_cache_retention";
+    Model => "model";
+    Name => "prompt_cache_retention";
     Label => "user", "safety_identifier", "prompt_cache_key", "metadata.{*}", "service_tier", "stop", "stop[]";
 ];
 
@@ -160,7 +161,8 @@ const RESPONSES_ITEMS: &[Selector] = rows![at "input[].";
     Sealed => "encrypted_content", "fingerprint", "content[].encrypted_content";
 ];
 const MODERATION: &[Selector] = rows![
-    Name => "model", "input[].type";
+    Model => "model";
+    Name => "input[].type";
     Media => "input[].image_url.url";
 ];
 
@@ -174,6 +176,8 @@ pub(super) const CHAT_ANSWERS: &[Selector] = rows![
         "choices[].message.function_call.name", "choices[].delta.tool_calls[].function.name",
         "choices[].delta.tool_calls[].custom.name", "choices[].delta.function_call.name";
     END => "choices[].finish_reason";
+    INPUT => "usage.prompt_tokens";
+    OUTPUT => "usage.completion_tokens";
     ECHO => "choices[].logprobs";
     Media => "choices[].message.audio.data", "choices[].message.images[].image_url.url", "choices[].delta.audio.data",
         "choices[].delta.images[].image_url.url";
@@ -188,6 +192,8 @@ pub(super) const CHAT_ANSWERS: &[Selector] = rows![
 pub(super) const COMPLETIONS_ANSWERS: &[Selector] = rows![
     Name => "id", "object", "model", "system_fingerprint";
     END => "choices[].finish_reason";
+    INPUT => "usage.prompt_tokens";
+    OUTPUT => "usage.completion_tokens";
     ECHO => "choices[].logprobs";
     PIECE => "choices[].text";
 ];
@@ -213,6 +219,8 @@ macro_rules! answer_object {
     ($at:literal) => {
         rows![at $at;
             STATE => "id", "conversation.id";
+            INPUT => "usage.input_tokens";
+            OUTPUT => "usage.output_tokens";
             Name => "object", "model", "status", "previous_response_id", "prompt.id",
                 "prompt.version", "service_tier", "truncation", "background", "prompt_cache_retention", "tool_choice",
                 "tool_choice.**", "reasoning.effort", "reasoning.summary", "text.verbosity", "text.format.type",

@@ -1,7 +1,7 @@
 //! How tables are written down: rows by treatment, and the rows every JSON schema has. Knows no provider.
 
 use crate::codec::Selector;
-use crate::codec::selector::{AnswerPart, Treatment};
+use crate::codec::selector::{AnswerPart, Treatment, UsagePart};
 
 /// A table: `rows![Name => "model", "messages[].role"; Label => "user";]`, or `rows![at "requests[]."; ...]` with a
 /// prefix before every path.
@@ -47,6 +47,14 @@ pub(super) const TOOL: Treatment = Treatment::Answer(AnswerPart::Tool);
 pub(super) const ECHO: Treatment = Treatment::Answer(AnswerPart::Echo);
 pub(super) const STATE: Treatment = Treatment::Answer(AnswerPart::State);
 pub(super) const END: Treatment = Treatment::Answer(AnswerPart::End);
+
+/// Tokens that the provider counted.
+pub(super) const INPUT: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::Input));
+pub(super) const TOOL_INPUT: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::ToolInput));
+pub(super) const CACHE_READ: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::CacheRead));
+pub(super) const CACHE_WRITE: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::CacheWrite));
+pub(super) const OUTPUT: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::Output));
+pub(super) const REASONING: Treatment = Treatment::Answer(AnswerPart::Usage(UsagePart::Reasoning));
 
 /// Answers that hold numbers and names: lists of models, counts, vectors.
 pub(super) const NAMES: &[Selector] = rows![Treatment::Name => "**";];

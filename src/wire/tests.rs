@@ -110,7 +110,7 @@ fn openai_chat() {
         "service_tier": "auto", "stop": ["END"], "unknown": {"future": "text"},
     });
     let expected = [
-        "Name model",
+        "Model model",
         "Name messages[].role",
         "Label messages[].name",
         "Name messages[].content[].type",
@@ -194,18 +194,18 @@ fn openai_completions_embeddings_and_moderations() {
     check(
         "openai.completions",
         json!({"model": "m", "prompt": ["a", "b"], "suffix": "s", "stop": "x", "user": "u"}),
-        &["Name model", "Label stop", "Label user"],
+        &["Model model", "Label stop", "Label user"],
     );
     check(
         "openai.embeddings",
         json!({"model": "m", "input": ["a"], "encoding_format": "base64", "user": "u"}),
-        &["Name model", "Name encoding_format", "Label user"],
+        &["Model model", "Name encoding_format", "Label user"],
     );
     check(
         "openai.moderations",
         json!({"model": "m", "input": [{"type": "text", "text": "a"},
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}),
-        &["Name model", "Name input[].type", "Media input[].image_url.url"],
+        &["Model model", "Name input[].type", "Media input[].image_url.url"],
     );
 }
 
@@ -258,7 +258,7 @@ fn openai_responses() {
         "openai.responses",
         body,
         &[
-            "Name model",
+            "Model model",
             "State previous_response_id",
             "Name input[].type",
             "Name input[].role",
@@ -376,7 +376,7 @@ fn anthropic_body() -> Value {
 }
 
 const ANTHROPIC: &[&str] = &[
-    "Name model",
+    "Model model",
     "Name system[].type",
     "Name system[].cache_control.type",
     "Name system[].cache_control.ttl",
@@ -591,7 +591,7 @@ fn ollama() {
             "tools": [{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}],
             "format": {"type": "object", "description": "d"}, "keep_alive": "5m", "options": {"stop": ["END"]}}),
         &[
-            "Name model",
+            "Model model",
             "Name messages[].role",
             "Media messages[].images[]",
             "Name messages[].tool_calls[].function.name",
@@ -608,9 +608,9 @@ fn ollama() {
         "ollama.generate",
         json!({"model": "m", "prompt": "p", "suffix": "s", "system": "y", "template": "{{ .Prompt }}", "images": ["AA"],
             "format": "json"}),
-        &["Name model", "Label template", "Media images[]", "Name format"],
+        &["Model model", "Label template", "Media images[]", "Name format"],
     );
-    check("ollama.embed", json!({"model": "m", "input": ["a"], "prompt": "b"}), &["Name model"]);
+    check("ollama.embed", json!({"model": "m", "input": ["a"], "prompt": "b"}), &["Model model"]);
 }
 
 #[test]
@@ -628,7 +628,7 @@ fn cohere_chat() {
             "response_format": {"type": "json_object", "json_schema": {"type": "object"}},
             "stop_sequences": ["END"], "safety_mode": "STRICT"}),
         &[
-            "Name model",
+            "Model model",
             "Name messages[].role",
             "Name messages[].content[].type",
             "Media messages[].content[].image_url.url",
@@ -670,7 +670,7 @@ fn mistral() {
             "response_format": {"type": "json_schema", "json_schema": {"name": "r", "schema": {"type": "object"}}},
             "stop": "END", "metadata": {"a": "b"}}),
         &[
-            "Name model",
+            "Model model",
             "Name messages[].role",
             "Name messages[].content[].type",
             "Media messages[].content[].image_url",
@@ -698,8 +698,8 @@ fn mistral() {
             "Label metadata.a",
         ],
     );
-    check("mistral.fim", json!({"model": "m", "prompt": "p", "suffix": "s"}), &["Name model"]);
-    check("mistral.embeddings", json!({"model": "m", "inputs": ["p"]}), &["Name model"]);
+    check("mistral.fim", json!({"model": "m", "prompt": "p", "suffix": "s"}), &["Model model"]);
+    check("mistral.embeddings", json!({"model": "m", "inputs": ["p"]}), &["Model model"]);
 }
 
 #[test]

@@ -144,7 +144,8 @@ async fn a_request_goes_to_the_next_address_of_its_upstream_when_one_cannot_be_r
 async fn whoever_is_refused_takes_nobodys_place() {
     let site = Site::start("[limits]\nin_flight = 1\n");
     let long = || Ask::post(CHAT, "a".repeat(1000));
-    for (refused, status) in [(long().without("authorization"), 401), (long().with("content-type", "text/plain"), 415)] {
+    for (refused, status) in [(long().without("authorization"), 401), (long().with("content-type", "text/plain"), 415)]
+    {
         let mut served = false;
         // The wait ends after a second: on a machine so slow that nobody is served in that, it is tried again.
         for _ in 0..10 {

@@ -19,6 +19,9 @@ pub(in crate::sanitize) const SHORT_MEDIA: u64 = 512;
 /// Conversations one request can go on with.
 const MOST_STATES: usize = 4;
 
+/// Different models that one request is known to ask: only a batch asks more than one.
+const MOST_MODELS: usize = 64;
+
 impl Pass {
     pub(super) fn mode(&self, treatment: Treatment) -> Mode {
         let kind = self.frames.last().map_or(Kind::Unknown, |frame| frame.kind);
@@ -26,7 +29,7 @@ impl Pass {
         match treatment {
             Treatment::Text | Treatment::Signed { .. } | Treatment::Answer(_) => Mode::Inspect(Class::Text),
             Treatment::Label => Mode::Inspect(Class::Label),
-            Treatment::Name | Treatment::State => Mode::Name,
+            Treatment::Name | Treatment::State | Treatment::Model => Mode::Name,
             Treatment::Media => media(false),
             Treatment::MediaUnlessText => match kind {
                 Kind::Text => Mode::Inspect(Class::Text),
@@ -157,8 +160,15 @@ impl Pass {
         match &self.string.mode {
             Mode::Inspect(_) => self.end_inspected()?,
             Mode::Name => {
+                let name = self.window.text();
                 if self.string.is_state && self.states.len() < MOST_STATES {
-                    self.states.push(self.window.text().to_owned());
+                    self.states.push(name.to_owned());
+                }
+                if self.string.is_model
+                    && self.models.len() < MOST_MODELS
+                    && !self.models.iter().any(|known| known == name)
+                {
+                    self.models.push(name.to_owned());
                 }
                 self.pass_window("name");
             }

@@ -60,6 +60,8 @@ pub(super) struct Current {
     pub signed: Option<(usize, u8)>,
     /// It names what the API remembers.
     pub is_state: bool,
+    /// It names the model that is to answer.
+    pub is_model: bool,
     pub row: Option<Row>,
     pub whose: Whose,
     /// Attacks that wait to be judged.
@@ -96,6 +98,7 @@ impl Default for Current {
             mark: KeyMark::default(),
             signed: None,
             is_state: false,
+            is_model: false,
             row: None,
             whose: Whose::Known(Origin::Other),
             tallies: Vec::new(),

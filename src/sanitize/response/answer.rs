@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::restore::Restorer;
+use super::usage::Usage;
+use crate::codec::selector::UsagePart;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, Tokens, placeholder};
 use crate::sanitize::judge::note;
@@ -44,6 +46,8 @@ pub struct AnswerReport {
     /// Bytes of unescaped text that were inspected, and of other strings that were not, by reason.
     pub inspected: u64,
     pub uninspected: BTreeMap<&'static str, u64>,
+    /// Tokens, where the provider counted them.
+    pub usage: Option<Usage>,
     /// The most bytes that waited at once.
     pub held: usize,
 }
@@ -96,6 +100,13 @@ impl Answer {
     /// Text of a leaf that is not inspected, and why.
     pub fn skip(&mut self, reason: &'static str, text: &str) {
         *self.report.uninspected.entry(reason).or_default() += text.len() as u64;
+    }
+
+    /// Takes note of what the provider counted.
+    pub fn note_usage(&mut self, counted: &[(UsagePart, u64)]) {
+        for (part, tokens) in counted {
+            self.report.usage.get_or_insert_default().note(*part, *tokens);
+        }
     }
 
     /// Whether anything could be found that leads to something.

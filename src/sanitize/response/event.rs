@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::codec::frame::Edit;
 use crate::codec::json::{Container, Limits, Sink, SyntaxError, Tokenizer};
-use crate::codec::selector::{AnswerPart, Place, Plan, Source, Step, Trail, Treatment};
+use crate::codec::selector::{AnswerPart, Place, Plan, Source, Step, Trail, Treatment, UsagePart};
 use crate::text::Origin;
 
 /// One document.
@@ -18,6 +18,8 @@ pub(super) struct Event {
     echoes: Vec<(Range<usize>, &'static str)>,
     /// Where it says that text has ended.
     ends: Vec<Option<usize>>,
+    /// Tokens that the provider counted.
+    pub usage: Vec<(UsagePart, u64)>,
 }
 
 /// A string value.
@@ -94,6 +96,7 @@ impl Event {
             step: 0,
             key_end: 0,
             number: None,
+            usage: None,
             echo: None,
             kind: None,
         };
@@ -131,6 +134,19 @@ impl Event {
             path = mix(mix(path, *name), *number);
         }
         (marks, path)
+    }
+
+    /// The document with these changes.
+    pub fn with(&self, changes: &[Change], document: &[u8]) -> Vec<u8> {
+        let mut output = Vec::with_capacity(document.len());
+        let mut sent = 0;
+        for edit in self.edits(changes) {
+            output.extend_from_slice(&document[sent..edit.at.start]);
+            output.extend_from_slice(&edit.text);
+            sent = edit.at.end;
+        }
+        output.extend_from_slice(&document[sent..]);
+        output
     }
 
     /// Texts of which nothing follows: all whose marks have these among them.
@@ -231,6 +247,8 @@ struct Reader<'p> {
     key_end: usize,
     /// A member that numbers its object, and where its value begins.
     number: Option<(u64, usize)>,
+    /// A count of tokens, and where it begins.
+    usage: Option<(UsagePart, usize)>,
     /// The container inside a value that repeats text, and where that begins.
     echo: Option<(usize, usize)>,
     /// What the root's `type` says.
@@ -375,10 +393,13 @@ impl Sink for Reader<'_> {
     fn begin_scalar(&mut self, at: u64) -> Result<(), SyntaxError> {
         let (place, key) = self.place();
         self.position(key.is_some());
-        let ends = self.plan.treatment(place, &self.trail) == Treatment::Answer(AnswerPart::End);
-        if ends && self.payload.get(at as usize) == Some(&b't') {
-            let node = self.node();
-            self.event.ends.push(node);
+        match self.plan.treatment(place, &self.trail) {
+            Treatment::Answer(AnswerPart::End) if self.payload.get(at as usize) == Some(&b't') => {
+                let node = self.node();
+                self.event.ends.push(node);
+            }
+            Treatment::Answer(AnswerPart::Usage(part)) => self.usage = Some((part, at as usize)),
+            _ => {}
         }
         if let Some(number) = self.number.as_mut().filter(|_| key.is_some()) {
             number.1 = at as usize;
@@ -388,9 +409,11 @@ impl Sink for Reader<'_> {
     }
 
     fn end_scalar(&mut self, at: u64) -> Result<(), SyntaxError> {
+        if let Some((part, start)) = self.usage.take() {
+            self.event.usage.extend(self.number(start, at).map(|tokens| (part, tokens)));
+        }
         let Some((name, start)) = self.number.take() else { return Ok(()) };
-        let digits = self.payload.get(start..at as usize).and_then(|digits| std::str::from_utf8(digits).ok());
-        let number = digits.and_then(|digits| digits.parse::<u64>().ok());
+        let number = self.number(start, at);
         let node = self.open.last().and_then(|(_, node)| self.event.nodes.get_mut(*node));
         if let (Some(number), Some(node)) = (number, node) {
             node.numbers.push((name, number));
@@ -400,6 +423,12 @@ impl Sink for Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// The scalar between these places, if it is a whole number. Cohere's counts may be written with a fraction of zero.
+    fn number(&self, start: usize, end: u64) -> Option<u64> {
+        let text = std::str::from_utf8(self.payload.get(start..end as usize)?).ok()?;
+        text.strip_suffix(".0").unwrap_or(text).parse().ok()
+    }
+
     /// Where the value of the last key begins.
     fn value_start(&self) -> usize {
         let behind = self.payload.get(self.key_end + 1..).unwrap_or_default();
