@@ -10,6 +10,7 @@ mod env;
 mod pattern;
 mod policies;
 mod problem;
+mod rate_limit;
 mod read;
 mod redis;
 mod routes;
@@ -36,6 +37,7 @@ pub use engine::Engine;
 pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};
+pub use rate_limit::{RateLimit, RateLimitFailure, RateLimitStore};
 pub use redis::Redis;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
@@ -54,6 +56,7 @@ pub struct Config {
     pub revocation: Revocation,
     pub security: Security,
     pub limits: Limits,
+    pub rate_limit: RateLimit,
     pub timeouts: Timeouts,
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: RouteTable,

@@ -56,7 +56,7 @@ pub(super) fn named(section: &Section, key: &'static str, policies: &[Policy]) -
 }
 
 /// Names are labels of metrics and parts of key paths.
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'))
 }

@@ -12,7 +12,7 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Revocation, Rules,
-    SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, redis, rows, tokens, upstream,
+    SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, rate_limit, redis, rows, tokens, upstream,
 };
 use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
@@ -62,7 +62,11 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let (upstreams, routes) = rows::read(&root, shipped, upstream::timeouts_of(&timeouts), &security.policies);
     let of_tokens = root.section("tokens");
     let vaulted = of_tokens.read_or("vault", false);
-    let redis = redis::read(root.section("redis"), vaulted);
+    let of_rates = root.section("rate_limit");
+    let users =
+        [("tokens.vault keeps its records", vaulted), ("rate_limit.store counts", rate_limit::is_shared(&of_rates))];
+    let redis = redis::read(root.section("redis"), &users);
+    let rate_limit = rate_limit::read(of_rates, &redis, &routes);
     let (tokens, tenant_claim) = tokens::read(of_tokens, vaulted, &redis);
     let rules = rules(root.section("rules"));
     let engine = engine::read(root.section("engine"));
@@ -83,6 +87,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
         revocation,
         security,
         limits,
+        rate_limit,
         timeouts,
         upstreams,
         routes,

@@ -34,10 +34,10 @@ impl Leaf for RedisUrl {
     }
 }
 
-/// `vaulted` when the vault is on, which is of no use without.
-pub(super) fn read(section: Section, vaulted: bool) -> Redis {
-    if vaulted && !section.has("url") {
-        section.problem("url", "is missing: tokens.vault keeps its records there");
+/// `users` are those that are of no use without it, with what each does there, and whether it is on.
+pub(super) fn read(section: Section, users: &[(&str, bool)]) -> Redis {
+    if let Some((user, _)) = users.iter().find(|(_, on)| *on && !section.has("url")) {
+        section.problem("url", format!("is missing: {user} there"));
     }
     let url = section.read("url").map(|RedisUrl(url)| url);
     section.finish();
