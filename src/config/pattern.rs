@@ -151,6 +151,10 @@ impl Segment {
 }
 
 impl<'a> Params<'a> {
+    pub(super) fn first(&self) -> Option<&'a str> {
+        self.0.first().map(|(_, value)| *value)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }

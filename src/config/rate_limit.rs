@@ -81,13 +81,13 @@ impl Leaf for Most {
     }
 }
 
-/// Whether `[rate_limit]` is counted in Redis, which has to be known first.
+/// Whether Redis is to count, which has to be known before its section is read.
 pub(super) fn is_shared(section: &Section) -> bool {
     section.read("store").is_some_and(|Shared(shared)| shared)
 }
 
-pub(super) fn read(section: Section, redis: &Redis, routes: &RouteTable) -> RateLimit {
-    let shared = is_shared(&section);
+/// `shared` is what [`is_shared`] says.
+pub(super) fn read(section: Section, shared: bool, redis: &Redis, routes: &RouteTable) -> RateLimit {
     let failure = section.read_or("failure", RateLimitFailure::Open);
     let general = Class { name: GENERAL.into(), limits: limits(&section), ..Class::default() };
     let mut classes: Vec<Class> = Vec::new();

@@ -63,10 +63,10 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let of_tokens = root.section("tokens");
     let vaulted = of_tokens.read_or("vault", false);
     let of_rates = root.section("rate_limit");
-    let users =
-        [("tokens.vault keeps its records", vaulted), ("rate_limit.store counts", rate_limit::is_shared(&of_rates))];
+    let counted = rate_limit::is_shared(&of_rates);
+    let users = [("tokens.vault keeps its records", vaulted), ("rate_limit.store counts", counted)];
     let redis = redis::read(root.section("redis"), &users);
-    let rate_limit = rate_limit::read(of_rates, &redis, &routes);
+    let rate_limit = rate_limit::read(of_rates, counted, &redis, &routes);
     let (tokens, tenant_claim) = tokens::read(of_tokens, vaulted, &redis);
     let rules = rules(root.section("rules"));
     let engine = engine::read(root.section("engine"));

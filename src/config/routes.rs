@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 use super::pattern::{Params, Pattern, Template, is_canonical};
 use super::{Placeholders, Upstream};
@@ -91,6 +92,12 @@ impl Found<'_> {
     /// The value of a path parameter, as it was written.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params.get(name)
+    }
+
+    /// The model that the path names, where it has a parameter.
+    pub fn model(&self) -> Option<String> {
+        let value = self.params.first()?;
+        Some(percent_decode_str(value).decode_utf8_lossy().into_owned())
     }
 
     /// The path as it was asked for, with another upstream's base path before it.

@@ -30,6 +30,25 @@ impl Unit {
         }
     }
 
+    /// The same in a sentence, after a number.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Unit::RequestsPerMinute => "requests a minute",
+            Unit::TokensPerMinute => "tokens a minute",
+            Unit::TokensPerDay => "tokens a day",
+            Unit::Concurrent => "requests at once",
+        }
+    }
+
+    /// What is counted over a time.
+    pub const fn counted(self) -> Option<&'static str> {
+        match self {
+            Unit::RequestsPerMinute => Some("requests"),
+            Unit::TokensPerMinute | Unit::TokensPerDay => Some("tokens"),
+            Unit::Concurrent => None,
+        }
+    }
+
     pub const fn is_of_tokens(self) -> bool {
         matches!(self, Unit::TokensPerMinute | Unit::TokensPerDay)
     }

@@ -1,8 +1,10 @@
 //! Rates and requests under way, counted in memory.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Demand, Rate, Verdict};
+use super::{Demand, Limit, Rate, Verdict};
 
 /// The numbers that are kept, by the keys of demands. Forgets those that say the same as none.
 #[derive(Debug, Default)]
@@ -22,6 +24,32 @@ pub struct Denial {
     pub wait: u64,
     /// How many microseconds of its period the bucket still holds.
     pub left: u64,
+}
+
+/// The limit that a request came up against, and when it may come again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    pub class: Arc<str>,
+    pub limit: Limit,
+    pub remaining: u64,
+    /// Until it could pass; `None` if no wait would help. Of requests under way nobody knows.
+    pub wait: Option<Duration>,
+    /// Until all of the limit is there again.
+    pub reset: Duration,
+}
+
+impl Denial {
+    pub fn of(&self, demands: &[Demand]) -> Option<Exceeded> {
+        let demand = demands.get(self.at)?;
+        let rate = demand.rate();
+        Some(Exceeded {
+            class: demand.class.clone(),
+            limit: demand.limit,
+            remaining: rate.map_or(0, |rate| rate.units(self.left)),
+            wait: (!demand.is_too_large()).then_some(Duration::from_micros(self.wait)),
+            reset: rate.map_or(Duration::ZERO, |rate| Duration::from_micros(rate.until_full(self.left))),
+        })
+    }
 }
 
 /// What a request that was let pass came to.

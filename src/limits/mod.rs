@@ -6,5 +6,5 @@ mod ledger;
 mod rate;
 
 pub use class::{Asked, Class, Demand, Limit, RateLimits, Stage, Unit};
-pub use ledger::{Denial, Ledger, Use};
+pub use ledger::{Denial, Exceeded, Ledger, Use};
 pub use rate::{Rate, Verdict};

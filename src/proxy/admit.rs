@@ -17,6 +17,7 @@ use super::{Gateway, edge, mirror};
 use crate::auth::{AuthError, Principal, Scope};
 use crate::codec::coding::{Coding, Decoder};
 use crate::config::{Found, Limits, Placeholders, Route, RouteMatch, RouteTable, UpstreamAuth, UpstreamKey};
+use crate::limits::Stage;
 use crate::sanitize::Request;
 use crate::wire::{BodyKind, Calls, Family};
 
@@ -34,6 +35,7 @@ impl Gateway {
         self.find_route(session, context, framing)?;
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
+        self.take(context, Stage::Head)?;
         // Only now: whoever has no token must not take the place of those who have one.
         context.permit = Some(self.live.permit(limits.in_flight).ok_or_else(Failure::busy)?);
         self.choose_policy(context);
@@ -57,6 +59,7 @@ impl Gateway {
             RouteMatch::Found(found) => {
                 let target = target(&found, &snapshot.config.routes, &request.headers, framing);
                 context.family = family(&target.route);
+                context.models.extend(found.model());
                 context.target = Some(target);
                 Ok(())
             }
@@ -175,6 +178,7 @@ impl Gateway {
     async fn judge(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
         self.read_body(session, context, length).await?;
         let output = context.conclude(&self.offload).await?;
+        self.take_for_body(context)?;
         self.recall(context).await?;
         context.body = Body::Judged(output);
         Ok(())

@@ -124,6 +124,10 @@ impl Inspection {
         self.reading.request.states()
     }
 
+    pub fn models(&self) -> &[String] {
+        self.reading.request.models()
+    }
+
     pub fn report(&self) -> &Report {
         self.reading.request.report()
     }

@@ -19,7 +19,7 @@ use crate::config::Route;
 use crate::policy::{Level, Tokens};
 use crate::sanitize::{Refusal, Report, Sent, Verdict, scrub::Scrub};
 use crate::snapshot::{Governing, Snapshot};
-use crate::state::Permit;
+use crate::state::{Permit, Taken};
 use crate::telemetry::{Held, InFlight};
 use crate::wire::Family;
 
@@ -57,6 +57,8 @@ pub struct Context {
     pub sent: Sent,
     /// Ids of the calls of JSON-RPC that the body makes.
     pub calls: Vec<String>,
+    /// The models that are asked: by the path, else by the body.
+    pub models: Vec<String>,
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
@@ -67,6 +69,8 @@ pub struct Context {
     pub in_flight: InFlight,
     /// Once the caller is known.
     pub permit: Option<Permit>,
+    /// Of the caller's limits.
+    pub taken: Vec<Taken>,
     /// Heads of the upstream before that of its answer.
     pub interim: usize,
     /// How fast the request body has to come.
@@ -132,6 +136,7 @@ impl Context {
             vault_away: false,
             sent: Sent::default(),
             calls: Vec::new(),
+            models: Vec::new(),
             answer: None,
             dropped_headers: 0,
             dropped_query: 0,
@@ -140,6 +145,7 @@ impl Context {
             held,
             in_flight,
             permit: None,
+            taken: Vec::new(),
             interim: 0,
             pace,
             serving: None,
@@ -290,6 +296,9 @@ impl Context {
             self.sent = inspection.sent().clone();
             self.states = inspection.states().to_vec();
             self.calls = inspection.calls().to_vec();
+            if self.models.is_empty() {
+                self.models = inspection.models().to_vec();
+            }
         }
     }
 

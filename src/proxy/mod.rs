@@ -8,6 +8,7 @@ mod context;
 mod downstream;
 mod edge;
 mod head;
+mod limit;
 mod mirror;
 mod offload;
 mod pace;
@@ -63,6 +64,9 @@ impl Gateway {
         context.release();
         // What is left is to wait for the caller, which takes nobody's place.
         context.permit = None;
+        if context.clock.first_byte.is_none() {
+            context.taken.clear();
+        }
         // A client that waits for "100 Continue" sends nothing that could be drained.
         if session.get_header(http::header::EXPECT).is_none() {
             reply::drain(session, context.snapshot.config.limits.body as u64).await;
@@ -155,6 +159,7 @@ impl Gateway {
         if end {
             context.set_uploading(false);
             let rest = context.conclude(&self.offload).await?;
+            self.take_for_body(context)?;
             self.recall(context).await?;
             return Ok(rest);
         }
@@ -374,6 +379,7 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         self.remember(context).await;
+        self.settle(context, session.response_written().map_or(0, |head| head.status.as_u16()));
         let record = record::of(session, error, context, self.live.mode());
         self.note_candidate(&record);
         self.metrics.request(&record);

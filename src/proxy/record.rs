@@ -79,6 +79,7 @@ fn answer(filter: &Filter, guard: Duration) -> AnswerRecord {
         kept_back: report.kept_back,
         inspected: report.inspected,
         uninspected: report.uninspected.iter().map(|(reason, bytes)| (*reason, *bytes)).collect(),
+        usage: report.usage,
         waited: filter.waited(),
         guard,
     }

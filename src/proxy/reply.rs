@@ -1,7 +1,8 @@
 //! Every answer of the gateway's own: what went wrong becomes a status and the caller's own error envelope. The only
 //! place of the gateway listener that knows HTTP statuses.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,11 +11,14 @@ use pingora::proxy::Session;
 use pingora::{Error, ErrorSource, ErrorType};
 use tokio::time::{Instant, timeout_at};
 
+use super::limit::seconds;
 use super::offload::Lost;
 use crate::auth::{AuthError, Principal};
 use crate::codec::coding::CodingError;
+use crate::limits::Exceeded;
 use crate::sanitize::Refusal;
-use crate::wire::{ErrorKind, ErrorReply, Family};
+use crate::telemetry::rfc3339;
+use crate::wire::{ErrorKind, ErrorReply, Family, Quota};
 
 /// A refusal or failure on its way to the caller. Holds no text of the request.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +28,7 @@ pub struct Failure {
     /// Machine-readable: `error.code` and a metric label.
     pub code: &'static str,
     pub message: String,
-    pub headers: Vec<(&'static str, String)>,
+    pub headers: Vec<(Cow<'static, str>, String)>,
 }
 
 impl Failure {
@@ -33,7 +37,7 @@ impl Failure {
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+        self.headers.push((name.into(), value.into()));
         self
     }
 
@@ -144,6 +148,30 @@ impl Failure {
         Failure::new(503, ErrorKind::Unavailable, code, message).with("retry-after", "1")
     }
 
+    /// The caller has had all that the limit gives.
+    pub fn rate_limited(exceeded: &Exceeded, family: Family) -> Self {
+        let Exceeded { class, limit, remaining, wait, reset } = exceeded;
+        let (most, unit) = (limit.most, limit.unit.words());
+        let begin = format!("the limit {class} of {most} {unit}");
+        let message = match wait {
+            None => format!("{begin} is less than this request alone needs"),
+            Some(wait) if wait.is_zero() => format!("{begin} is reached"),
+            Some(wait) => format!("{begin} is reached; there is room in {} s", seconds(*wait)),
+        };
+        let mut failure = Failure::new(429, ErrorKind::RateLimit, "rate_limit_exceeded", message);
+        failure.headers.extend(wait.map(|wait| ("retry-after".into(), seconds(wait).to_string())));
+        if wait.is_none_or(|wait| wait > PATIENCE) {
+            // SDKs would try again in a few seconds, in vain.
+            failure = failure.with("x-should-retry", "false");
+        }
+        if let Some(unit) = limit.unit.counted() {
+            let reset_at = rfc3339::format(SystemTime::now() + *reset);
+            let quota = Quota { unit, limit: most.get(), remaining: *remaining, reset: *reset, reset_at };
+            failure.headers.extend(family.quota_headers(&quota).into_iter().map(|(name, value)| (name.into(), value)));
+        }
+        failure
+    }
+
     pub fn busy() -> Self {
         Failure::unavailable("in_flight", "the gateway serves as many requests as it may at the moment")
     }
@@ -220,6 +248,9 @@ pub struct Answer<'a> {
     pub calls: &'a [String],
 }
 
+/// How long an SDK is left to wait for its caller's limit; it waits no longer itself.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How long an early answer waits for the rest of the upload, and for the next piece of it. A client that is cut off in the
 /// middle of it reports a connection error instead of the answer and sends the refused prompt again.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -283,7 +314,7 @@ pub async fn send(session: &mut Session, failure: &Failure, answer: &Answer<'_>)
         head.insert_header(*name, *value)?;
     }
     for (name, value) in headers {
-        head.insert_header(*name, value)?;
+        head.insert_header(name.clone().into_owned(), value)?;
     }
     session.write_response_header(Box::new(head), false).await?;
     session.write_response_body(Some(body), true).await

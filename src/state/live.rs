@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::health::Health;
 use super::in_force::InForce;
 use super::jwks::Jwks;
+use super::limiter::Limiter;
 use super::permits::{Permit, Permits};
 use super::token_cache::TokenCache;
 use super::trial::Trial;
@@ -33,6 +34,7 @@ pub struct Live {
     trial: Trial,
     health: Health,
     permits: Arc<Permits>,
+    limiter: Arc<Limiter>,
     draining: watch::Sender<bool>,
     ending: watch::Sender<bool>,
 }
@@ -50,6 +52,7 @@ impl Live {
             trial: Trial::default(),
             health: Health::default(),
             permits: Arc::default(),
+            limiter: Arc::default(),
             draining: watch::Sender::new(false),
             ending: watch::Sender::new(false),
         }
@@ -147,6 +150,11 @@ impl Live {
     /// For a caller's request, unless so many are under way.
     pub fn permit(&self, most: usize) -> Option<Permit> {
         self.permits.take(most as u64)
+    }
+
+    /// What callers have taken of their limits.
+    pub fn limiter(&self) -> &Arc<Limiter> {
+        &self.limiter
     }
 
     /// Which upstreams cannot be reached.

@@ -5,6 +5,7 @@ pub mod dns;
 pub mod health;
 mod in_force;
 pub mod jwks;
+mod limiter;
 pub mod live;
 mod permits;
 mod sync;
@@ -14,6 +15,7 @@ pub mod vault;
 pub mod verdict_cache;
 
 pub use health::Health;
+pub use limiter::{Limiter, Taken};
 pub use live::Live;
 pub use permits::Permit;
 pub use token_cache::TokenCache;

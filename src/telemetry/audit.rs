@@ -186,8 +186,17 @@ struct AnswerLine<'a> {
     rules: Vec<RuleLine<'a>>,
     unresolved: u64,
     kept_back: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokensLine>,
     waited_us: u128,
     guard_us: u128,
+}
+
+/// By the provider's count.
+#[derive(Serialize)]
+struct TokensLine {
+    input: u64,
+    output: u64,
 }
 
 #[derive(Serialize)]
@@ -242,6 +251,7 @@ impl<'a> From<&'a AnswerRecord> for AnswerLine<'a> {
             rules: rules(&answer.findings),
             unresolved: answer.unresolved,
             kept_back: answer.kept_back,
+            tokens: answer.usage.map(|usage| TokensLine { input: usage.input(), output: usage.output() }),
             waited_us: answer.waited.as_micros(),
             guard_us: answer.guard.as_micros(),
         }

@@ -15,6 +15,7 @@ use super::overview::{Overview, by_label, by_rule};
 use super::recent::Recent;
 use super::record::{AnswerRecord, RequestRecord, Verdict};
 use super::rfc3339;
+use crate::limits::Unit;
 use crate::policy::Level;
 use crate::sanitize::consult::Engine;
 
@@ -43,6 +44,8 @@ pub struct Metrics {
     engine_seconds: Histogram,
     held: IntGauge,
     candidate: IntCounterVec,
+    rate_limited: IntCounterVec,
+    tokens: IntCounterVec,
     auth_failures: IntCounterVec,
     jwks_refreshes: IntCounterVec,
     upstream_errors: IntCounterVec,
@@ -98,6 +101,9 @@ pub struct Held {
 
 const CANDIDATE: &str = "Requests judged by the candidate policy too, by what both think of them.";
 
+const RATE_LIMITED: &str = "Requests refused for a limit, by its class and what it counts.";
+const TOKENS: &str = "Tokens of requests and answers, where the provider counted them.";
+
 impl Metrics {
     /// # Errors
     /// Only if two families had one name.
@@ -152,6 +158,8 @@ impl Metrics {
             engine_seconds: families.histogram("engine_seconds", "From a question to its answer.", FRACTIONS)?,
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
             candidate: families.counters("candidate_requests_total", CANDIDATE, &["verdict", "candidate"])?,
+            rate_limited: families.counters("rate_limited_total", RATE_LIMITED, &["scope", "limit"])?,
+            tokens: families.counters("tokens_total", TOKENS, &["route", "kind"])?,
             auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
             jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
             upstream_errors: families.counters(
@@ -190,6 +198,10 @@ impl Metrics {
         }
         if let Some(answer) = &record.answer {
             self.answer(answer);
+            let counted = answer.usage.map(|usage| [("input", usage.input()), ("output", usage.output())]);
+            for (kind, tokens) in counted.into_iter().flatten() {
+                self.tokens.with_label_values(&[route, kind]).inc_by(tokens);
+            }
         }
         if let Some(candidate) = &record.candidate {
             let (verdict, other) = candidate.verdicts;
@@ -249,6 +261,11 @@ impl Metrics {
     /// The engine, with its answers counted.
     pub fn counted(&self, engine: Arc<dyn Engine>) -> Counted {
         Counted { engine, texts: self.engine_texts.clone(), seconds: self.engine_seconds.clone() }
+    }
+
+    /// `scope` is the name of a class of the configuration.
+    pub fn rate_limited(&self, scope: &str, limit: Unit) {
+        self.rate_limited.with_label_values(&[scope, limit.name()]).inc();
     }
 
     pub fn auth_failure(&self, mode: &'static str, reason: &'static str) {

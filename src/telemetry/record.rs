@@ -8,7 +8,7 @@ use http::Method;
 
 use crate::detect::Category;
 use crate::policy::{Action, Level};
-use crate::sanitize::Verdict as Judged;
+use crate::sanitize::{Usage, Verdict as Judged};
 
 /// One finished request of the gateway listener.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,6 +106,8 @@ pub struct AnswerRecord {
     pub inspected: u64,
     /// Left alone by choice, with why.
     pub uninspected: Vec<(&'static str, u64)>,
+    /// Tokens, where the provider counted them.
+    pub usage: Option<Usage>,
     /// How long events waited, added up, and sanitizing took.
     pub waited: Duration,
     pub guard: Duration,

@@ -16,6 +16,7 @@ mod mcp;
 mod mistral;
 mod ollama;
 mod openai;
+mod quota;
 mod rows;
 
 mod stream;
@@ -26,6 +27,7 @@ pub use headers::{
     CALLER_CREDENTIAL_HEADERS, CREDENTIAL_QUERY_KEYS, NEVER_UPSTREAM, UpstreamKey, may_be_nominated, query_key_allowed,
     query_key_is_credential, request_header_allowed, response_header_allowed,
 };
+pub use quota::Quota;
 
 use crate::codec::selector::BadSelector;
 use crate::codec::{Mark, Plan, Selector};

@@ -19,6 +19,7 @@ mod hostile;
 mod http1;
 mod http2;
 mod issuer;
+mod limits;
 mod mcp;
 mod mutations;
 mod operation;

@@ -1,0 +1,75 @@
+//! What a request takes of its caller's limits, and what it came to. Counts nothing itself.
+
+use std::time::Duration;
+
+use super::Gateway;
+use super::context::Context;
+use super::reply::Failure;
+use crate::limits::{Asked, Stage, Use};
+
+/// Bytes of text that are taken for a token until the provider has counted.
+const TOKEN: u64 = 4;
+
+impl Gateway {
+    /// Takes what is known to be needed: by the head alone, or by the whole request.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub(super) fn take(&self, context: &mut Context, stage: Stage) -> Result<(), Failure> {
+        let limits = context.snapshot.config.rate_limit.limits.clone();
+        let (Some(target), Some(principal)) = (&context.target, &context.principal) else { return Ok(()) };
+        if limits.is_empty() {
+            return Ok(());
+        }
+        let asked = Asked { client: &principal.client_id, route: target.route.label(), models: &context.models };
+        let demands = limits.demands(&asked, stage);
+        if demands.is_empty() {
+            return Ok(());
+        }
+        match self.live.limiter().take(demands) {
+            Ok(taken) => context.taken.push(taken),
+            Err(exceeded) => {
+                // What was taken by the head is given back: the request is as if it had not been made.
+                context.taken.iter_mut().for_each(|taken| taken.came_to(Use::None));
+                self.metrics.rate_limited(&exceeded.class, exceeded.limit.unit);
+                return Err(Failure::rate_limited(&exceeded, context.family));
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Gateway::take`], of a request whose body was read.
+    pub(super) fn take_for_body(&self, context: &mut Context) -> Result<(), Failure> {
+        let tokens = estimate(context.report.inspected).max(1);
+        self.take(context, Stage::Body { tokens })
+    }
+
+    /// Settles what a request took that is over and was answered with this status.
+    pub(super) fn settle(&self, context: &mut Context, status: u16) {
+        let tokens = tokens(context, status);
+        for mut taken in std::mem::take(&mut context.taken) {
+            taken.came_to(Use::Tokens(tokens));
+        }
+    }
+}
+
+/// What the request cost: by the provider's count, else by what passed. An error costs nothing.
+fn tokens(context: &Context, status: u16) -> u64 {
+    let unanswered = context.clock.first_byte.is_none() && context.failure.is_some();
+    if unanswered || context.clock.sent_up.is_none() || status >= 400 {
+        return 0;
+    }
+    let report = context.answer.as_ref().map(|filter| filter.report());
+    let counted = report.and_then(|report| report.usage).map(|usage| usage.input().saturating_add(usage.output()));
+    let passed = context.report.inspected + report.map_or(0, |report| report.inspected);
+    counted.unwrap_or_else(|| estimate(passed))
+}
+
+fn estimate(bytes: u64) -> u64 {
+    bytes.div_ceil(TOKEN)
+}
+
+/// Whole seconds, as `Retry-After` has them, and at least one.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_millis().div_ceil(1000).max(1).try_into().unwrap_or(u64::MAX)
+}
