@@ -97,6 +97,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let jwks = jwks(&config, &metrics)?;
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_vault(vault(&config)?);
+    share_limits(&live, &config)?;
     live.set_revoked(load::revocations(&config.revocation)?);
     metrics.security_level(live.level());
 
@@ -154,6 +155,12 @@ fn vault(config: &Config) -> Result<Option<Arc<Vault>>, Problems> {
     let made = Vault::new(&vault.url, vault.secret.expose().as_bytes(), vault.lifetime);
     let problem = |error: VaultError| Problems(vec![Problem::new("redis.url", error.to_string())]);
     made.map(|vault| Some(Arc::new(vault))).map_err(problem)
+}
+
+/// Callers' limits are counted where the configuration says.
+fn share_limits(live: &Live, config: &Config) -> Result<(), Problems> {
+    let shared = live.limiter().share(config.rate_limit.store.as_ref());
+    shared.map_err(|error| Problems(vec![Problem::new("redis.url", error.to_string())]))
 }
 
 /// How long the audit log may take to write its last records.

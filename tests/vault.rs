@@ -31,7 +31,8 @@ use http1::Wire;
 use promptgate::config::Secret;
 use promptgate::policy::token::{Original, is_token};
 use promptgate::policy::{Mint, SealError, TokenKey, Tokens, seal};
-use promptgate::state::{Vault, VaultError, vault};
+use promptgate::state::redis::{CONNECT, DEADLINE, StoreError};
+use promptgate::state::{Vault, VaultError};
 use site::Site;
 
 /// Names and functions, from the functions.
@@ -190,7 +191,7 @@ async fn load(site: Arc<Site>, over: Arc<std::sync::atomic::AtomicBool>) -> usiz
         let begun = Instant::now();
         assert_eq!(turn(&site, TOKEN, &body, "resp_2", |_| "on".to_owned()).await, "on");
         // Looked up before the request, and stored after the answer.
-        assert!(begun.elapsed() < 3 * vault::DEADLINE, "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < 3 * DEADLINE, "{:?}", begun.elapsed());
         turns += 1;
     }
     turns
@@ -323,10 +324,10 @@ async fn without_a_server_there_is_an_error_in_time_and_with_it_again_a_connecti
     for _ in 0..20 {
         let began = Instant::now();
         let error = vault.load("acme", "resp_1").await.unwrap_err();
-        assert!(error == VaultError::Unreachable && error.is_outage(), "{error:?}");
-        assert!(began.elapsed() < vault::DEADLINE);
+        assert!(error == VaultError::Store(StoreError::Unreachable) && error.is_outage(), "{error:?}");
+        assert!(began.elapsed() < DEADLINE);
     }
-    assert_eq!(vault.store("acme", "resp_1", &made).await, Err(VaultError::Unreachable));
+    assert_eq!(vault.store("acme", "resp_1", &made).await, Err(VaultError::Store(StoreError::Unreachable)));
     redis.start_again();
     let deadline = Instant::now() + PATIENCE;
     while let Err(error) = vault.store("acme", "resp_1", &made).await {
@@ -343,10 +344,10 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
     let began = Instant::now();
     let asked = (0..8).map(|_| vault.load("acme", "resp_1"));
     for answer in futures_util::future::join_all(asked).await {
-        assert_eq!(answer, Err(VaultError::Timeout));
+        assert_eq!(answer, Err(VaultError::Store(StoreError::Timeout)));
     }
     // Together, as they share the attempt: one by one they would have taken eight times as long.
-    assert!(began.elapsed() < vault::CONNECT * 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() < CONNECT * 2, "{:?}", began.elapsed());
 }
 
 /// As when its host is gone without a word: the old connection would never break.
@@ -358,8 +359,8 @@ async fn a_server_that_stops_in_between_is_given_up_and_found_again() {
     let before = redis.connections();
     redis.signal("-STOP");
     let began = Instant::now();
-    assert_eq!(vault.load("acme", "resp_1").await, Err(VaultError::Timeout));
-    assert!(began.elapsed() < vault::CONNECT, "the time for one answer: {:?}", began.elapsed());
+    assert_eq!(vault.load("acme", "resp_1").await, Err(VaultError::Store(StoreError::Timeout)));
+    assert!(began.elapsed() < CONNECT, "the time for one answer: {:?}", began.elapsed());
     redis.signal("-CONT");
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&made));
     assert_eq!(redis.connections() - before, 2, "the vault's second, and that of this question");
@@ -390,7 +391,7 @@ async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
     assert_eq!(sorted(vault(":right-canary@").load("acme", "resp_1").await), all(&made));
     for user in ["", ":wrong-canary@", "canary:right-canary@"] {
         let error = vault(user).load("acme", "resp_1").await.unwrap_err();
-        assert!(matches!(error, VaultError::Refused(_)), "{user} {error:?}");
+        assert!(matches!(error, VaultError::Store(StoreError::Refused(_))), "{user} {error:?}");
         assert!(!format!("{error:?} {error}").contains("canary"));
     }
 }
@@ -404,7 +405,7 @@ async fn over_tls_the_server_is_checked() {
     assert_eq!(sorted(trusted.load("acme", "resp_1").await), all(&made));
     // The certificate is for the name alone, and a server with TLS does not talk without.
     let misnamed = vault(format!("rediss://127.0.0.1:{}", redis.port)).load("acme", "resp_1").await;
-    assert_eq!(misnamed, Err(VaultError::Unreachable));
+    assert_eq!(misnamed, Err(VaultError::Store(StoreError::Unreachable)));
     let plain = vault(format!("redis://localhost:{}", redis.port)).load("acme", "resp_1").await;
     assert!(plain.unwrap_err().is_outage());
 }

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::policies::is_name;
 use super::problem::{did_you_mean, quoted};
@@ -22,6 +23,8 @@ pub struct RateLimit {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateLimitStore {
     pub url: Secret,
+    /// How long a request waits for it.
+    pub timeout: Duration,
     pub failure: RateLimitFailure,
 }
 
@@ -88,6 +91,7 @@ pub(super) fn is_shared(section: &Section) -> bool {
 
 /// `shared` is what [`is_shared`] says.
 pub(super) fn read(section: Section, shared: bool, redis: &Redis, routes: &RouteTable) -> RateLimit {
+    let timeout = section.read_or("timeout", Duration::from_millis(50));
     let failure = section.read_or("failure", RateLimitFailure::Open);
     let general = Class { name: GENERAL.into(), limits: limits(&section), ..Class::default() };
     let mut classes: Vec<Class> = Vec::new();
@@ -104,7 +108,7 @@ pub(super) fn read(section: Section, shared: bool, redis: &Redis, routes: &Route
     }
     section.finish();
     let general = Some(general).filter(|general| !general.limits.is_empty());
-    let store = redis.url.clone().filter(|_| shared).map(|url| RateLimitStore { url, failure });
+    let store = redis.url.clone().filter(|_| shared).map(|url| RateLimitStore { url, timeout, failure });
     RateLimit { limits: Arc::new(RateLimits { general, classes }), store }
 }
 

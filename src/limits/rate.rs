@@ -62,6 +62,11 @@ impl Rate {
         }
     }
 
+    /// In microseconds.
+    pub const fn period(&self) -> u64 {
+        self.period.get()
+    }
+
     /// How much of its period the bucket holds at `now`.
     pub fn left(&self, full_at: u64, now: u64) -> u64 {
         self.period.get().saturating_sub(full_at.saturating_sub(now))

@@ -35,7 +35,7 @@ impl Gateway {
         self.find_route(session, context, framing)?;
         head::check_query(session.req_header().uri.query())?;
         self.authenticate(session, context).await?;
-        self.take(context, Stage::Head)?;
+        self.take(context, Stage::Head).await?;
         // Only now: whoever has no token must not take the place of those who have one.
         context.permit = Some(self.live.permit(limits.in_flight).ok_or_else(Failure::busy)?);
         self.choose_policy(context);
@@ -178,7 +178,7 @@ impl Gateway {
     async fn judge(&self, session: &mut Session, context: &mut Context, length: u64) -> Result<(), Failure> {
         self.read_body(session, context, length).await?;
         let output = context.conclude(&self.offload).await?;
-        self.take_for_body(context)?;
+        self.take_for_body(context).await?;
         self.recall(context).await?;
         context.body = Body::Judged(output);
         Ok(())

@@ -6,6 +6,7 @@ use super::Gateway;
 use super::context::Context;
 use super::reply::Failure;
 use crate::limits::{Asked, Stage, Use};
+use crate::state::Refused;
 
 /// Bytes of text that are taken for a token until the provider has counted.
 const TOKEN: u64 = 4;
@@ -15,7 +16,7 @@ impl Gateway {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub(super) fn take(&self, context: &mut Context, stage: Stage) -> Result<(), Failure> {
+    pub(super) async fn take(&self, context: &mut Context, stage: Stage) -> Result<(), Failure> {
         let limits = context.snapshot.config.rate_limit.limits.clone();
         let (Some(target), Some(principal)) = (&context.target, &context.principal) else { return Ok(()) };
         if limits.is_empty() {
@@ -26,22 +27,32 @@ impl Gateway {
         if demands.is_empty() {
             return Ok(());
         }
-        match self.live.limiter().take(demands) {
-            Ok(taken) => context.taken.push(taken),
-            Err(exceeded) => {
-                // What was taken by the head is given back: the request is as if it had not been made.
-                context.taken.iter_mut().for_each(|taken| taken.came_to(Use::None));
-                self.metrics.rate_limited(&exceeded.class, exceeded.limit.unit);
-                return Err(Failure::rate_limited(&exceeded, context.family));
+        let refused = match self.live.limiter().take(demands).await {
+            Ok(taken) => {
+                self.metrics.rate_limit_counted(taken.counted_by());
+                context.taken.push(taken);
+                return Ok(());
             }
-        }
-        Ok(())
+            Err(refused) => refused,
+        };
+        // What was taken by the head is given back: the request is as if it had not been made.
+        context.taken.iter_mut().for_each(|taken| taken.came_to(Use::None));
+        Err(match refused {
+            Refused::Exceeded(exceeded) => {
+                self.metrics.rate_limited(&exceeded.class, exceeded.limit.unit);
+                Failure::rate_limited(&exceeded, context.family)
+            }
+            Refused::Away => {
+                self.metrics.rate_limit_counted("closed");
+                Failure::unavailable("rate_limit_unavailable", "the caller's limits cannot be looked up at the moment")
+            }
+        })
     }
 
     /// As [`Gateway::take`], of a request whose body was read.
-    pub(super) fn take_for_body(&self, context: &mut Context) -> Result<(), Failure> {
+    pub(super) async fn take_for_body(&self, context: &mut Context) -> Result<(), Failure> {
         let tokens = estimate(context.report.inspected).max(1);
-        self.take(context, Stage::Body { tokens })
+        self.take(context, Stage::Body { tokens }).await
     }
 
     /// Settles what a request took that is over and was answered with this status.

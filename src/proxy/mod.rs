@@ -159,7 +159,7 @@ impl Gateway {
         if end {
             context.set_uploading(false);
             let rest = context.conclude(&self.offload).await?;
-            self.take_for_body(context)?;
+            self.take_for_body(context).await?;
             self.recall(context).await?;
             return Ok(rest);
         }

@@ -8,7 +8,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{snapshot, vault};
+use super::{share_limits, snapshot, vault};
 use crate::auth::Revocations;
 use crate::config::{AuthMode, Loaded, Problem, Problems};
 use crate::load;
@@ -50,6 +50,11 @@ impl Reload {
                 Ok(vault) => self.live.set_vault(vault),
                 Err(Problems(problems)) => return problems,
             }
+        }
+        if snapshot.config.rate_limit.store != self.live.snapshot().config.rate_limit.store
+            && let Err(Problems(problems)) = share_limits(&self.live, &snapshot.config)
+        {
+            return problems;
         }
         self.live.replace(Arc::new(snapshot));
         self.live.set_revoked(revoked);

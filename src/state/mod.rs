@@ -8,6 +8,7 @@ pub mod jwks;
 mod limiter;
 pub mod live;
 mod permits;
+pub mod redis;
 mod sync;
 pub mod token_cache;
 pub mod trial;
@@ -15,7 +16,7 @@ pub mod vault;
 pub mod verdict_cache;
 
 pub use health::Health;
-pub use limiter::{Limiter, Taken};
+pub use limiter::{Limiter, Refused, Taken};
 pub use live::Live;
 pub use permits::Permit;
 pub use token_cache::TokenCache;

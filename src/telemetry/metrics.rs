@@ -45,6 +45,7 @@ pub struct Metrics {
     held: IntGauge,
     candidate: IntCounterVec,
     rate_limited: IntCounterVec,
+    rate_limit_counted: IntCounterVec,
     tokens: IntCounterVec,
     auth_failures: IntCounterVec,
     jwks_refreshes: IntCounterVec,
@@ -102,6 +103,7 @@ pub struct Held {
 const CANDIDATE: &str = "Requests judged by the candidate policy too, by what both think of them.";
 
 const RATE_LIMITED: &str = "Requests refused for a limit, by its class and what it counts.";
+const COUNTED: &str = "Requests whose limits were looked up, by who has counted them.";
 const TOKENS: &str = "Tokens of requests and answers, where the provider counted them.";
 
 impl Metrics {
@@ -159,6 +161,7 @@ impl Metrics {
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
             candidate: families.counters("candidate_requests_total", CANDIDATE, &["verdict", "candidate"])?,
             rate_limited: families.counters("rate_limited_total", RATE_LIMITED, &["scope", "limit"])?,
+            rate_limit_counted: families.counters("rate_limit_counted_total", COUNTED, &["result"])?,
             tokens: families.counters("tokens_total", TOKENS, &["route", "kind"])?,
             auth_failures: families.counters("auth_failures_total", "Callers turned away.", &["mode", "reason"])?,
             jwks_refreshes: families.counters("jwks_refresh_total", "Attempts to fetch the key set.", &["result"])?,
@@ -266,6 +269,11 @@ impl Metrics {
     /// `scope` is the name of a class of the configuration.
     pub fn rate_limited(&self, scope: &str, limit: Unit) {
         self.rate_limited.with_label_values(&[scope, limit.name()]).inc();
+    }
+
+    /// `result` is `memory`, `shared` (Redis), or while that is away `open` or `closed`.
+    pub fn rate_limit_counted(&self, result: &'static str) {
+        self.rate_limit_counted.with_label_values(&[result]).inc();
     }
 
     pub fn auth_failure(&self, mode: &'static str, reason: &'static str) {

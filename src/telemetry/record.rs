@@ -217,6 +217,7 @@ impl RequestRecord {
             }],
             masked: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 2 }],
             answer: Some(AnswerRecord {
+                usage: None,
                 restored: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 1 }],
                 masked: vec![MaskCount { entity: Arc::from("API_KEY"), count: 1 }],
                 findings: Vec::new(),
