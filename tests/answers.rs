@@ -568,7 +568,9 @@ fn verdict(response: &Response) -> impl std::fmt::Debug + use<> {
     promptgate::sanitize::AnswerReport { held: 0, ..response.report().clone() }
 }
 
-/// What each provider says an answer cost, whole and in events.
+/// Format, form and bytes of an answer, and the tokens it says it cost.
+type Priced<'a> = (&'a str, Form, &'a [u8], Option<(u64, u64)>);
+
 #[test]
 fn tokens_are_counted_where_each_provider_tells_them() {
     let anthropic = "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\
@@ -580,7 +582,7 @@ fn tokens_are_counted_where_each_provider_tells_them() {
         &[(":message-type", "event"), (":event-type", "metadata")],
         br#"{"usage":{"inputTokens":5,"outputTokens":6,"cacheReadInputTokens":100}}"#,
     );
-    let cases: &[(&str, Form, &[u8], Option<(u64, u64)>)] = &[
+    let cases: &[Priced] = &[
         ("openai.chat", Form::Document, br#"{"usage":{"prompt_tokens":9,"completion_tokens":12,"total_tokens":21}}"#, Some((9, 12))),
         ("openai.chat", SSE, b"data: {\"choices\":[],\"usage\":null}\n\ndata: {\"choices\":[],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":12}}\n\ndata: [DONE]\n\n", Some((9, 12))),
         ("openai.chat", SSE, b"data: {\"choices\":[]}\n\ndata: [DONE]\n\n", None),

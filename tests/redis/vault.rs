@@ -1,101 +1,20 @@
-//! The vault against a real Redis, which each case starts for itself; and behind a gateway, for conversations that the
-//! upstream keeps.
-//!
-//! A harness of its own: where no `redis-server` is on the `PATH` the cases are listed as ignored, not as passed.
+//! The vault, alone and behind a gateway, for conversations that the upstream keeps.
 
-#[path = "gateway/client.rs"]
-#[expect(dead_code, reason = "the gateway's own tests use the rest")]
-mod client;
-#[path = "gateway/http1.rs"]
-#[expect(dead_code, reason = "the gateway's own tests use the rest")]
-mod http1;
-#[path = "gateway/process.rs"]
-#[expect(dead_code, reason = "the gateway's own tests use the rest")]
-mod process;
-#[path = "gateway/site.rs"]
-#[expect(dead_code, reason = "the gateway's own tests use the rest")]
-mod site;
-#[path = "gateway/upstream.rs"]
-#[expect(dead_code, reason = "the gateway's own tests use the rest")]
-mod upstream;
-
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use client::{ADMIN_TOKEN, Ask, TOKEN};
-use http1::Wire;
 use promptgate::config::Secret;
 use promptgate::policy::token::{Original, is_token};
 use promptgate::policy::{Mint, SealError, TokenKey, Tokens, seal};
 use promptgate::state::redis::{CONNECT, DEADLINE, StoreError};
 use promptgate::state::{Vault, VaultError};
-use site::Site;
 
-/// Names and functions, from the functions.
-macro_rules! cases {
-    ($($name:ident,)+) => { &[$((stringify!($name), || block_on($name()))),+] };
-}
-
-const CASES: &[(&str, fn())] = cases![
-    what_was_stored_is_loaded_by_the_same_tenant_alone,
-    a_gateway_that_was_started_again_reads_it_with_the_same_key_alone,
-    a_record_is_forgotten_after_its_lifetime,
-    a_later_turn_takes_the_place_of_an_earlier_one,
-    nothing_in_redis_can_be_read,
-    a_record_that_does_not_open_is_told_from_one_that_is_not_there,
-    what_is_too_much_is_not_stored,
-    without_a_server_there_is_an_error_in_time_and_with_it_again_a_connection,
-    a_server_that_does_not_answer_is_not_waited_for,
-    a_server_that_stops_in_between_is_given_up_and_found_again,
-    a_connection_that_the_server_closed_costs_nobody_an_answer,
-    a_password_is_shown_and_a_wrong_one_told_without_it,
-    over_tls_the_server_is_checked,
-    a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone,
-    a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again,
-    without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says,
-];
-
-fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    // What the system trusts is read from where this variable says; a process cannot safely set its own.
-    if std::env::var_os(TRUST).is_none_or(|file| file != CERT) {
-        let this = std::env::current_exe().expect("the path of this program");
-        let status = Command::new(this).args(&arguments).env(TRUST, CERT).status().expect("it runs again");
-        return if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
-    }
-    let (flags, filters): (Vec<&String>, Vec<&String>) = arguments.iter().partition(|word| word.starts_with('-'));
-    let chosen: Vec<_> =
-        CASES.iter().filter(|(name, _)| filters.is_empty() || filters.iter().any(|f| name.contains(&***f))).collect();
-    if flags.iter().any(|flag| *flag == "--list") {
-        chosen.iter().for_each(|(name, _)| println!("{name}: test"));
-        return ExitCode::SUCCESS;
-    }
-    let filtered = CASES.len() - chosen.len();
-    if !has_redis() {
-        chosen.iter().for_each(|(name, _)| println!("test {name} ... ignored, no redis-server on the PATH"));
-        println!("test result: ok. 0 passed; 0 failed; {} ignored; 0 measured; {filtered} filtered out", chosen.len());
-        return ExitCode::SUCCESS;
-    }
-    let failed = chosen.iter().filter(|(name, case)| !passes(name, *case)).count();
-    let (word, passed) = (if failed == 0 { "ok" } else { "FAILED" }, chosen.len() - failed);
-    println!("test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; {filtered} filtered out");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn passes(name: &str, case: fn()) -> bool {
-    let passed = std::thread::spawn(case).join().is_ok();
-    println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-    passed
-}
-
-fn block_on(case: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.expect("a runtime").block_on(case);
-}
+use crate::client::{ADMIN_TOKEN, Ask, TOKEN};
+use crate::http1::Wire;
+use crate::server::{LOOK, PATIENCE, Redis, eventually};
+use crate::site::Site;
 
 // ── behind a gateway ──
 
@@ -126,7 +45,7 @@ async fn turn(site: &Site, token: &str, body: &serde_json::Value, id: &str, answ
     body["output"][0]["content"][0]["text"].as_str().expect("text").to_owned()
 }
 
-async fn a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone() {
+pub async fn a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone() {
     let redis = Redis::start(&[]);
     let (site, replica) = (gateway(&redis, ""), gateway(&redis, ""));
     let placeholder = std::sync::Mutex::new(String::new());
@@ -147,7 +66,7 @@ async fn a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone() 
     assert_eq!(turn(&site, TOKEN, &next("resp_9"), "resp_5", again).await, format!("again to {token}"));
 }
 
-async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says() {
+pub async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says() {
     let mut redis = Redis::start(&[]);
     let (open, closed) = (gateway(&redis, ""), gateway(&redis, "vault_failure = \"closed\"\n"));
     redis.stop();
@@ -159,7 +78,7 @@ async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_says
     assert_eq!(turn(&closed, TOKEN, &fresh, "resp_3", |_| "hi".to_owned()).await, "hi");
 }
 
-async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again() {
+pub async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again() {
     const BACK: Duration = Duration::from_secs(2);
     let mut redis = Redis::start(&[]);
     let site = Arc::new(gateway(&redis, ""));
@@ -199,7 +118,7 @@ async fn load(site: Arc<Site>, over: Arc<std::sync::atomic::AtomicBool>) -> usiz
 
 // ── the cases ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async fn what_was_stored_is_loaded_by_the_same_tenant_alone() {
+pub async fn what_was_stored_is_loaded_by_the_same_tenant_alone() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     assert_eq!(vault.load("acme", "resp_1").await, Ok(Vec::new()));
@@ -216,7 +135,7 @@ async fn what_was_stored_is_loaded_by_the_same_tenant_alone() {
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&made));
 }
 
-async fn a_gateway_that_was_started_again_reads_it_with_the_same_key_alone() {
+pub async fn a_gateway_that_was_started_again_reads_it_with_the_same_key_alone() {
     let redis = Redis::start(&[]);
     let made = tokens(&["jane@corp.io"]);
     redis.vault().store("acme", "resp_1", &made).await.unwrap();
@@ -225,7 +144,7 @@ async fn a_gateway_that_was_started_again_reads_it_with_the_same_key_alone() {
     assert_eq!(other.load("acme", "resp_1").await, Ok(Vec::new()));
 }
 
-async fn a_record_is_forgotten_after_its_lifetime() {
+pub async fn a_record_is_forgotten_after_its_lifetime() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     vault.store("acme", "resp_1", &tokens(&["jane@corp.io"])).await.unwrap();
@@ -242,7 +161,7 @@ async fn a_record_is_forgotten_after_its_lifetime() {
     assert_eq!(vault.load("acme", "resp_1").await, Ok(Vec::new()));
 }
 
-async fn a_later_turn_takes_the_place_of_an_earlier_one() {
+pub async fn a_later_turn_takes_the_place_of_an_earlier_one() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     vault.store("acme", "conv_1", &tokens(&["jane@corp.io"])).await.unwrap();
@@ -252,7 +171,7 @@ async fn a_later_turn_takes_the_place_of_an_earlier_one() {
     assert_eq!(sorted(vault.load("acme", "conv_1").await), all(&both));
 }
 
-async fn nothing_in_redis_can_be_read() {
+pub async fn nothing_in_redis_can_be_read() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     let made = tokens(&["value-canary"]);
@@ -274,7 +193,7 @@ async fn nothing_in_redis_can_be_read() {
     assert_eq!(distinct.len(), 3);
 }
 
-async fn a_record_that_does_not_open_is_told_from_one_that_is_not_there() {
+pub async fn a_record_that_does_not_open_is_told_from_one_that_is_not_there() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     vault.store("evil", "resp_1", &tokens(&["joe@evil.example"])).await.unwrap();
@@ -303,7 +222,7 @@ async fn a_record_that_does_not_open_is_told_from_one_that_is_not_there() {
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&made));
 }
 
-async fn what_is_too_much_is_not_stored() {
+pub async fn what_is_too_much_is_not_stored() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     let (most, more) = (seal::MAX_BYTES - 1000, seal::MAX_BYTES);
@@ -315,7 +234,7 @@ async fn what_is_too_much_is_not_stored() {
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&long));
 }
 
-async fn without_a_server_there_is_an_error_in_time_and_with_it_again_a_connection() {
+pub async fn without_a_server_there_is_an_error_in_time_and_with_it_again_a_connection() {
     let mut redis = Redis::start(&[]);
     let vault = redis.vault();
     let made = tokens(&["jane@corp.io"]);
@@ -337,7 +256,7 @@ async fn without_a_server_there_is_an_error_in_time_and_with_it_again_a_connecti
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&made));
 }
 
-async fn a_server_that_does_not_answer_is_not_waited_for() {
+pub async fn a_server_that_does_not_answer_is_not_waited_for() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
     let vault = Vault::new(&Secret::new(url), KEY, HOUR).unwrap();
@@ -351,7 +270,7 @@ async fn a_server_that_does_not_answer_is_not_waited_for() {
 }
 
 /// As when its host is gone without a word: the old connection would never break.
-async fn a_server_that_stops_in_between_is_given_up_and_found_again() {
+pub async fn a_server_that_stops_in_between_is_given_up_and_found_again() {
     let redis = Redis::start(&[]);
     let vault = redis.vault();
     let made = tokens(&["jane@corp.io"]);
@@ -366,7 +285,7 @@ async fn a_server_that_stops_in_between_is_given_up_and_found_again() {
     assert_eq!(redis.connections() - before, 2, "the vault's second, and that of this question");
 }
 
-async fn a_connection_that_the_server_closed_costs_nobody_an_answer() {
+pub async fn a_connection_that_the_server_closed_costs_nobody_an_answer() {
     let mut redis = Redis::start(&[]);
     let vault = redis.vault();
     let made = tokens(&["jane@corp.io"]);
@@ -380,7 +299,7 @@ async fn a_connection_that_the_server_closed_costs_nobody_an_answer() {
     assert_eq!(vault.load("acme", "resp_1").await, Ok(Vec::new()), "this Redis keeps nothing on disk");
 }
 
-async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
+pub async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
     let redis = Redis::start(&["--requirepass", "right-canary"]);
     let vault = |user: &str| {
         let url = format!("redis://{user}127.0.0.1:{}/3", redis.port);
@@ -396,7 +315,7 @@ async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
     }
 }
 
-async fn over_tls_the_server_is_checked() {
+pub async fn over_tls_the_server_is_checked() {
     let redis = Redis::start_with(true, &[]);
     let vault = |url: String| Vault::new(&Secret::new(url), KEY, HOUR).unwrap();
     let made = tokens(&["jane@corp.io"]);
@@ -413,13 +332,7 @@ async fn over_tls_the_server_is_checked() {
 // ── what they are made of ───────────────────────────────────────────────────────────────────────────────────────────
 
 const KEY: &[u8] = &[7; 32];
-const TRUST: &str = "SSL_CERT_FILE";
-const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.cert.pem");
-const PRIVATE_KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.key.pem");
 const HOUR: Duration = Duration::from_secs(3600);
-/// For what takes milliseconds on an idle machine.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK: Duration = Duration::from_millis(20);
 
 fn tokens(values: &[&str]) -> Tokens {
     let mint = Mint { key: Arc::new(TokenKey::new(KEY, 1)), tenant: "acme".into() };
@@ -445,131 +358,8 @@ fn sorted(loaded: Result<Vec<(Arc<str>, Original)>, VaultError>) -> Pairs {
     pairs
 }
 
-async fn eventually(what: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !what() {
-        assert!(Instant::now() < deadline, "it never happens");
-        tokio::time::sleep(LOOK).await;
-    }
-}
-
-fn has_redis() -> bool {
-    Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
-}
-
-/// A server on a free port of the loopback address, with nothing on disk; killed when dropped.
-struct Redis {
-    port: u16,
-    tls: bool,
-    arguments: Vec<String>,
-    directory: PathBuf,
-    child: Child,
-}
-
 impl Redis {
-    fn start(arguments: &[&str]) -> Redis {
-        Redis::start_with(false, arguments)
-    }
-
-    fn start_with(tls: bool, arguments: &[&str]) -> Redis {
-        static COUNT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("promptgate-vault-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir(&directory).expect("a directory for the server");
-        let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
-        // A free port may be taken by somebody else before the server binds it.
-        for _ in 0..5 {
-            let port = free_port();
-            let child = spawn(port, tls, &arguments, &directory);
-            let mut redis = Redis { port, tls, arguments: arguments.clone(), directory: directory.clone(), child };
-            if redis.is_up() {
-                return redis;
-            }
-        }
-        panic!("redis-server does not start");
-    }
-
-    fn stop(&mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ends");
-    }
-
-    fn start_again(&mut self) {
-        self.child = spawn(self.port, self.tls, &self.arguments, &self.directory);
-        assert!(self.is_up(), "redis-server does not start again");
-    }
-
-    fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
-        assert!(sent.expect("kill runs").success());
-    }
-
-    /// Whether it takes connections, as soon as it does.
-    fn is_up(&mut self) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        while Instant::now() < deadline && self.child.try_wait().expect("a child").is_none() {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
-                return true;
-            }
-            std::thread::sleep(LOOK);
-        }
-        false
-    }
-
-    fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
-    }
-
     fn vault(&self) -> Vault {
         Vault::new(&Secret::new(self.url()), KEY, HOUR).unwrap()
     }
-
-    /// Past the vault, over a connection of its own.
-    fn ask<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
-        let mut connection = redis::Client::open(self.url()).and_then(|client| client.get_connection()).expect("Redis");
-        command.query(&mut connection).expect("an answer")
-    }
-
-    /// That there have been, the one that asks included.
-    fn connections(&self) -> u64 {
-        let stats: String = self.ask(redis::cmd("INFO").arg("stats"));
-        let count = stats.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
-        count.and_then(|count| count.trim().parse().ok()).expect("a number")
-    }
-
-    fn keys(&self) -> Vec<String> {
-        self.ask(redis::cmd("KEYS").arg("*"))
-    }
-
-    fn only_key(&self) -> String {
-        let [name] = &self.keys()[..] else { panic!("there is one record") };
-        name.clone()
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        // It may be stopped already, and a case that failed has said why.
-        self.child.kill().ok();
-        self.child.wait().ok();
-        std::fs::remove_dir_all(&self.directory).ok();
-    }
-}
-
-fn spawn(port: u16, tls: bool, arguments: &[String], directory: &Path) -> Child {
-    let port = port.to_string();
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(directory).args(arguments);
-    if tls {
-        command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
-        command.args(["--tls-cert-file", CERT, "--tls-key-file", PRIVATE_KEY]);
-    } else {
-        command.args(["--port", &port]);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server starts")
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
