@@ -15,7 +15,7 @@ use super::{Refusal, Reply, body};
 use crate::auth::Scope;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level};
-use crate::sanitize::{self, Guard, Limits, Report, Request, Sanitized};
+use crate::sanitize::{self, Guard, Limits, Report, Request, Sanitized, Whole};
 use crate::snapshot::Snapshot;
 use crate::text::offsets;
 use crate::wire::{self, BodyKind, Dialect};
@@ -26,8 +26,8 @@ pub(super) const ROUTE: Route = Route {
     tool: None,
     summary: "Explain what becomes of a prompt at every level",
     description: "Judges a text as one user message, or a whole request body of a wire format as the gateway does, at low, medium \
-                  and high: the masked text, scores against thresholds, and the rules that led there. Of a text every finding has \
-                  its place. Nothing of it is sent or logged.",
+                  and high: the masked text, scores against thresholds, the rules that led there, and where in it each finding \
+                  stands. Nothing of it is sent or logged.",
     input: Some(Input {
         limit: PROMPT_LIMIT,
         schema: schema_of::<ExplainRequest>,
@@ -53,7 +53,8 @@ pub(super) const ROUTE: Route = Route {
 struct ExplainRequest {
     /// The text, or a request body as text.
     text: String,
-    /// The wire format of the body, such as openai.chat; without one the text is one user message.
+    /// The wire format of the body; without one the text is one user message.
+    #[schemars(extend("enum" = formats()))]
     format: Option<String>,
 }
 
@@ -62,13 +63,14 @@ struct ExplainResponse {
     success: bool,
     /// The level in force.
     security_level: &'static str,
-    /// Of a text, in its order, at most the first 1,000; of a body none, as its rules are named by level.
+    /// In the order of the text, at most the first 1,000, whatever the levels make of them.
     findings: Vec<FindingBody>,
     /// Low, medium, high.
     levels: Vec<LevelBody>,
 }
 
-/// Offsets are in Unicode code points, end exclusive.
+/// One finding and where it stands in the text that was given, which for a body is its JSON as it was written. Places are
+/// counted in Unicode code points, not in bytes or UTF-16.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FindingBody {
     rule: String,
@@ -77,7 +79,14 @@ struct FindingBody {
     severity: String,
     confidence: f64,
     start: usize,
+    /// The first behind it.
     end: usize,
+}
+
+/// What the table of wire formats has bodies for, and nothing.
+fn formats() -> Vec<Option<&'static str>> {
+    let read = wire::FORMATS.iter().filter(|dialect| dialect.body == BodyKind::Json);
+    read.map(|dialect| Some(dialect.name)).chain([None]).collect()
 }
 
 /// What becomes of it at one level.
@@ -88,7 +97,7 @@ struct LevelBody {
     verdict: &'static str,
     /// Why a body is refused, in words.
     refusal: Option<String>,
-    /// With placeholders; null for a body that is refused, of which nothing is sent.
+    /// With placeholders, also where it is refused and nothing of it is sent; null for a body that could not be read.
     secured: Option<String>,
     /// In the order of their names in the configuration.
     categories: Vec<CategoryBody>,
@@ -133,33 +142,34 @@ fn dialect(name: &str) -> Result<&'static Dialect, Refusal> {
 fn explain(snapshot: &Snapshot, level: Level, text: &str, dialect: Option<&Dialect>) -> ExplainResponse {
     let (findings, levels) = match dialect {
         None => of_text(&snapshot.guard, text),
-        Some(dialect) => (Vec::new(), of_body(&snapshot.guard, dialect, snapshot.limits(), text)),
+        Some(dialect) => of_body(&snapshot.guard, dialect, snapshot.limits(), text),
     };
     ExplainResponse { success: true, security_level: level.name(), findings, levels }
 }
 
 fn of_text(guard: &Guard, text: &str) -> (Vec<FindingBody>, Vec<LevelBody>) {
     let judged = Level::ALL.map(|level| (level, sanitize::text_with_names(guard, level, text)));
-    let found = judged.first().map(|(_, sanitized)| findings(text, sanitized)).unwrap_or_default();
+    let strictest = judged.last().map(|(_, sanitized)| sanitized.findings.iter().map(|(finding, _)| finding));
+    let found = strictest.map(|of| findings(text, of.collect())).unwrap_or_default();
     let one = |(level, sanitized): (Level, Sanitized)| {
         LevelBody::of(guard, level, &sanitized.report, Some(sanitized.text), None)
     };
     (found, judged.into_iter().map(one).collect())
 }
 
-fn of_body(guard: &Arc<Guard>, dialect: &Dialect, limits: Limits, text: &str) -> Vec<LevelBody> {
+fn of_body(guard: &Arc<Guard>, dialect: &Dialect, limits: Limits, text: &str) -> (Vec<FindingBody>, Vec<LevelBody>) {
     // The tables are fixed and a test proves that each compiles.
-    let Ok(plan) = dialect.plan().map(Arc::new) else { return Vec::new() };
-    let one = |level: Level| {
-        let (outcome, report) = Request::whole(guard, &plan, level, limits, text.as_bytes());
-        let secured = outcome.as_ref().ok().map(|body| String::from_utf8_lossy(body).into_owned());
-        LevelBody::of(guard, level, &report, secured, outcome.as_ref().err())
+    let Ok(plan) = dialect.plan().map(Arc::new) else { return (Vec::new(), Vec::new()) };
+    let judged = Level::ALL.map(|level| (level, Request::whole(guard, &plan, level, limits, text.as_bytes())));
+    let found = judged.last().map(|(_, whole)| findings(text, whole.findings.iter().collect())).unwrap_or_default();
+    let one = |(level, whole): (Level, Whole)| {
+        let secured = whole.masked.map(|body| String::from_utf8_lossy(&body).into_owned());
+        LevelBody::of(guard, level, &whole.report, secured, whole.refusal.as_ref())
     };
-    Level::ALL.into_iter().map(one).collect()
+    (found, judged.into_iter().map(one).collect())
 }
 
-fn findings(text: &str, sanitized: &Sanitized) -> Vec<FindingBody> {
-    let mut found: Vec<&Finding> = sanitized.findings.iter().map(|(finding, _)| finding).collect();
+fn findings(text: &str, mut found: Vec<&Finding>) -> Vec<FindingBody> {
     found.sort_by_key(|finding| finding.span);
     found.truncate(MAX_FINDINGS);
     let spans: Vec<_> = found.iter().map(|finding| offsets::on_boundaries(text, finding.span)).collect();

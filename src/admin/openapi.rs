@@ -233,6 +233,16 @@ mod tests {
     }
 
     #[test]
+    fn the_formats_of_bodies_are_those_of_the_table() {
+        let document = document();
+        let listed = document.pointer("/components/schemas/ExplainRequest/properties/format/enum").expect("a list");
+        for dialect in crate::wire::FORMATS {
+            let has_body = dialect.body == crate::wire::BodyKind::Json;
+            assert_eq!(listed.as_array().expect("a list").contains(&json!(dialect.name)), has_body, "{}", dialect.name);
+        }
+    }
+
+    #[test]
     fn every_reference_has_its_definition() {
         let document = document();
         let mut open = vec![&document];

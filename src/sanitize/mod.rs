@@ -19,6 +19,7 @@ mod response;
 pub mod scrub;
 mod sent;
 mod text;
+mod trace;
 mod window;
 
 use std::hash::{BuildHasher, RandomState};
@@ -29,7 +30,7 @@ use highway::Key;
 pub use judge::{Report, Verdict};
 pub use limits::Limits;
 pub use recall::Verdicts;
-pub use request::{Refusal, Request};
+pub use request::{Refusal, Request, Whole};
 pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks, Usage};
 pub use sent::Sent;
 pub use text::{Sanitized, text, text_with_names};

@@ -18,6 +18,7 @@ use super::junction::Junction;
 use super::output::Output;
 use super::placer::Placer;
 use super::sent::Sent;
+use super::trace::Trace;
 use super::window::Window;
 use super::{Guard, Limits, Report};
 use crate::codec::json::{self, Container, Sink, Tokenizer};
@@ -64,17 +65,19 @@ impl Request {
         &self.pass.placer.tokens
     }
 
-    /// What would become of a whole body, for who asks: nothing of it goes up, so all of it may be held.
-    pub fn whole(
-        guard: &Arc<Guard>,
-        plan: &Arc<Plan>,
-        level: Level,
-        limits: Limits,
-        body: &[u8],
-    ) -> (Result<Bytes, Refusal>, Report) {
+    /// What would become of a whole body, for who asks. Nothing of it goes up, so all of it may be held, and what policy
+    /// refuses is read to its end all the same.
+    pub fn whole(guard: &Arc<Guard>, plan: &Arc<Plan>, level: Level, limits: Limits, body: &[u8]) -> Whole {
         let mut request = Request::new(guard.clone(), plan.clone(), level, Limits { hold: usize::MAX, ..limits });
-        let outcome = request.push(body).and_then(|()| request.finish());
-        (outcome, request.pass.judge.report)
+        request.pass.trace = Some(Trace::default());
+        let read = request.push(body).and_then(|()| request.finish());
+        let report = request.pass.judge.report;
+        let (masked, refusal) = match read {
+            Ok(masked) => (Some(masked), (!report.blocked.is_empty()).then_some(Refusal::Policy)),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let findings = request.pass.trace.unwrap_or_default().findings(&report);
+        Whole { masked, refusal, findings, report }
     }
 
     /// What of the caller's own data was read so far.
@@ -145,6 +148,18 @@ impl Request {
     }
 }
 
+/// What would become of a body.
+#[derive(Debug)]
+pub struct Whole {
+    /// The body with placeholders, also where policy refuses it; `None` if it could not be read to its end.
+    pub masked: Option<Bytes>,
+    /// Why it would not go up.
+    pub refusal: Option<Refusal>,
+    /// In the order of the body; attacks may overlap. Spans count its bytes.
+    pub findings: Vec<Finding>,
+    pub report: Report,
+}
+
 /// The tokenizer's sink: follows the path, treats each string value, and writes the output.
 #[derive(Debug)]
 struct Pass {
@@ -177,6 +192,8 @@ struct Pass {
     cases: Vec<Case>,
     ahead: Vec<Ahead>,
     turn: Option<Turn>,
+    /// Kept for who asks, who is told of all findings: then a refusal by policy ends nothing.
+    trace: Option<Trace>,
 }
 
 impl Pass {
@@ -208,6 +225,7 @@ impl Pass {
             cases: Vec::new(),
             ahead: Vec::new(),
             turn: None,
+            trace: None,
         }
     }
 
@@ -225,11 +243,14 @@ impl Pass {
         self.plan.ascend(place, &mut self.trail);
     }
 
-    fn check_key(&mut self, key: &str) -> Result<(), Refusal> {
+    fn check_key(&mut self, key: &str, place: (u64, u64)) -> Result<(), Refusal> {
         if is_plain_name(key) {
             return Ok(());
         }
         let findings = self.guard.scan(key, Class::Text);
+        if let Some(trace) = &mut self.trace {
+            trace.note_key(key, place, &findings);
+        }
         let guard = self.guard.clone();
         let actions = self.judge.observe_sensitive(&guard, &findings);
         self.judge.report.inspected += key.len() as u64;
@@ -243,7 +264,7 @@ impl Pass {
     }
 
     fn verdict(&self) -> Result<(), Refusal> {
-        if self.judge.is_blocked() { Err(Refusal::Policy) } else { Ok(()) }
+        if self.judge.is_blocked() && self.trace.is_none() { Err(Refusal::Policy) } else { Ok(()) }
     }
 }
 
@@ -278,7 +299,7 @@ impl Sink for Pass {
         Ok(())
     }
 
-    fn key(&mut self, key: &str, _: u64, _: u64) -> Result<(), Refusal> {
+    fn key(&mut self, key: &str, start: u64, end: u64) -> Result<(), Refusal> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
         let hash = self.guard.hashing.hash_one((frame.number, key));
         if !self.keys.insert(hash) {
@@ -292,11 +313,14 @@ impl Sink for Pass {
         let hash = self.guard.hashing.hash_one(key);
         self.key =
             KeyMark { hash, guard: self.plan.guard_bit(key), is_type: key == "type", is_role: self.names_role(key) };
-        self.check_key(key)
+        self.check_key(key, (start, end))
     }
 
-    fn begin_string(&mut self, _: u64) -> Result<(), Refusal> {
+    fn begin_string(&mut self, at: u64) -> Result<(), Refusal> {
         self.bound()?;
+        if let Some(trace) = &mut self.trace {
+            trace.begin(at);
+        }
         let named = self.next.is_some();
         let place = self.place();
         let treatment = self.plan.treatment(place, &self.trail);

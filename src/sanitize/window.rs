@@ -11,6 +11,7 @@ use super::placer::Placer;
 use crate::detect::Finding;
 use crate::detect::scanner::{CONTEXT, Class, OVERLAP, STEP};
 use crate::policy::{Action, token};
+use crate::text::Span;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -232,6 +233,12 @@ impl Window {
     /// The decided part as it was written; the ranges of masks count from its start.
     pub fn decided(&self) -> &[u8] {
         &self.raw()[..self.raw_at(self.end)]
+    }
+
+    /// Where a span of the text stands in `raw()`. What of it was sent before is left out.
+    pub fn written(&self, span: Span) -> Span {
+        let at = |at: usize| self.raw_at(at.max(self.context));
+        Span::new(at(span.start), at(span.end))
     }
 
     /// Drops the decided part, but for some context.

@@ -89,6 +89,9 @@ impl Pass {
         let tokenizes = |finding: &Finding| judge.tokenizes(&self.guard, finding);
         let add = |text: &str, findings: &mut Vec<Finding>| known.learn_and_find(text, findings, tokenizes);
         findings.extend(self.window.scan(&self.guard, class, last, add));
+        if let Some(trace) = &mut self.trace {
+            trace.note(&self.window, &findings);
+        }
         self.sent.read(self.window.fresh(), &self.guard.words);
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
