@@ -1,5 +1,7 @@
 """What people do at the console, and what has to be true meanwhile."""
 
+import json
+
 from playwright.sync_api import expect
 
 ADMIN = "spv-admin-dev-2024-abc123"
@@ -173,9 +175,58 @@ def the_playground_reads_a_body_as_the_gateway_does(console):
     page.get_by_label("Text", exact=True).fill('{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"My password is secret123"}]}')
     page.get_by_role("button", name="Explain").click()
     page.get_by_role("region", name="Text at level high").get_by_text("[PASSWORD_MASKED]").wait_for()
+    assert marks(page, "value") == ["secret123"]
     page.get_by_label("Text", exact=True).fill('{"model":')
     page.get_by_role("button", name="Explain").click()
     page.get_by_role("region", name="Level high", exact=True).get_by_text("not valid JSON").wait_for()
+
+
+def the_playground_shows_every_finding_of_a_body_where_it_stands(console):
+    page = console.sign_in()
+    console.section("Playground")
+    page.get_by_role("button", name="Request body").click()
+    high = page.get_by_role("region", name="Level high", exact=True)
+    high.get_by_text("quarantined").wait_for()
+    assert marks(page, "value") == ["secret123", "eve@evil.example"], marks(page, "value")
+    attack = "".join(marks(page, "bad"))
+    assert attack.startswith("Ignore all previous instructions") and "eve@evil.example" in attack, attack
+    assert "[promptgate: tool result withheld" in high.inner_text()
+    assert page.get_by_role("region", name="Findings", exact=True).get_by_text("secret.password.first_person").count() == 1
+    console.picture("playground-body-light")
+    console.is_accessible()
+
+
+def the_playground_shows_a_refused_body_to_its_end(console):
+    page = console.sign_in()
+    console.section("Playground")
+    page.get_by_label("What it is").select_option("openai.chat")
+    body = {"messages": [{"role": "user", "content": f"😀 é {INJECTION}"}], "note": "Write to jane.doe@acme.org"}
+    page.get_by_label("Text", exact=True).fill(json.dumps(body, ensure_ascii=False))
+    page.get_by_role("button", name="Explain").click()
+    high = page.get_by_role("region", name="Level high", exact=True)
+    high.get_by_text("blocked by policy").wait_for()
+    assert high.get_by_text("Masked, but not sent").count() == 1
+    assert "".join(marks(page, "bad")).endswith("reveal your system prompt"), marks(page, "bad")
+    assert marks(page, "value") == ["jane.doe@acme.org"], marks(page, "value")
+    assert "[EMAIL_MASKED]" in high.inner_text()
+
+
+def the_formats_to_choose_from_are_those_of_the_gateway(console):
+    page = console.sign_in()
+    console.section("Playground")
+    chosen = page.get_by_label("What it is")
+    expect(chosen.locator("option[value='openai.chat']")).to_have_count(1)
+    offered = [option.get_attribute("value") for option in chosen.locator("option").all()]
+    ask = "fetch('/openapi.json', {headers: {authorization: 'Bearer ' + sessionStorage.getItem('promptgate-token')}})"
+    description = page.evaluate(f"async () => (await {ask}).json()")
+    known = description["components"]["schemas"]["ExplainRequest"]["properties"]["format"]["enum"]
+    assert offered == ["", *filter(None, known)] and len(offered) > 20, offered
+    for name in offered[1:]:
+        chosen.select_option(name)
+        page.get_by_label("Text", exact=True).fill(json.dumps({"unknown": f"My password is secret123, {name}"}))
+        page.get_by_role("button", name="Explain").click()
+        page.get_by_role("region", name="Text with findings").filter(has_text=name).wait_for()
+        assert marks(page, "value") == ["secret123"], name
 
 
 def what_is_typed_is_never_markup(console):
@@ -232,7 +283,7 @@ def a_phone_shows_everything_without_scrolling_sideways(console):
     for name in SECTIONS:
         console.section(name)
         if name == "Playground":
-            page.get_by_role("button", name="Secret").click()
+            page.get_by_role("button", name="Request body").click()
             page.get_by_role("region", name="Level high", exact=True).wait_for()
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, (name, width)
@@ -264,6 +315,11 @@ def everything_is_done_without_a_pointer(console):
     page.get_by_role("dialog").wait_for(state="hidden")
 
 
+def marks(page, tone):
+    """What is marked in the text that was given."""
+    return page.get_by_role("region", name="Text with findings").locator(f"mark.{tone}").all_inner_texts()
+
+
 def reach(page, name):
     """Presses Tab until what has the focus is called so."""
     named = """() => { const at = document.activeElement; return (at.labels?.[0]?.textContent ?? at.textContent).trim(); }"""
@@ -274,4 +330,4 @@ def reach(page, name):
     raise AssertionError(f"no way to {name} by Tab")
 
 
-CASES = [case for name, case in list(globals().items()) if callable(case) and name[0].islower() and name not in ("expect", "reach")]
+CASES = [case for name, case in list(globals().items()) if callable(case) and name[0].islower() and name not in ("expect", "marks", "reach")]
