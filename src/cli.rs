@@ -10,6 +10,7 @@ mod eval;
 #[cfg(feature = "proxy")]
 mod mcp;
 mod paint;
+mod progress;
 #[cfg(feature = "proxy")]
 mod serve;
 mod tail;

@@ -1,7 +1,7 @@
 //! `promptgate check`: a prompt, a request body or a log of them from standard input, and what would have become of it.
 //! Sends nothing.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::paint::{Paint, tone};
+use super::progress::Progress;
 use super::{FAILED, UNREADABLE, say, snapshot};
 use crate::codec::Plan;
 use crate::detect::{Category, Finding};
@@ -37,9 +38,6 @@ pub(super) struct Check {
     #[arg(long)]
     json: bool,
 }
-
-/// How many lines are judged between two words about the progress.
-const PROGRESS: u64 = 100;
 
 impl Check {
     pub fn run(&self) -> ExitCode {
@@ -83,10 +81,11 @@ impl Check {
 
     /// Whether any would have been refused.
     fn log(&self, judge: &Judge) -> Result<bool, String> {
-        let (people, progress) = (!self.json && io::stdout().is_terminal(), io::stderr().is_terminal());
+        let (people, progress) = (!self.json && io::stdout().is_terminal(), Progress::of_input());
         let (mut all, mut refused, mut masked) = (0_u64, 0_u64, 0_u64);
         for (line, number) in io::stdin().lock().lines().zip(1_u64..) {
             let line = line.map_err(|error| format!("standard input: {error}"))?;
+            progress.read(line.len() + 1, || format!("{refused} of {all} refused"));
             if line.trim().is_empty() {
                 continue;
             }
@@ -95,18 +94,17 @@ impl Check {
             all += 1;
             refused += u64::from(verdict["is_safe"] == false);
             masked += u64::from(verdict["verdict"] == "masked");
-            if people {
-                say(io::stdout(), &format!("{number:>6}  {}", headline(&verdict, Paint::of(&io::stdout()))));
+            let shown = if people {
+                format!("{number:>6}  {}", headline(&verdict, Paint::of(&io::stdout())))
             } else {
                 verdict["line"] = json!(number);
-                say(io::stdout(), &verdict.to_string());
-            }
-            if progress && all.is_multiple_of(PROGRESS) {
-                write!(io::stderr(), "\r{all} judged, {refused} refused").ok();
-            }
+                verdict.to_string()
+            };
+            progress.above(|| say(io::stdout(), &shown));
         }
-        if progress {
-            say(io::stderr(), &format!("\r{all} judged: {refused} refused, {masked} masked at level {}", judge.level));
+        progress.end();
+        if io::stderr().is_terminal() {
+            say(io::stderr(), &format!("{all} judged: {refused} refused, {masked} masked at level {}", judge.level));
         }
         Ok(refused > 0)
     }
