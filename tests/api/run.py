@@ -16,9 +16,9 @@ import sys
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "mcp"))
+sys.path.insert(0, str(HERE.parent / "support"))
 
-import gateway  # noqa: E402  lives with the other test of this listener
+import gateway  # noqa: E402
 
 WORK = gateway.ROOT / "target" / "api"
 TOKEN = "spv-admin-dev-2024-abc123"
@@ -32,7 +32,7 @@ def main():
     options = arguments()
     gateway.install_python(WORK / "venv", HERE / "requirements.txt")
     binary = pathlib.Path(options.binary or gateway.build()).resolve()
-    with gateway.Gateway(binary, WORK) as running:
+    with gateway.Gateway(binary, WORK, gateway.shipped()) as running:
         description = WORK / "openapi.json"
         description.write_bytes(fetch(f"http://{running.admin}/openapi.json"))
         paths = json.loads(description.read_text())["paths"]

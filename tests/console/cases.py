@@ -48,7 +48,7 @@ class Console:
 
     def is_accessible(self):
         """No violation that axe-core calls serious or critical."""
-        self.page.evaluate((self.work / "node_modules" / "axe-core" / "axe.min.js").read_text())
+        self.page.evaluate((self.work / "node" / "node_modules" / "axe-core" / "axe.min.js").read_text())
         found = self.page.evaluate("axe.run(document).then(result => result.violations)")
         grave = [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in ("serious", "critical")]
         assert not grave, grave

@@ -18,20 +18,17 @@ import pathlib
 import random
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+from gateway import ROOT, Gateway, build, fail, install_python  # noqa: E402
+
 WORK = ROOT / "target" / "leak"
 TOKEN = "spv-user-dev-2024-def456"
-INSTALL_SECONDS = 600
-READY_SECONDS = 20
-STOP_SECONDS = 15
 RUN_SECONDS = 3600
 QUICK, FULL = "exhaustive-2-part", "union-worst-case"
 COLUMNS = ["run", "seed", "cases", "fidelity", "leak whole", "leak cut", "partial", "undecided", "capped", "seconds", "outcome"]
@@ -39,11 +36,11 @@ COLUMNS = ["run", "seed", "cases", "fidelity", "leak whole", "leak cut", "partia
 
 def main():
     options = arguments()
-    python = prepare()
+    python = install_python(WORK / "venv", HERE / "requirements.txt")
     oracle = FULL if options.full else QUICK
     seeds = options.seed or [f"{random.SystemRandom().randrange(16**16):016x}" for _ in range(options.seeds)]
     rows = []
-    with Gateway(options.binary or build()) as gateway:
+    with Benchmarked(options.binary or build(), WORK) as gateway:
         for seed in seeds:
             for run in (personal_data, everything, partitions):
                 rows.append(run(python, gateway, seed, oracle, options))
@@ -62,76 +59,13 @@ def arguments():
     return parser.parse_args()
 
 
-def prepare():
-    """The benchmark is installed once, and anew when the list of it changes."""
-    wanted, stamp = (HERE / "requirements.txt").read_text(), WORK / "venv" / ".installed"
-    python = WORK / "venv" / "bin" / "python"
-    if not (stamp.exists() and stamp.read_text() == wanted):
-        print(f"installing {WORK / 'venv'}", flush=True)
-        shutil.rmtree(WORK / "venv", ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", WORK / "venv"], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt"]
-        subprocess.run(pip, check=True, timeout=INSTALL_SECONDS)
-        stamp.write_text(wanted)
-    return python
+class Benchmarked(Gateway):
+    """Its upstream is at the port where the benchmark listens."""
 
-
-class Gateway:
-    """The gateway as a child process on free ports, its upstream at the port where the benchmark listens."""
-
-    def __init__(self, binary):
-        self.binary = binary
-        self.port, self.admin, self.upstream = free_ports(3)
-        self.url = f"http://127.0.0.1:{self.port}/v1/chat/completions"
-
-    def __enter__(self):
-        config = WORK / "promptgate.toml"
-        config.write_text(f'[gateway]\nlisten = "127.0.0.1:{self.port}"\n[admin]\nlisten = "127.0.0.1:{self.admin}"\n'
-                          f'[[upstream]]\nname = "openai"\nurl = "http://127.0.0.1:{self.upstream}"\n')
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE_")}
-        self.log = open(WORK / "gateway.log", "wb")
-        command = [self.binary, "serve", "--config", config]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
-        try:
-            self.wait_until_ready()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def wait_until_ready(self):
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{self.admin}/readyz", timeout=1) as response:
-                    if response.status == 200:
-                        return
-            except (OSError, urllib.error.URLError):
-                pass
-            time.sleep(0.05)
-        fail(f"the gateway was not ready:\n{(WORK / 'gateway.log').read_text(errors='replace')[-3000:]}")
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.log.close()
-
-
-def build():
-    subprocess.run(["cargo", "build", "--quiet", "--locked", "--bin", "promptgate"], cwd=ROOT, check=True)
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "promptgate"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
+    def __init__(self, binary, work):
+        super().__init__(binary, work)
+        self.configuration = f'[[upstream]]\nname = "openai"\nurl = "http://{self.upstream}"\n'
+        self.url, self.upstream_port = f"http://{self.base}/v1/chat/completions", self.upstream.rpartition(":")[2]
 
 
 # ── the runs ──
@@ -157,7 +91,7 @@ def everything(python, gateway, seed, oracle, options):
 
 def partitions(python, gateway, seed, _oracle, options):
     row, out = started("random cuts", seed)
-    benchmark(row, [python, HERE / "partitions.py", "--url", gateway.url, "--upstream-port", str(gateway.upstream),
+    benchmark(row, [python, HERE / "partitions.py", "--url", gateway.url, "--upstream-port", gateway.upstream_port,
                     "--token", TOKEN, "--seed", seed, "--cuts", str(options.cuts), "--out", out / "partitions.json"])
     row.update(read(out / "partitions.json") or {})
     return judged(row)
@@ -171,7 +105,7 @@ def started(run, seed):
 
 
 def settings(gateway, seed, oracle, options, out):
-    return ["--out", out, "--only", "pg", "--gateway-url", gateway.url, "--upstream-port", str(gateway.upstream), "--seed", seed,
+    return ["--out", out, "--only", "pg", "--gateway-url", gateway.url, "--upstream-port", gateway.upstream_port, "--seed", seed,
             "--oracle", oracle, "--partition-cap", str(options.partition_cap)]
 
 
@@ -232,12 +166,6 @@ def summary(rows, oracle):
     return 1 if wrong else 0
 
 
-def fail(why):
-    print(why, file=sys.stderr)
-    raise SystemExit(2)
-
-
 if __name__ == "__main__":
-    WORK.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda number, _: fail(f"ended by signal {number}"))  # so that the gateway is stopped too
     sys.exit(main())

@@ -20,9 +20,11 @@ import subprocess
 import sys
 import time
 
-import gateway
-
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+import gateway  # noqa: E402
+
 WORK = gateway.ROOT / "target" / "mcp"
 PYTHON_GENERATIONS = ["new", "old"]
 RUN_SECONDS = 300
@@ -52,26 +54,20 @@ def arguments():
 def prepare(generation):
     home = WORK / generation
     if generation == "node":
-        install_node(home, HERE / "node" / "package.json")
+        gateway.install_node(home, HERE / "node" / "package.json")
         shutil.copy(HERE / "node" / "cases.mjs", home)  # beside its node_modules, where imports are looked for
     else:
         gateway.install_python(home, HERE / f"requirements-{generation}.txt")
 
 
-def install_node(home, package):
-    def install():
-        home.mkdir(parents=True)
-        shutil.copy(package, home)
-        command = ["npm", "install", "--silent", "--no-fund", "--no-audit"]
-        subprocess.run(command, cwd=home, check=True, timeout=gateway.INSTALL_SECONDS)
-
-    gateway.once(home, package, install)
-
-
 def run(generation, binary, options):
     """Against a gateway, and through it an MCP server of the same generation."""
-    with Server(generation) as server, gateway.Gateway(binary, WORK, {SHIPPED: server.origin}) as running:
-        return run_cases(generation, running, binary, options)
+    with Server(generation) as server:
+        configuration = gateway.shipped().replace(SHIPPED, server.origin)
+        if server.origin not in configuration:
+            gateway.fail(f"conf/promptgate.toml does not hold {SHIPPED}")
+        with gateway.Gateway(binary, WORK, configuration) as running:
+            return run_cases(generation, running, binary, options)
 
 
 class Server:

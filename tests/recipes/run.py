@@ -12,22 +12,22 @@ import argparse
 import os
 import pathlib
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-WORK = ROOT / "target" / "recipes"
+sys.path.insert(0, str(HERE.parent / "support"))
+
+import gateway  # noqa: E402
+
+WORK = gateway.ROOT / "target" / "recipes"
 TOKEN = "spv-basic-dev-2024-ghi789"
 SECRET = "hunter2-9f3b"
-READY_SECONDS = 30
 RECIPE_SECONDS = 120
-INSTALL_SECONDS = 900
+# What calls elsewhere is refused at once: nothing but the gateway is needed, and nobody's own login is used.
+ALONE = {"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1", "HOME": str(WORK / "home")}
 
 
 def main():
@@ -37,26 +37,29 @@ def main():
     options = parser.parse_args()
     recipes = sorted(path for path in HERE.iterdir() if path.suffix in COMMANDS and path.name != "run.py")
     recipes = [path for path in recipes if options.only in path.name]
-    install_python()
-    install_node()
-    binary = options.binary or build()
-    gateway, admin, upstream = free_ports(3)
-    with Demo(binary, gateway, admin, upstream):
-        failed = [path.name for path in recipes if not passes(path, f"http://127.0.0.1:{gateway}", upstream)]
+    gateway.install_python(WORK / "python", HERE / "requirements.txt")
+    gateway.install_node(WORK / "node", HERE / "package.json")
+    with gateway.Gateway(options.binary or gateway.build(), WORK) as demo:
+        failed = [path.name for path in recipes if not passes(path, demo)]
     print(f"\n{len(recipes) - len(failed)} passed, {len(failed)} failed")
     return 1 if failed or not recipes else 0
 
 
-def passes(recipe, gateway, upstream):
-    environment = os.environ | {"GATEWAY": gateway, "TOKEN": TOKEN, "PROMPT": f"My password is {SECRET}"}
+def passes(recipe, demo):
+    shutil.rmtree(WORK / "home", ignore_errors=True)
+    (WORK / "home").mkdir()
+    environment = ALONE | {"PATH": f"{WORK / 'node/node_modules/.bin'}:{os.environ['PATH']}", "LANG": "C.UTF-8"}
+    environment |= {"GATEWAY": f"http://{demo.base}", "TOKEN": TOKEN, "PROMPT": f"My password is {SECRET}"}
+    urllib.request.urlopen(urllib.request.Request(f"http://{demo.upstream}/demo/received", method="DELETE")).close()
     command = COMMANDS[recipe.suffix](recipe)
-    ran = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=RECIPE_SECONDS)
-    with urllib.request.urlopen(f"http://127.0.0.1:{upstream}/demo/received") as answer:
-        received = answer.read().decode()
+    ran = subprocess.run(command, env=environment, cwd=WORK / "home", stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                         timeout=RECIPE_SECONDS)
+    received = last_body(demo)
     problems = [
         (ran.returncode != 0, f"exit code {ran.returncode}: {ran.stderr[-600:]}"),
         (SECRET not in ran.stdout, f"the password did not come back: {ran.stdout[-300:]}"),
         (SECRET in received, "the password went up"),
+        ("[promptgate: " in received, "a text of the client's own was withheld"),
         ("My password is PASSWORD_" not in received, f"no placeholder went up: {received[-300:]}"),
     ]
     told = [problem for is_one, problem in problems if is_one]
@@ -64,57 +67,13 @@ def passes(recipe, gateway, upstream):
     return not told
 
 
-class Demo:
-    """The gateway with its built-in upstream, which ends with the block."""
-
-    def __init__(self, binary, gateway, admin, upstream):
-        variables = {"PROMPTGATE__GATEWAY__LISTEN": f"127.0.0.1:{gateway}", "PROMPTGATE__ADMIN__LISTEN": f"127.0.0.1:{admin}"}
-        command = [str(binary), "demo", "--upstream", f"127.0.0.1:{upstream}"]
-        self.ready = f"http://127.0.0.1:{admin}/readyz"
-        self.process = subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def __enter__(self):
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(self.ready):
-                    return self
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-        self.__exit__()
-        sys.exit("the gateway is not ready")
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=READY_SECONDS)
-
-
-def install_python():
-    installed("python", HERE / "requirements.txt", lambda home, wanted: [
-        [sys.executable, "-m", "venv", str(home)],
-        [str(home / "bin/pip"), "install", "--quiet", "--disable-pip-version-check", "--requirement", str(wanted)],
-    ])
-
-
-def install_node():
-    installed("node", HERE / "package.json", lambda home, wanted: [
-        ["cp", str(wanted), str(home)],
-        ["npm", "--prefix", str(home), "install", "--silent", "--no-audit", "--no-fund"],
-    ])
-
-
-def installed(name, wanted, commands):
-    """Once, and anew when the list changes."""
-    home = WORK / name
-    stamp = home / ".installed"
-    if stamp.exists() and stamp.read_text() == wanted.read_text():
-        return
-    print(f"installing {home}", flush=True)
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    for command in commands(home, wanted):
-        subprocess.run(command, check=True, timeout=INSTALL_SECONDS)
-    stamp.write_text(wanted.read_text())
+def last_body(demo):
+    """Empty if nothing went up."""
+    try:
+        with urllib.request.urlopen(f"http://{demo.upstream}/demo/received") as answer:
+            return answer.read().decode()
+    except urllib.error.HTTPError:
+        return ""
 
 
 def python(recipe):
@@ -127,21 +86,6 @@ def node(recipe):
 
 
 COMMANDS = {".py": python, ".mjs": node, ".sh": lambda recipe: ["bash", str(recipe)]}
-
-
-def build():
-    subprocess.run(["cargo", "build", "--locked", "--quiet"], cwd=ROOT, check=True)
-    return ROOT / "target/debug/promptgate"
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 if __name__ == "__main__":

@@ -17,24 +17,22 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 
 import upstream
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+sys.path.insert(0, str(HERE.parent / "support"))
+
+from gateway import ROOT, Gateway, build, fail, free_ports, install_node, install_python, shipped  # noqa: E402
+
 WORK = ROOT / "target" / "sdk"
 TOKEN = "spv-basic-dev-2024-ghi789"
 PYTHON_GENERATIONS = ["new", "old"]
 GENERATIONS = [*PYTHON_GENERATIONS, "node"]
-INSTALL_SECONDS = 600
-READY_SECONDS = 20
-STOP_SECONDS = 15
 RUN_SECONDS = 600
 BLOCKING = {"PROMPTGATE__SECURITY__ANSWERS__SECRET__ACTION": "block"}
 
@@ -50,7 +48,8 @@ def main():
     server = upstream.start()
     origin = f"http://127.0.0.1:{server.server_address[1]}"
     key = f"{random.randrange(16**64):064x}"
-    with Gateway("gateway", origin, options, key) as gateway, Gateway("blocking", origin, options, key, BLOCKING) as blocking:
+    binary = None if options.direct else options.binary or build()
+    with Recorded("gateway", binary, origin, key) as gateway, Recorded("blocking", binary, origin, key, BLOCKING) as blocking:
         runs = [run(generation, origin, gateway, blocking, seed, options) for generation in generations]
         metrics = "" if options.direct else gateway.metrics()
     rows = [row for rows in runs for row in rows]
@@ -70,65 +69,31 @@ def arguments():
 
 
 def prepare(generation):
-    """What a generation needs is installed once, and anew when the list of it changes."""
-    node = generation == "node"
-    wanted = HERE / ("node/package.json" if node else f"requirements-{generation}.txt")
     home = WORK / generation
-    stamp = home / ".installed"
-    if not (stamp.exists() and stamp.read_text() == wanted.read_text()):
-        print(f"installing {home}", flush=True)
-        shutil.rmtree(home, ignore_errors=True)
-        install_node(home, wanted) if node else install_python(home, wanted)
-        stamp.write_text(wanted.read_text())
-    if node:
+    if generation == "node":
+        install_node(home, HERE / "node" / "package.json")
         shutil.copy(HERE / "node" / "cases.mjs", home)  # beside its node_modules, where imports are looked for
+    else:
+        install_python(home, HERE / f"requirements-{generation}.txt")
 
 
-def install_python(home, requirements):
-    subprocess.run([sys.executable, "-m", "venv", home], check=True)
-    pip = [home / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", requirements], check=True, timeout=INSTALL_SECONDS)
-
-
-def install_node(home, package):
-    home.mkdir(parents=True)
-    shutil.copy(package, home)
-    subprocess.run(["npm", "install", "--silent", "--no-fund", "--no-audit"], cwd=home, check=True, timeout=INSTALL_SECONDS)
-
-
-class Gateway:
-    """The gateway as a child process, on free ports, with the shipped configuration pointed at the recording upstream.
+class Recorded(Gateway):
+    """With the shipped configuration pointed at the recording upstream. Without a binary there is none.
 
     `key` is that of its placeholders, `more` are settings of its own.
     """
 
-    def __init__(self, name, origin, options, key, more=None):
-        self.name, self.origin, self.options, self.more = name, origin, options, more or {}
-        self.key = key
-        self.keys, self.process = {}, None
+    def __init__(self, name, binary, origin, key, more=None):
+        super().__init__(binary, WORK, name=name)
+        self.origin, self.key, self.keys = origin, key, {}
         self.narrow_token = f"sdk-stats-only-{random.randrange(16**16):016x}"
-        self.base, self.admin = (f"127.0.0.1:{port}" for port in free_ports(2))
+        self.configuration = self.pointed(shipped())
+        self.settings = {**self.keys, "PROMPTGATE__TIMEOUTS__DRAIN": "5s", "PROMPTGATE_TOKEN_KEY": key, **(more or {})}
 
     def __enter__(self):
-        if self.options.direct:
-            return self
-        binary = self.options.binary or build()
-        config = WORK / f"{self.name}.toml"
-        config.write_text(self.configuration((ROOT / "conf" / "promptgate.toml").read_text()))
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMPTGATE__")}
-        environment.update(self.keys, PROMPTGATE__GATEWAY__LISTEN=self.base, PROMPTGATE__ADMIN__LISTEN=self.admin,
-                           PROMPTGATE__TIMEOUTS__DRAIN="5s", PROMPTGATE_TOKEN_KEY=self.key, **self.more)
-        self.log = open(WORK / f"{self.name}.log", "wb")
-        command = [binary, "serve", "--config", config]
-        self.process = subprocess.Popen(command, env=environment, stdout=self.log, stderr=subprocess.STDOUT)
-        try:
-            self.wait_until_ready()
-        except BaseException:
-            self.stop()
-            raise
-        return self
+        return super().__enter__() if self.binary else self
 
-    def configuration(self, shipped):
+    def pointed(self, shipped):
         """Every upstream URL becomes the recording upstream, every key a canary, and one token has no right to call models."""
         for name in sorted(set(re.findall(r'^api_key_env\s*=\s*"(\w+)"', shipped, re.M))):
             drawn = hashlib.sha256(f"{self.key} {name}".encode()).hexdigest()[:16]
@@ -153,56 +118,9 @@ class Gateway:
                           f'upstream_path = "/v1/chat/completions"\n')
         return "".join(tables)
 
-    def wait_until_ready(self):
-        deadline = time.monotonic() + READY_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                fail(f"the gateway ended with status {self.process.returncode}:\n{self.log_tail()}")
-            try:
-                with urllib.request.urlopen(f"http://{self.admin}/readyz", timeout=1) as response:
-                    if response.status == 200:
-                        return
-            except (OSError, urllib.error.URLError):
-                pass
-            time.sleep(0.05)
-        fail(f"the gateway was not ready within {READY_SECONDS} s:\n{self.log_tail()}")
-
     def metrics(self):
         with urllib.request.urlopen(f"http://{self.admin}/metrics", timeout=5) as response:
             return response.read().decode()
-
-    def written(self):
-        """Everything it wrote to standard output and error: log and audit records."""
-        return (WORK / f"{self.name}.log").read_text(errors="replace")
-
-    def log_tail(self):
-        return self.written()[-3000:]
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def __exit__(self, *_):
-        if self.process:
-            self.stop()
-            self.log.close()
-
-
-def build():
-    subprocess.run(["cargo", "build", "--quiet", "--bin", "promptgate"], cwd=ROOT, check=True)
-    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug" / "promptgate"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [listener.getsockname()[1] for listener in sockets]
-    for listener in sockets:
-        listener.close()
-    return ports
 
 
 def run(generation, origin, gateway, blocking, seed, options):
@@ -267,11 +185,6 @@ def summary(rows, generations, seed):
     passed = sum(row["outcome"] == "ok" for row in rows)
     print(f"\n{passed} passed, {len(failed)} failed, seed {seed}")
     return 1 if failed or not passed else 0
-
-
-def fail(why):
-    print(why, file=sys.stderr)
-    raise SystemExit(2)
 
 
 if __name__ == "__main__":
