@@ -23,7 +23,7 @@ help:
 	@echo 'make mcp-test  the official MCP clients against the admin listener'
 	@echo 'make api-test  the admin listener against its own description'
 	@echo 'make console-test  the admin console, in Chromium'
-	@echo 'make recipes-test  clients by their recipes: SDKs, LangChain, LlamaIndex, LiteLLM, Vercel, variables alone (a first run installs 740 MB)'
+	@echo 'make recipes-test  clients by their recipes: SDKs, LangChain, LlamaIndex, LiteLLM, Vercel, Claude Code, Codex (a first run installs 1.4 GB)'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make deploy-test  alert rules, dashboard and balancer, by a real Prometheus and nginx'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'

@@ -1,5 +1,5 @@
-"""Tools that are told by variables alone: Claude Code reads ANTHROPIC_BASE_URL and ANTHROPIC_AUTH_TOKEN, Codex and others that
-stand on the SDK of OpenAI read OPENAI_BASE_URL and OPENAI_API_KEY. Both SDKs here are given nothing else."""
+"""Tools that are told by variables alone: what stands on the SDK of Anthropic reads ANTHROPIC_BASE_URL and ANTHROPIC_AUTH_TOKEN, on
+that of OpenAI OPENAI_BASE_URL and OPENAI_API_KEY. Both SDKs here are given nothing else."""
 
 import os
 
