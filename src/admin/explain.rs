@@ -18,7 +18,7 @@ use crate::policy::{Action, Level};
 use crate::sanitize::{self, Guard, Limits, Report, Request, Sanitized, Whole};
 use crate::snapshot::Snapshot;
 use crate::text::offsets;
-use crate::wire::{self, BodyKind, Dialect};
+use crate::wire::{self, Dialect};
 
 pub(super) const ROUTE: Route = Route {
     method: Method::POST,
@@ -85,8 +85,7 @@ struct FindingBody {
 
 /// What the table of wire formats has bodies for, and nothing.
 fn formats() -> Vec<Option<&'static str>> {
-    let read = wire::FORMATS.iter().filter(|dialect| dialect.body == BodyKind::Json);
-    read.map(|dialect| Some(dialect.name)).chain([None]).collect()
+    wire::with_bodies().map(|dialect| Some(dialect.name)).chain([None]).collect()
 }
 
 /// What becomes of it at one level.
@@ -135,8 +134,9 @@ fn answer(call: Call) -> Answer {
 }
 
 fn dialect(name: &str) -> Result<&'static Dialect, Refusal> {
-    let known = wire::find(name).filter(|dialect| dialect.body == BodyKind::Json);
-    known.ok_or_else(|| Refusal::BadRequest("unknown format; README.md lists them, such as openai.chat".to_owned()))
+    wire::with_bodies()
+        .find(|dialect| dialect.name == name)
+        .ok_or_else(|| Refusal::BadRequest("unknown format; README.md lists them, such as openai.chat".to_owned()))
 }
 
 fn explain(snapshot: &Snapshot, level: Level, text: &str, dialect: Option<&Dialect>) -> ExplainResponse {

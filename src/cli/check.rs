@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
 use super::paint::{Paint, tone};
@@ -28,8 +29,8 @@ pub(super) struct Check {
     /// The security level; without it, that of the configuration.
     #[arg(long)]
     level: Option<Level>,
-    /// The wire format of a request body, such as anthropic.messages; without it, the input is one prompt.
-    #[arg(long)]
+    /// The wire format of a request body; without it, the input is one prompt.
+    #[arg(long, value_parser = PossibleValuesParser::new(wire::with_bodies().map(|dialect| dialect.name)))]
     format: Option<String>,
     /// Each line is one of a log: a body of the format, or an object with the prompt as "prompt" or "text".
     #[arg(long)]
@@ -58,7 +59,7 @@ impl Check {
         let plan = match &self.format {
             None => None,
             Some(name) => {
-                let dialect = wire::find(name).ok_or("--format: there is no such wire format; README.md lists them")?;
+                let dialect = wire::find(name).ok_or("--format: there is no such wire format")?;
                 Some(Arc::new(dialect.plan().map_err(|error| error.to_string())?))
             }
         };

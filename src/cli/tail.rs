@@ -132,7 +132,8 @@ fn readable(line: &str, paint: Paint) -> String {
 fn request(record: &Value, paint: Paint) -> String {
     let field = |name: &str| text(&record[name]);
     let verdict = field("verdict");
-    let rules = record["rules"].as_array().into_iter().flatten();
+    // What was found and led to nothing would hide what did.
+    let rules = record["rules"].as_array().into_iter().flatten().filter(|rule| rule["action"] != "allow");
     let rules: Vec<String> = rules.map(|rule| format!("{}={}", text(&rule["id"]), text(&rule["action"]))).collect();
     let code = record["code"].as_str().map(|code| format!(" {}", clean(code))).unwrap_or_default();
     let millis = record["total_us"].as_f64().unwrap_or_default() / 1000.0;
@@ -206,7 +207,7 @@ mod tests {
     #[test]
     fn a_record_is_one_readable_line_that_moves_no_cursor() {
         let line = r#"{"time":"2026-01-01T10:20:30.123456Z","event":"request","request_id":"r-1","client_id":"a\u001b[2J","route":"/v1/messages",
-            "status":400,"verdict":"blocked","code":"content_filter","rules":[{"id":"injection.x","action":"block"}],"total_us":1500}"#;
+            "status":400,"verdict":"blocked","code":"content_filter","rules":[{"id":"pii.x","action":"allow"},{"id":"injection.x","action":"block"}],"total_us":1500}"#;
         let shown = readable(line, Paint(false));
         let expected =
             "10:20:30.123  blocked     400 content_filter  a\u{fffd}[2J  /v1/messages  1.5 ms  injection.x=block  r-1";

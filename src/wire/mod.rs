@@ -193,6 +193,11 @@ pub static FORMATS: &[&Dialect] = &[
     &mcp::SESSION,
 ];
 
+/// Those whose requests carry a body.
+pub fn with_bodies() -> impl Iterator<Item = &'static Dialect> {
+    FORMATS.iter().copied().filter(|dialect| dialect.body == BodyKind::Json)
+}
+
 /// The format of that name.
 pub fn find(name: &str) -> Option<&'static Dialect> {
     FORMATS.iter().copied().find(|dialect| dialect.name == name)
