@@ -13,6 +13,9 @@ use crate::upstream::Call;
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGE: &str = r#"{"model":"m","stream":true}"#;
 
+/// Far less than a limit that was not kept would take, and more than a busy machine adds.
+const SOON: Duration = Duration::from_secs(5);
+
 /// The client's connection and the provider's, once the request has gone through.
 async fn under_way(site: &Site) -> (Wire, Call) {
     let ask = Ask::post(CHAT, MESSAGE);
@@ -42,7 +45,7 @@ async fn a_request_that_cannot_be_inspected_in_time_is_refused_and_never_whole_u
 }
 
 #[tokio::test]
-async fn an_upstream_that_cannot_be_reached_is_502_in_the_dialect_within_two_seconds() {
+async fn an_upstream_that_cannot_be_reached_is_502_in_the_dialect_and_soon() {
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let plain = Site::start("");
     let cases = [
@@ -58,7 +61,8 @@ async fn an_upstream_that_cannot_be_reached_is_502_in_the_dialect_within_two_sec
         let begun = Instant::now();
         let reply = Ask::post(CHAT, MESSAGE).send(site.address()).await;
         assert_eq!((reply.status(), &*code(&reply)), (502, expected), "{url}");
-        assert!(begun.elapsed() < Duration::from_secs(2), "{url}: {:?}", begun.elapsed());
+        // Pingora's own limit for a connection is ten seconds.
+        assert!(begun.elapsed() < SOON, "{url}: {:?}", begun.elapsed());
     }
 }
 
@@ -73,9 +77,10 @@ fn patient(first_byte: &str, idle: &str) -> Site {
 
 #[tokio::test]
 async fn the_first_byte_and_a_pause_are_waited_for_as_long_as_each_may_take() {
-    let pause = Duration::from_millis(700);
+    // The short time is a second, in which a busy machine must do what it has to.
+    let pause = Duration::from_millis(1500);
     // Whatever the pause within the answer may be, its head must come in time; and it may be the other way about.
-    let site = patient("300ms", "60s");
+    let site = patient("1s", "60s");
     let ask = Ask::post(CHAT, MESSAGE);
     let expected = site.upstream.expect(&ask.id());
     let (reply, call) = tokio::join!(ask.send(site.address()), expected.call());
@@ -90,7 +95,7 @@ async fn the_first_byte_and_a_pause_are_waited_for_as_long_as_each_may_take() {
     call.end().await;
     assert!(client.chunked(usize::MAX).await.complete, "a pause shorter than idle is none");
 
-    let site = patient("60s", "300ms");
+    let site = patient("60s", "1s");
     let (mut client, mut call) = under_way(&site).await;
     tokio::time::sleep(pause).await;
     call.begin("text/event-stream").await;
@@ -100,7 +105,7 @@ async fn the_first_byte_and_a_pause_are_waited_for_as_long_as_each_may_take() {
     let text = String::from_utf8_lossy(&body.bytes);
     assert!(text.starts_with("data: a\n\ndata: {\"error\":") && text.contains("upstream_timeout"), "{text}");
     assert!(!body.complete && text.ends_with("\n\n") && !text.contains("[DONE]"), "{text}");
-    assert!(call.wire.ended().await < Duration::from_secs(1));
+    assert!(call.wire.ended().await < SOON);
 }
 
 #[tokio::test]
@@ -147,18 +152,23 @@ async fn whoever_is_refused_takes_nobodys_place() {
     for (refused, status) in [(long().without("authorization"), 401), (long().with("content-type", "text/plain"), 415)]
     {
         let mut served = false;
-        // The wait ends after a second: on a machine so slow that nobody is served in that, it is tried again.
-        for _ in 0..10 {
+        // The wait ends after a second, and at its beginning the place may be the other caller's: after either it is tried again.
+        for _ in 0..20 {
             let mut waiting = Wire::connect(site.address()).await;
             assert!(waiting.write(&refused.head()).await);
             // Waited for with its body, so that it would see the answer.
-            tokio::select! {
+            let answer = tokio::select! {
                 biased;
-                head = waiting.head() => assert_eq!(head.map(|head| head.status()), Some(status)),
-                () = served_at_last(&site) => served = true,
-            }
+                head = waiting.head() => head,
+                () = served_at_last(&site) => {
+                    served = true;
+                    waiting.head().await
+                }
+            };
+            let answer = answer.map(|head| head.status());
+            assert!([Some(status), Some(503)].contains(&answer), "{answer:?}");
+            served &= answer == Some(status);
             if served {
-                assert_eq!(waiting.head().await.map(|head| head.status()), Some(status));
                 break;
             }
         }
@@ -166,7 +176,8 @@ async fn whoever_is_refused_takes_nobodys_place() {
     }
 }
 
-/// Asks until there is a place: between its token and its refusal another caller has it for a moment.
+/// Asks until there is a place: between its token and its refusal another caller has it for a moment, and one that has gone until
+/// the gateway comes to it.
 async fn served_at_last(site: &Site) {
     loop {
         let reply = Ask::post(CHAT, MESSAGE).send(site.address()).await;
@@ -186,7 +197,7 @@ async fn more_requests_at_once_than_may_be_are_refused_until_one_has_ended() {
     let (client, mut call) = first;
     drop(client);
     call.wire.ended().await;
-    assert_eq!(Ask::post(CHAT, MESSAGE).send(site.address()).await.status(), 200);
+    served_at_last(&site).await;
     drop(second);
 }
 
@@ -210,12 +221,12 @@ async fn an_answer_for_which_there_is_no_memory_ends_and_does_not_look_complete(
     call.chunk(&held).await;
     let (head, body) = client.response().await.expect("a head");
     assert!(head.status() == 503 || !body.complete, "{head:?}");
-    assert!(call.wire.ended().await < Duration::from_secs(1));
+    assert!(call.wire.ended().await < SOON);
 }
 
 #[tokio::test]
 async fn while_it_drains_nobody_new_is_let_in_and_a_silent_stream_hears_of_the_end() {
-    let mut site = Site::start("[timeouts]\ndrain = \"1s\"\n");
+    let mut site = Site::start("[timeouts]\ndrain = \"3s\"\n");
     let (mut client, mut call) = under_way(&site).await;
     call.begin("text/event-stream").await;
     call.chunk(b"data: one\n\n").await;

@@ -12,7 +12,7 @@ use crate::site::{Site, TLS};
 
 const CHAT: &str = "/v1/chat/completions";
 
-const LIMITS: &str = "[timeouts]\nrequest_head = \"1s\"\nrequest_body = \"6s\"\nstall = \"1s\"\nkeepalive = \"2s\"\n\
+const LIMITS: &str = "[timeouts]\nrequest_head = \"1s\"\nrequest_body = \"6s\"\nstall = \"1s\"\nkeepalive = \"4s\"\n\
                       [limits]\nmin_rate = \"64KiB\"\n";
 
 /// Limits that a test can wait for.
