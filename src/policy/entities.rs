@@ -43,3 +43,21 @@ impl Default for Entities {
         Entities(LEFT_ALONE.iter().map(|entity| ((*entity).to_owned(), allow)).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_left_alone_by_name_until_one_has_a_rule_of_its_own() {
+        let mut entities = Entities::default();
+        assert_eq!(entities.names().collect::<Vec<_>>(), LEFT_ALONE);
+        assert!(entities.actions().all(|action| action == Action::Allow));
+        assert_eq!(entities.actions().count(), LEFT_ALONE.len());
+        assert_eq!(entities.of("EMAIL_ADDRESS"), Override::default());
+        let rule = Override { threshold: Some(0.5), action: Some(Action::Mask) };
+        entities.set("PERSON", rule);
+        assert_eq!(entities.of("PERSON"), rule);
+        assert!(entities.actions().any(|action| action == Action::Mask));
+    }
+}

@@ -46,3 +46,17 @@ impl FromStr for Level {
         Level::ALL.into_iter().find(|level| level.name().eq_ignore_ascii_case(text)).ok_or(UnknownLevel)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_read_as_it_is_written_in_either_case_and_nothing_else_is_one() {
+        for (level, name) in Level::ALL.into_iter().zip(["low", "medium", "high"]) {
+            assert_eq!((level.name(), &*level.to_string()), (name, name));
+            assert_eq!((name.parse(), name.to_uppercase().parse()), (Ok(level), Ok(level)));
+        }
+        assert_eq!(["", "highest", " low"].map(str::parse::<Level>), [Err(UnknownLevel); 3]);
+    }
+}

@@ -215,6 +215,48 @@ mod tests {
     }
 
     #[test]
+    fn an_action_has_the_name_it_is_configured_by_and_only_placeholders_replace() {
+        use Action::*;
+        for action in [Allow, Monitor, Tokenize, Mask, Quarantine, Block] {
+            assert_eq!(serde_json::to_value(action).expect("a word"), action.name());
+            assert_eq!(action.replaces(), matches!(action, Tokenize | Mask), "{action:?}");
+        }
+    }
+
+    /// With every sensitive category let pass at every level.
+    fn idle() -> Matrix {
+        let mut matrix = Matrix::default();
+        for (level, category) in
+            Level::ALL.into_iter().flat_map(|level| [Category::Secret, Category::Pii].map(|c| (level, c)))
+        {
+            matrix.set(level, category, Rule { threshold: 0.2, action: Action::Allow });
+        }
+        matrix
+    }
+
+    #[test]
+    fn what_no_level_acts_on_is_told_from_what_one_does() {
+        let mut matrix = idle();
+        assert!(!matrix.acts_on(Category::Pii, "EMAIL_ADDRESS") && !matrix.acts_on(Category::Pii, "PERSON"));
+        matrix.set(Level::High, Category::Pii, Rule { threshold: 0.2, action: Action::Monitor });
+        assert!(matrix.acts_on(Category::Pii, "EMAIL_ADDRESS"), "at one level is enough");
+        assert!(!matrix.acts_on(Category::Pii, "PERSON") && !matrix.acts_on(Category::Secret, "PASSWORD"));
+        matrix.entities.set("PERSON", Override { threshold: None, action: Some(Action::Mask) });
+        assert!(matrix.acts_on(Category::Pii, "PERSON"));
+    }
+
+    #[test]
+    fn answers_are_guarded_where_a_category_or_an_entity_could_lead_to_something() {
+        let mut matrix = idle();
+        assert!(!matrix.guards_answers(Level::Low));
+        matrix.entities.set("PERSON", Override { threshold: None, action: Some(Action::Monitor) });
+        assert!(matrix.guards_answers(Level::Low));
+        let mut matrix = idle();
+        matrix.set(Level::High, Category::Secret, Rule { threshold: 0.2, action: Action::Monitor });
+        assert!(matrix.guards_answers(Level::High) && !matrix.guards_answers(Level::Low));
+    }
+
+    #[test]
     fn an_attack_is_judged_by_the_score_of_its_category_and_where_it_stands() {
         let matrix = Matrix::default();
         let cases = [

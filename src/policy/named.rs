@@ -18,3 +18,17 @@ impl NamedPolicy {
         self.level.unwrap_or(in_force)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_keeps_to_its_own_level_and_without_one_to_that_in_force() {
+        let policy = |level| NamedPolicy { name: "own".into(), level, matrix: Matrix::default() };
+        for in_force in Level::ALL {
+            assert_eq!(policy(None).level_under(in_force), in_force);
+            assert_eq!(policy(Some(Level::High)).level_under(in_force), Level::High);
+        }
+    }
+}

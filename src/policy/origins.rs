@@ -64,3 +64,20 @@ impl Default for Origins {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_set_for_one_origin_and_category_changes_no_other() {
+        let (before, mut after) = (Origins::default(), Origins::default());
+        let leniency = Leniency { threshold: 0.42, action: Action::Monitor };
+        after.set(Origin::Tool, Category::Jailbreak, leniency);
+        for (origin, category) in Origin::ALL.into_iter().flat_map(|origin| Category::ALL.map(|c| (origin, c))) {
+            let here = (origin, category) == (Origin::Tool, Category::Jailbreak);
+            let expected = if here { leniency } else { before.of(origin, category) };
+            assert_eq!(after.of(origin, category), expected, "{origin} {category}");
+        }
+    }
+}

@@ -181,6 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn when_every_length_is_taken_the_longest_placeholder_is() {
+        let mint = mint(&[7; 32], 1, "acme");
+        let rival = Original { entity: "PIN".into(), value: "other".into() };
+        let mut tokens = Tokens::default();
+        assert!(tokens.is_empty());
+        let mut last = tokens.clone().mint(&mint, &"PIN".into(), "1234");
+        for _ in DIGITS..=51 {
+            assert!(tokens.get(&last).is_none());
+            tokens.extend([(last, rival.clone())]);
+            last = tokens.clone().mint(&mint, &"PIN".into(), "1234");
+        }
+        assert!(tokens.get(&last).is_some());
+        assert!(!tokens.is_empty());
+        // SHA-256 in base32: ten characters and each of the lengths above.
+        assert_eq!((last.len(), tokens.len()), ("PIN_x".len() + 51, 51 - DIGITS + 1));
+    }
+
+    #[test]
     fn the_form_is_told_from_others() {
         for (text, expected) in [
             ("EMAIL_ADDRESS_xabcdefghij", true),
@@ -205,6 +223,7 @@ mod tests {
         let mut tokens = Tokens::default();
         tokens.mint(&mint(b"key-canary-key-canary-key-canary", 1, "acme"), &"PIN".into(), "value-canary");
         let shown = format!("{tokens:?} {:?}", mint(b"key-canary-key-canary-key-canary", 1, "acme"));
+        assert!(["TokenKey", "epoch: 1", "Original", "PIN"].iter().all(|name| shown.contains(name)), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
 }
