@@ -5,6 +5,7 @@ mod reload;
 mod revocation;
 mod services;
 mod shutdown;
+mod watch;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -123,7 +124,10 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
             let revocation = Revocation { live: live.clone(), metrics: metrics.clone() };
             server.add_service(background_service("revocation", revocation));
             let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
-            server.add_service(background_service("reload", Reload { file, live, metrics, audit }));
+            server.add_service(background_service(
+                "reload",
+                Reload { file, at_start: config.clone(), live, metrics, audit },
+            ));
         }
     }
     let patience = config.timeouts.drain;

@@ -518,6 +518,7 @@ async fn a_draining_process_lives_but_is_not_ready() {
     let draining = server.send("GET", "/readyz", &[], b"").await;
     assert_eq!((draining.status, &draining.body["ready"]), (503, &json!(false)));
     assert_eq!(draining.body["checks"]["draining"], true);
+    assert_eq!(draining.body["configuration"], json!({"refused": [], "restart": []}));
     assert_eq!(server.send("GET", "/livez", &[], b"").await.status, 200);
 }
 

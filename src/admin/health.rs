@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::reply::JSON;
 use super::route::{Answer, Endpoint, Output, Route, schema_of};
 use super::{App, Reply};
+use crate::state::Standing;
 
 pub(super) const LIVEZ: Route = Route {
     method: Method::GET,
@@ -32,7 +33,7 @@ pub(super) const READYZ: Route = Route {
     path: "/readyz",
     tool: None,
     summary: "Should this replica get traffic?",
-    description: "Not ready while draining for shutdown, and in the mode jwt until the issuer's keys were loaded once.",
+    description: "Not ready while draining for shutdown, and in the mode jwt until the issuer's keys were loaded once. A configuration that was refused changes neither: the one before is in force.",
     input: None,
     outputs: &[
         Output {
@@ -40,14 +41,14 @@ pub(super) const READYZ: Route = Route {
             description: "It should.",
             content_type: JSON,
             schema: schema_of::<Readiness>,
-            example: r#"{"ready":true,"checks":{"draining":false,"keys":"not_used"}}"#,
+            example: r#"{"ready":true,"checks":{"draining":false,"keys":"not_used"},"configuration":{"refused":[],"restart":[]}}"#,
         },
         Output {
             status: 503,
             description: "It should not.",
             content_type: JSON,
             schema: schema_of::<Readiness>,
-            example: r#"{"ready":false,"checks":{"draining":false,"keys":"never_loaded"}}"#,
+            example: r#"{"ready":false,"checks":{"draining":false,"keys":"never_loaded"},"configuration":{"refused":["gateway.listen"],"restart":[]}}"#,
         },
     ],
     endpoint: Endpoint::Open(readyz),
@@ -63,7 +64,20 @@ struct Liveness {
 struct Readiness {
     ready: bool,
     checks: Checks,
+    configuration: Configuration,
 }
+
+/// How the configuration that was read last stands to the one in force; by keys, why is in the log.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Configuration {
+    /// Where it is wrong, if it was not taken; at most twenty.
+    refused: Vec<String>,
+    /// What of the one in force waits for a restart.
+    restart: Vec<String>,
+}
+
+/// More keys than this tell an operator no more.
+const MOST_KEYS: usize = 20;
 
 #[derive(Debug, Serialize, JsonSchema)]
 struct Checks {
@@ -102,6 +116,9 @@ fn readyz(app: Arc<App>) -> Answer {
         };
         let ready = !draining && keys != Keys::NeverLoaded;
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-        Reply::json_with(status, &Readiness { ready, checks: Checks { draining, keys } })
+        let Standing { mut refused, waiting: restart } = Standing::clone(&app.live.standing());
+        refused.truncate(MOST_KEYS);
+        let configuration = Configuration { refused, restart };
+        Reply::json_with(status, &Readiness { ready, checks: Checks { draining, keys }, configuration })
     })
 }

@@ -66,6 +66,7 @@ pub struct Config {
     pub engine: Engine,
     pub audit: Audit,
     pub log: Log,
+    pub reload: Reload,
 }
 
 /// What `Config::load` gives: a configuration that works, and what its author should know.
@@ -235,6 +236,12 @@ pub struct Rules {
 pub struct Audit {
     /// Appended to, one JSON object a line. `None`: standard error.
     pub path: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// Whether a file that changes is read again by itself.
+    pub watch: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,8 +11,8 @@ use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
 use super::value::Size;
 use super::{
-    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Revocation, Rules,
-    SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, rate_limit, redis, rows, tokens, upstream,
+    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Revocation,
+    Rules, SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, rate_limit, redis, rows, tokens, upstream,
 };
 use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
@@ -72,6 +72,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let engine = engine::read(root.section("engine"));
     let audit = audit(root.section("audit"));
     let log = log(root.section("log"));
+    let reload = reload(root.section("reload"));
     root.finish();
     check::listeners(&gateway, &admin, source);
     check::limits(&limits, source);
@@ -97,6 +98,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
         engine,
         audit,
         log,
+        reload,
     })
 }
 
@@ -349,6 +351,12 @@ fn log(section: Section) -> Log {
         Log { level: section.read_or("level", LogLevel::Info), format: section.read_or("format", LogFormat::Text) };
     section.finish();
     log
+}
+
+fn reload(section: Section) -> Reload {
+    let reload = Reload { watch: section.read_or("watch", true) };
+    section.finish();
+    reload
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -1,5 +1,7 @@
-//! On SIGHUP, the configuration again: read, checked, built and put in force whole, or the one before stays.
+//! On SIGHUP, and when a file of it changed, the configuration again: read, checked, built and put in force whole, or the one
+//! before stays.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,18 +10,21 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::watch::Watch;
 use super::{share_limits, snapshot, vault};
 use crate::auth::Revocations;
-use crate::config::{AuthMode, Loaded, Problem, Problems};
+use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
 use crate::load;
 use crate::snapshot::Snapshot;
-use crate::state::Live;
+use crate::state::{Live, Standing};
 use crate::telemetry::{Audit, Metrics};
 
-/// Waits for the signal as long as the gateway runs.
+/// Waits for either as long as the gateway runs.
 pub struct Reload {
     /// Without one, the built-in defaults under the variables.
     pub file: Option<PathBuf>,
+    /// Some of it holds until the end.
+    pub at_start: Config,
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     pub audit: Arc<Audit>,
@@ -32,17 +37,50 @@ impl BackgroundService for Reload {
             Ok(hangup) => hangup,
             Err(error) => return tracing::error!(%error, "SIGHUP cannot be listened for"),
         };
+        let mut watch = self.watch();
         loop {
             tokio::select! {
                 received = hangup.recv() => if received.is_none() { return },
+                () = changed(&mut watch) => tracing::info!("a file of the configuration changed"),
                 _ = shutdown.changed() => return,
             }
+            if let Some(watch) = &mut watch {
+                watch.note();
+            }
             self.reload().await;
+            if let Some(watch) = &mut watch {
+                watch.follow(self.files());
+            }
         }
     }
 }
 
+/// Never, where nothing is watched.
+async fn changed(watch: &mut Option<Watch>) {
+    match watch {
+        Some(watch) => watch.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Reload {
+    fn watch(&self) -> Option<Watch> {
+        if !self.at_start.reload.watch {
+            return None;
+        }
+        let watch = Watch::new(self.files());
+        watch.inspect_err(|error| tracing::error!(%error, "files are not watched; SIGHUP has them read again")).ok()
+    }
+
+    /// What the configuration in force is made of, but the list of revocations, which is read every two seconds and is no
+    /// reason to compile rules.
+    fn files(&self) -> BTreeSet<PathBuf> {
+        let snapshot = self.live.snapshot();
+        let revoked = snapshot.config.revocation.file.as_deref();
+        let named = snapshot.config.files().into_iter().map(|(_, path)| path).filter(|path| Some(*path) != revoked);
+        self.file.iter().cloned().chain(named.map(PathBuf::from)).collect()
+    }
+
     /// Puts the snapshot in force with its revocations, and with another vault if that is another.
     fn take(&self, snapshot: Snapshot, revoked: Revocations) -> Vec<Problem> {
         if snapshot.config.tokens.vault != self.live.snapshot().config.tokens.vault {
@@ -64,12 +102,15 @@ impl Reload {
     /// Compiling the rules takes a while; other tasks of the thread do not wait for it.
     async fn reload(&self) {
         let (file, running, metrics) = (self.file.clone(), self.live.snapshot(), self.metrics.clone());
-        let built = tokio::task::spawn_blocking(move || build(file, &running, &metrics)).await;
+        let at_start = self.at_start.clone();
+        let built = tokio::task::spawn_blocking(move || build(file, &running, &at_start, &metrics)).await;
+        let mut standing = Standing::default();
         let problems = match built {
-            Ok(Ok((snapshot, revoked, warnings))) => {
-                for warning in warnings {
+            Ok(Ok(Built { snapshot, revoked, warnings, late })) => {
+                for warning in warnings.iter().chain(&late) {
                     tracing::warn!("{warning}");
                 }
+                standing.waiting = late.into_iter().map(|late| late.key).collect();
                 self.take(snapshot, revoked)
             }
             Ok(Err(Problems(problems))) => problems,
@@ -79,8 +120,11 @@ impl Reload {
             tracing::error!("{problem}");
         }
         if problems.is_empty() {
+            self.live.set_standing(standing);
             tracing::info!(level = %self.live.level(), "the configuration was read again and is in force; the level stays");
         } else {
+            let refused = problems.iter().map(|problem| problem.key.clone()).collect();
+            self.live.set_standing(Standing { refused, waiting: self.live.standing().waiting.clone() });
             tracing::error!(
                 problems = problems.len(),
                 "the configuration was not taken; the one before stays in force"
@@ -91,11 +135,18 @@ impl Reload {
     }
 }
 
-type Built = (Snapshot, Revocations, Vec<Problem>);
+/// What takes the place of what is in force.
+struct Built {
+    snapshot: Snapshot,
+    revoked: Revocations,
+    warnings: Vec<Problem>,
+    /// What waits for the next start.
+    late: Vec<Problem>,
+}
 
-fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<Built, Problems> {
+fn build(file: Option<PathBuf>, before: &Snapshot, at_start: &Config, metrics: &Metrics) -> Result<Built, Problems> {
     let running = &before.config;
-    let Loaded { config, mut warnings } = load::config(file.as_deref())?;
+    let Loaded { config, warnings } = load::config(file.as_deref())?;
     let changed = |keys: &[(&'static str, bool)], message| -> Vec<Problem> {
         keys.iter().filter(|(_, changed)| *changed).map(|(key, _)| Problem::new(*key, message)).collect()
     };
@@ -106,17 +157,19 @@ fn build(file: Option<PathBuf>, before: &Snapshot, metrics: &Metrics) -> Result<
         ("auth.jwt", needs_other_keys(&config.auth.mode, &running.auth.mode)),
     ];
     let late = [
-        ("timeouts.drain", config.timeouts.drain != running.timeouts.drain),
-        ("audit", config.audit != running.audit),
-        ("log", config.log != running.log),
+        ("timeouts.drain", config.timeouts.drain != at_start.timeouts.drain),
+        ("audit", config.audit != at_start.audit),
+        ("log", config.log != at_start.log),
+        ("reload", config.reload != at_start.reload),
     ];
-    let problems = changed(&fixed, "cannot change while the gateway runs");
+    let problems = changed(&fixed, "cannot change while the gateway runs: it needs a restart");
     if !problems.is_empty() {
         return Err(Problems(problems));
     }
-    warnings.extend(changed(&late, "takes effect at the next start"));
+    let late = changed(&late, "takes effect at the next start");
     let revoked = load::revocations(&config.revocation)?;
-    Ok((snapshot(config, Some(before), metrics)?, revoked, warnings))
+    let snapshot = snapshot(config, Some(before), metrics)?;
+    Ok(Built { snapshot, revoked, warnings, late })
 }
 
 /// Whether the key set that was fetched since the start is not the one that the new mode verifies with.

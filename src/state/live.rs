@@ -13,6 +13,7 @@ use super::in_force::InForce;
 use super::jwks::Jwks;
 use super::limiter::Limiter;
 use super::permits::{Permit, Permits};
+use super::standing::Standing;
 use super::token_cache::TokenCache;
 use super::trial::Trial;
 use super::vault::Vault;
@@ -35,6 +36,7 @@ pub struct Live {
     health: Health,
     permits: Arc<Permits>,
     limiter: Arc<Limiter>,
+    standing: ArcSwap<Standing>,
     draining: watch::Sender<bool>,
     ending: watch::Sender<bool>,
 }
@@ -53,6 +55,7 @@ impl Live {
             health: Health::default(),
             permits: Arc::default(),
             limiter: Arc::default(),
+            standing: ArcSwap::default(),
             draining: watch::Sender::new(false),
             ending: watch::Sender::new(false),
         }
@@ -160,6 +163,15 @@ impl Live {
     /// Which upstreams cannot be reached.
     pub fn health(&self) -> &Health {
         &self.health
+    }
+
+    /// How the configuration that was read last stands to the one in force.
+    pub fn standing(&self) -> Arc<Standing> {
+        self.standing.load_full()
+    }
+
+    pub fn set_standing(&self, standing: Standing) {
+        self.standing.store(Arc::new(standing));
     }
 
     /// Whether the issuer's keys were ever loaded; `None` when the mode needs none.

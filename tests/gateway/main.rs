@@ -28,6 +28,7 @@ mod policies;
 mod process;
 mod random;
 mod refusals;
+mod reload;
 #[path = "../support/shim.rs"]
 mod shim;
 mod site;

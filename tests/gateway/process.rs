@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(10);
 
 impl Gateway {
     /// `config` is TOML beside `[gateway] listen`, `[admin]` and `[audit]`, which are made here; a table `[gateway.tls]`
-    /// may be in it. `variables` are all the environment it gets.
+    /// may be in it. `variables` are all the environment it gets. Files are not watched unless PROMPTGATE__RELOAD__WATCH says so.
     pub fn start(config: &str, variables: &[(&str, &str)]) -> Gateway {
         Gateway::start_until("/readyz", config, variables)
     }
@@ -50,7 +50,7 @@ impl Gateway {
         let [address, admin] = free_ports();
         let audit = directory.join("audit.jsonl");
         let text = format!(
-            "[gateway]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n[audit]\npath = {audit:?}\n{config}"
+            "[gateway]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n[audit]\npath = {audit:?}\n[reload]\nwatch = false\n{config}"
         );
         std::fs::write(directory.join("config.toml"), text).expect("the configuration file");
         let errors = std::fs::File::create(directory.join("stderr")).expect("a file for standard error");
@@ -131,21 +131,27 @@ impl Gateway {
 
     /// Has it read its configuration again, and waits until it has; how that ended stands in the audit log.
     pub async fn reload(&self) -> Value {
-        let reloads = || {
-            let text = self.audit_text();
-            let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-            whole.filter(|record| record["event"] == "config_reloaded").collect::<Vec<_>>()
-        };
-        let before = reloads().len();
+        let before = self.reloads().len();
         self.signal("-HUP");
+        self.reloaded(before).await
+    }
+
+    /// How the reload ended that comes after so many.
+    pub async fn reloaded(&self, before: usize) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(record) = reloads().get(before) {
+            if let Some(record) = self.reloads().get(before) {
                 return record.clone();
             }
             assert!(Instant::now() < deadline, "the gateway does not read its configuration again");
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    fn reloads(&self) -> Vec<Value> {
+        let text = self.audit_text();
+        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        whole.filter(|record| record["event"] == "config_reloaded").collect()
     }
 
     fn signal(&self, signal: &str) {
