@@ -3,35 +3,35 @@
 mod mcp;
 mod reload;
 mod revocation;
+mod secured;
 mod services;
 mod shutdown;
 mod watch;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::apps::{HttpServerOptions, ServerApp};
-use pingora::listeners::tls::TlsSettings;
 use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
-use pingora::tls::{ClientCertVerifier, RootCertStore, WebPkiClientVerifier, load_ca_file_into_store};
 use tokio::net::TcpSocket;
 
 pub use mcp::mcp;
 
 use reload::Reload;
 use revocation::Revocation;
+use secured::{Read, Secured};
 use services::{AdminService, DemoService, GatewayService, HealthService};
 use shutdown::Drain;
 
 use crate::admin::App;
 use crate::auth::{self, AuthError};
-use crate::config::{AuthMode, Config, Problem, Problems, Tls};
+use crate::config::{AuthMode, Config, Problem, Problems};
 use crate::load;
 use crate::proxy::{Edge, Gateway};
 use crate::snapshot::Snapshot;
@@ -54,10 +54,6 @@ pub enum StartError {
     Metrics(#[from] prometheus::Error),
     #[error("auth.jwt: {0}")]
     Jwks(#[from] JwksError),
-    #[error("gateway.tls: {0}")]
-    Tls(Box<pingora::Error>),
-    #[error("gateway.tls.client_ca: {0}")]
-    ClientCa(String),
     #[error("PROMPTGATE_TOKEN: {0}")]
     Token(#[from] AuthError),
     #[error("standard input and output: {0}")]
@@ -101,19 +97,20 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     share_limits(&live, &config)?;
     live.set_revoked(load::revocations(&config.revocation)?);
     metrics.security_level(live.level());
+    let secured = Secured::new(Read::new(&config)?, &metrics);
 
     let admin = listen("admin.listen", config.admin.listen)?;
     let socket = bind("gateway.listen", config.gateway.listen)?;
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
-    let edge = gateway(&server.configuration, &config, &live, &metrics, &audit)?;
+    let edge = gateway(&server.configuration, &config, &secured, &live, &metrics, &audit)?;
     let mut service = background_service("gateway", GatewayService::new(socket, edge, live.clone()));
     // As many as `server_conf` says, where other background services have one.
     service.threads = None;
     server.add_service(service);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
-    server.add_service(background_service("admin", AdminService::new(admin, Arc::new(app))));
+    server.add_service(background_service("admin", AdminService::new(admin, secured.admin.clone(), Arc::new(app))));
     server.add_service(background_service("health", HealthService(live.clone())));
     match source {
         Source::Demo(address) => {
@@ -126,7 +123,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
             let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
             server.add_service(background_service(
                 "reload",
-                Reload { file, at_start: config.clone(), live, metrics, audit },
+                Reload { file, at_start: config.clone(), secured, live, metrics, audit },
             ));
         }
     }
@@ -205,6 +202,7 @@ fn server_conf(config: &Config) -> ServerConf {
 fn gateway(
     conf: &Arc<ServerConf>,
     config: &Config,
+    secured: &Secured,
     live: &Arc<Live>,
     metrics: &Arc<Metrics>,
     audit: &Arc<Audit>,
@@ -216,25 +214,7 @@ fn gateway(
     options.keepalive_request_limit = u32::try_from(config.limits.connection_requests).ok();
     options.h2_idle_timeout = Some(config.timeouts.keepalive);
     proxy.server_options = Some(options);
-    let tls = config.gateway.tls.as_ref().map(tls_settings).transpose()?;
-    Ok(Edge::new(proxy, tls, live.clone(), metrics.clone()))
-}
-
-fn tls_settings(tls: &Tls) -> Result<TlsSettings, StartError> {
-    let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
-    let mut settings = TlsSettings::intermediate(&cert, &key).map_err(StartError::Tls)?;
-    settings.enable_h2();
-    if let Some(client_ca) = &tls.client_ca {
-        settings.set_client_cert_verifier(client_verifier(client_ca)?);
-    }
-    Ok(settings)
-}
-
-fn client_verifier(client_ca: &Path) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
-    let mut issuers = RootCertStore::empty();
-    load_ca_file_into_store(client_ca, &mut issuers).map_err(StartError::Tls)?;
-    let verifier = WebPkiClientVerifier::builder(Arc::new(issuers)).build();
-    verifier.map(|verifier| verifier as _).map_err(|error| StartError::ClientCa(error.to_string()))
+    Ok(Edge::new(proxy, secured.gateway.clone(), live.clone(), metrics.clone()))
 }
 
 fn jwks(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Jwks>>, StartError> {

@@ -139,8 +139,9 @@ pub(super) fn authorize(scope: Option<Scope>, principal: &Principal) -> Result<(
 /// Where callers find this listener. The host was checked before.
 fn base(app: &App, headers: &HeaderMap) -> String {
     let snapshot = app.live.snapshot();
+    let scheme = if snapshot.config.admin.tls.is_some() { "https" } else { "http" };
     let host = || headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    snapshot.config.admin.public_url.clone().unwrap_or_else(|| format!("http://{}", host()))
+    snapshot.config.admin.public_url.clone().unwrap_or_else(|| format!("{scheme}://{}", host()))
 }
 
 fn rows(path: &str) -> impl Iterator<Item = &'static Route> {

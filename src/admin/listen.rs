@@ -1,11 +1,12 @@
-//! A TCP listener with bounds: how many connections, and how long one may be silent. Knows nothing of HTTP.
+//! A listener with bounds: how many connections, and how long one may be silent; over TLS if it is given what that takes. Knows
+//! nothing of HTTP.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::serve::Listener;
@@ -13,16 +14,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
+use tokio_rustls::server::TlsStream;
+use tokio_rustls::{Accept, TlsAcceptor};
+
+use crate::state::Handshakes;
 
 /// Connections wait in the kernel's queue while `CONNECTIONS` are open.
 pub(super) struct Bounded {
     listener: TcpListener,
+    tls: Option<Arc<Handshakes>>,
     slots: Arc<Semaphore>,
 }
 
 impl Bounded {
-    pub(super) fn new(listener: TcpListener) -> Self {
-        Bounded { listener, slots: Arc::new(Semaphore::new(CONNECTIONS)) }
+    pub(super) fn new(listener: TcpListener, tls: Option<Arc<Handshakes>>) -> Self {
+        Bounded { listener, tls, slots: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 }
 
@@ -34,7 +40,8 @@ impl Listener for Bounded {
         // The semaphore is never closed; were it, the connection would go uncounted rather than unserved.
         let slot = self.slots.clone().acquire_owned().await.ok();
         let (stream, peer) = Listener::accept(&mut self.listener).await;
-        (Connection { stream, idle: Box::pin(sleep(IDLE)), _slot: slot }, peer)
+        let wire = Wire::new(stream, self.tls.as_deref());
+        (Connection { wire, idle: Box::pin(sleep(IDLE)), _slot: slot }, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -44,14 +51,18 @@ impl Listener for Bounded {
 
 /// A stream that fails with `TimedOut` when its peer sends nothing for `IDLE`.
 pub(super) struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     idle: Pin<Box<Sleep>>,
     _slot: Option<OwnedSemaphorePermit>,
 }
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let read = match self.wire.poll(cx) {
+            Poll::Ready(Ok(stream)) => stream.poll_read(cx, buf),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        };
         if read.is_ready() {
             self.idle.as_mut().reset(Instant::now() + IDLE);
         } else if self.idle.as_mut().poll(cx).is_ready() {
@@ -63,7 +74,7 @@ impl AsyncRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        ready!(self.wire.poll(cx))?.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -71,19 +82,52 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        ready!(self.wire.poll(cx))?.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        true
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        ready!(self.wire.poll(cx))?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        ready!(self.wire.poll(cx))?.poll_shutdown(cx)
+    }
+}
+
+/// What bytes go over. A handshake is made where the connection is served, so that a slow one keeps nobody from being accepted.
+enum Wire {
+    Plain(TcpStream),
+    Beginning(Box<Accept<TcpStream>>),
+    Encrypted(Box<TlsStream<TcpStream>>),
+}
+
+/// Either, once there is one.
+trait Both: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Both for T {}
+
+impl Wire {
+    fn new(stream: TcpStream, tls: Option<&Handshakes>) -> Wire {
+        match tls {
+            None => Wire::Plain(stream),
+            Some(tls) => Wire::Beginning(Box::new(TlsAcceptor::from(tls.config()).accept(stream))),
+        }
+    }
+
+    /// The stream, after its handshake.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Both>>> {
+        if let Wire::Beginning(handshake) = self {
+            *self = Wire::Encrypted(Box::new(ready!(Pin::new(handshake).poll(cx))?));
+        }
+        Poll::Ready(match self {
+            Wire::Plain(stream) => Ok(Pin::new(stream)),
+            Wire::Encrypted(stream) => Ok(Pin::new(&mut **stream)),
+            Wire::Beginning(_) => Err(io::ErrorKind::NotConnected.into()),
+        })
     }
 }
 

@@ -42,7 +42,7 @@ pub use openapi::document;
 pub use reply::{ErrorBody, Refusal, Reply};
 pub use route::{Answer, Call, Endpoint, Input, Output, Route};
 
-use crate::state::Live;
+use crate::state::{Handshakes, Live};
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
@@ -98,9 +98,10 @@ pub fn router(app: Arc<App>) -> Router {
 /// Serves until `shutdown` completes, then finishes the requests under way.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Handshakes>>,
     app: Arc<App>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = listen::Bounded::new(listener);
+    let listener = listen::Bounded::new(listener, tls);
     axum::serve(listener, router(app)).with_graceful_shutdown(shutdown).await
 }

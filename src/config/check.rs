@@ -13,8 +13,11 @@ pub(super) fn listeners(gateway: &Gateway, admin: &Admin, source: &Source) {
     if gateway.listen == admin.listen && admin.listen.port() != 0 {
         source.problem("admin.listen", "is the address of gateway.listen");
     }
-    if !admin.listen.ip().to_canonical().is_loopback() {
-        source.warn("admin.listen", "is not a loopback address: the admin listener has no TLS of its own");
+    if admin.tls.is_none() && !admin.listen.ip().to_canonical().is_loopback() {
+        source.warn(
+            "admin.listen",
+            "is not a loopback address, and there is no [admin.tls]: tokens go over it in the clear",
+        );
     }
 }
 

@@ -19,6 +19,7 @@ mod secret;
 mod source;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod tokens;
 mod upstream;
 mod value;
@@ -41,6 +42,7 @@ pub use rate_limit::{RateLimit, RateLimitFailure, RateLimitStore};
 pub use redis::Redis;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
+pub use tls::{Clients, KeyPair, Tls, place as tls_place};
 pub use tokens::{Placeholders, Tokens, Vault, VaultFailure};
 pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
 
@@ -89,15 +91,11 @@ impl Config {
     /// The files this configuration names and needs to read, with the path of the key that names each. Whether they
     /// exist is for the caller to find out.
     pub fn files(&self) -> Vec<(String, &Path)> {
-        let tls = self.gateway.tls.iter().flat_map(|tls| {
-            let client_ca = tls.client_ca.as_deref().map(|path| ("gateway.tls.client_ca", path));
-            [("gateway.tls.cert", tls.cert.as_path()), ("gateway.tls.key", tls.key.as_path())]
-                .into_iter()
-                .chain(client_ca)
-        });
+        let gateway = self.gateway.tls.iter().flat_map(|tls| tls.files("gateway.tls"));
+        let admin = self.admin.tls.iter().flat_map(|tls| tls.files("admin.tls"));
         let revoked = self.revocation.file.iter().map(|path| ("revocation.file".to_owned(), path.as_path()));
         let rules = self.rules.files.iter().enumerate().map(|(i, path)| (format!("rules.files[{i}]"), path.as_path()));
-        tls.map(|(key, path)| (key.to_owned(), path)).chain(revoked).chain(rules).collect()
+        gateway.chain(admin).chain(revoked).chain(rules).collect()
     }
 }
 
@@ -116,17 +114,9 @@ pub struct Gateway {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Tls {
-    /// PEM, leaf first.
-    pub cert: PathBuf,
-    pub key: PathBuf,
-    /// When set, a client must show a certificate that one of these issued.
-    pub client_ca: Option<PathBuf>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
 pub struct Admin {
     pub listen: SocketAddr,
+    pub tls: Option<Tls>,
     /// Exact origins, such as `https://console.example.com`. Empty: no CORS header is ever sent.
     pub cors_origins: Vec<String>,
     /// Host names, lower case and without port, a request may name beside `localhost` and the loopback addresses.

@@ -12,7 +12,11 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Revocation,
+<<<<<<< HEAD
     Rules, SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, rate_limit, redis, rows, tokens, upstream,
+=======
+    Rules, SHIPPED, Security, Timeouts, auth, check, engine, policies, redis, rows, tls, tokens, upstream,
+>>>>>>> f254771 (tls: both listeners, names by SNI, clients that may show a certificate, renewal without a restart)
 };
 use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
@@ -104,20 +108,9 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
 
 fn gateway(section: Section) -> Gateway {
     let listen = section.read_or("listen", loopback(8080));
-    let given = section.has("tls");
-    let tls = tls(section.section("tls"), given);
+    let tls = tls::read(&section);
     section.finish();
     Gateway { listen, tls }
-}
-
-fn tls(section: Section, given: bool) -> Option<Tls> {
-    let client_ca = section.read("client_ca");
-    let (cert, key) = match given {
-        true => (section.required("cert"), section.required("key")),
-        false => (section.read("cert"), section.read("key")),
-    };
-    section.finish();
-    Some(Tls { cert: cert?, key: key?, client_ca })
 }
 
 fn admin(section: Section) -> Admin {
@@ -137,6 +130,7 @@ fn admin(section: Section) -> Admin {
     }
     let admin = Admin {
         listen: section.read_or("listen", loopback(8001)),
+        tls: tls::read(&section),
         cors_origins: origins,
         allowed_hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
         public_url,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use pingora::apps::ServerApp;
-use pingora::listeners::tls::{Acceptor, TlsSettings};
+use pingora::listeners::tls::Acceptor;
 use pingora::protocols::tls::server::handshake;
 use pingora::protocols::{Stream, l4};
 use pingora::proxy::Session;
@@ -20,13 +20,13 @@ pub use scan::Mended;
 use stream::{Bounds, Guarded};
 
 use super::reply::Failure;
-use crate::state::Live;
+use crate::state::{Handshakes, Live};
 use crate::telemetry::Metrics;
 
 /// Stands between the listener and the application that speaks HTTP.
 pub struct Edge<A> {
     app: Arc<A>,
-    tls: Option<Acceptor>,
+    tls: Option<Arc<Handshakes>>,
     live: Arc<Live>,
     metrics: Arc<Metrics>,
 }
@@ -34,8 +34,8 @@ pub struct Edge<A> {
 impl<A> Edge<A> {
     /// TLS is spoken here and not by Pingora's listener, so that a connection counts from its first packet and its handshake
     /// has a time limit of ours.
-    pub fn new(app: A, tls: Option<TlsSettings>, live: Arc<Live>, metrics: Arc<Metrics>) -> Self {
-        Edge { app: Arc::new(app), tls: tls.map(TlsSettings::build), live, metrics }
+    pub fn new(app: A, tls: Option<Arc<Handshakes>>, live: Arc<Live>, metrics: Arc<Metrics>) -> Self {
+        Edge { app: Arc::new(app), tls, live, metrics }
     }
 }
 
@@ -52,7 +52,7 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Edge<A> {
                 self.metrics.connection_refused("connections");
                 return None;
             }
-            Some(acceptor) => self.encrypted(acceptor, stream, bounds).await?,
+            Some(handshakes) => self.encrypted(handshakes, stream, bounds).await?,
             None => stream,
         };
         let mut stream = Guarded::new(stream, bounds, self.metrics.clone(), open);
@@ -73,10 +73,11 @@ impl<A: ServerApp + Send + Sync + 'static> ServerApp for Edge<A> {
 const TOLD: usize = 64;
 
 impl<A> Edge<A> {
-    async fn encrypted(&self, acceptor: &Acceptor, stream: Stream, bounds: Bounds) -> Option<Stream> {
+    async fn encrypted(&self, handshakes: &Handshakes, stream: Stream, bounds: Bounds) -> Option<Stream> {
+        let acceptor = Acceptor::from_server_config(handshakes.config());
         // What the listener without TLS hands over.
         let stream = *stream.into_any().downcast::<l4::stream::Stream>().ok()?;
-        match timeout(bounds.head_time, handshake(acceptor, stream)).await {
+        match timeout(bounds.head_time, handshake(&acceptor, stream)).await {
             Ok(Ok(stream)) => Some(Box::new(stream)),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");

@@ -10,6 +10,7 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::secured::{Read, Secured};
 use super::watch::Watch;
 use super::{share_limits, snapshot, vault};
 use crate::auth::Revocations;
@@ -25,6 +26,7 @@ pub struct Reload {
     pub file: Option<PathBuf>,
     /// Some of it holds until the end.
     pub at_start: Config,
+    pub secured: Secured,
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     pub audit: Arc<Audit>,
@@ -81,8 +83,8 @@ impl Reload {
         self.file.iter().cloned().chain(named.map(PathBuf::from)).collect()
     }
 
-    /// Puts the snapshot in force with its revocations, and with another vault if that is another.
-    fn take(&self, snapshot: Snapshot, revoked: Revocations) -> Vec<Problem> {
+    /// Puts the snapshot in force with its revocations and certificates, and with another vault if that is another.
+    fn take(&self, snapshot: Snapshot, revoked: Revocations, certificates: Read) -> Vec<Problem> {
         if snapshot.config.tokens.vault != self.live.snapshot().config.tokens.vault {
             match vault(&snapshot.config) {
                 Ok(vault) => self.live.set_vault(vault),
@@ -96,6 +98,7 @@ impl Reload {
         }
         self.live.replace(Arc::new(snapshot));
         self.live.set_revoked(revoked);
+        self.secured.replace(certificates, &self.metrics);
         Vec::new()
     }
 
@@ -106,12 +109,12 @@ impl Reload {
         let built = tokio::task::spawn_blocking(move || build(file, &running, &at_start, &metrics)).await;
         let mut standing = Standing::default();
         let problems = match built {
-            Ok(Ok(Built { snapshot, revoked, warnings, late })) => {
+            Ok(Ok(Built { snapshot, revoked, certificates, warnings, late })) => {
                 for warning in warnings.iter().chain(&late) {
                     tracing::warn!("{warning}");
                 }
                 standing.waiting = late.into_iter().map(|late| late.key).collect();
-                self.take(snapshot, revoked)
+                self.take(snapshot, revoked, certificates)
             }
             Ok(Err(Problems(problems))) => problems,
             Err(error) => vec![Problem::new("", format!("building ended early: {error}"))],
@@ -139,6 +142,7 @@ impl Reload {
 struct Built {
     snapshot: Snapshot,
     revoked: Revocations,
+    certificates: Read,
     warnings: Vec<Problem>,
     /// What waits for the next start.
     late: Vec<Problem>,
@@ -152,8 +156,10 @@ fn build(file: Option<PathBuf>, before: &Snapshot, at_start: &Config, metrics: &
     };
     // Whether tokens may be weak depends on the addresses, so those that are checked must be those in use.
     let fixed = [
-        ("gateway", config.gateway != running.gateway),
+        ("gateway.listen", config.gateway.listen != running.gateway.listen),
+        ("gateway.tls", config.gateway.tls.is_some() != running.gateway.tls.is_some()),
         ("admin.listen", config.admin.listen != running.admin.listen),
+        ("admin.tls", config.admin.tls.is_some() != running.admin.tls.is_some()),
         ("auth.jwt", needs_other_keys(&config.auth.mode, &running.auth.mode)),
     ];
     let late = [
@@ -168,8 +174,9 @@ fn build(file: Option<PathBuf>, before: &Snapshot, at_start: &Config, metrics: &
     }
     let late = changed(&late, "takes effect at the next start");
     let revoked = load::revocations(&config.revocation)?;
+    let certificates = Read::new(&config)?;
     let snapshot = snapshot(config, Some(before), metrics)?;
-    Ok(Built { snapshot, revoked, warnings, late })
+    Ok(Built { snapshot, revoked, certificates, warnings, late })
 }
 
 /// Whether the key set that was fetched since the start is not the one that the new mode verifies with.

@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::admin::{self, App};
 use crate::demo;
-use crate::state::{Live, health};
+use crate::state::{Handshakes, Live, health};
 
 /// A listener that was bound at start-up, so that a taken address is told there, and is taken once by its service.
 struct Bound(Mutex<Option<TcpListener>>);
@@ -94,12 +94,13 @@ impl<A: ServerApp + Send + Sync + 'static> BackgroundService for GatewayService<
 
 pub struct AdminService {
     listener: Bound,
+    tls: Option<Arc<Handshakes>>,
     app: Arc<App>,
 }
 
 impl AdminService {
-    pub fn new(listener: TcpListener, app: Arc<App>) -> Self {
-        AdminService { listener: Bound(Mutex::new(Some(listener))), app }
+    pub fn new(listener: TcpListener, tls: Option<Arc<Handshakes>>, app: Arc<App>) -> Self {
+        AdminService { listener: Bound(Mutex::new(Some(listener))), tls, app }
     }
 }
 
@@ -109,7 +110,7 @@ impl BackgroundService for AdminService {
         let live = self.app.live.clone();
         tokio::spawn(async move { live.warm().await });
         let served = match self.listener.take() {
-            Ok(listener) => admin::serve(listener, self.app.clone(), ended(shutdown)).await,
+            Ok(listener) => admin::serve(listener, self.tls.clone(), self.app.clone(), ended(shutdown)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = served {

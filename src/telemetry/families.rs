@@ -33,6 +33,10 @@ impl Families {
         self.registered(IntGauge::with_opts(options(name, help))?)
     }
 
+    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.registered(IntGaugeVec::new(options(name, help), labels)?)
+    }
+
     pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
         let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
         self.registered(Histogram::with_opts(options)?)

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use prometheus::process_collector::ProcessCollector;
-use prometheus::{Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
 
 use super::engine::Counted;
 use super::families::Families;
@@ -52,6 +54,7 @@ pub struct Metrics {
     upstream_errors: IntCounterVec,
     config_reloads: IntCounterVec,
     revocation_reads: IntCounterVec,
+    tls_expiry: IntGaugeVec,
     level: IntGauge,
     in_flight: IntGauge,
     connections: Connections,
@@ -99,6 +102,8 @@ pub struct Held {
     gauge: IntGauge,
     bytes: i64,
 }
+
+const TLS_EXPIRY: &str = "When the first certificate of a listener ends.";
 
 const CANDIDATE: &str = "Requests judged by the candidate policy too, by what both think of them.";
 
@@ -172,6 +177,7 @@ impl Metrics {
             )?,
             config_reloads: families.outcomes("config_reloads_total", "Reloads of the configuration.")?,
             revocation_reads: families.outcomes("revocation_reads_total", "Reads of its file.")?,
+            tls_expiry: families.gauges("tls_certificate_expiry_timestamp_seconds", TLS_EXPIRY, &["listener"])?,
             level: families.gauge("security_level", "The security level: 1 low, 2 medium, 3 high.")?,
             in_flight: families.gauge("in_flight_requests", "Requests being served.")?,
             connections: Connections::new(&families)?,
@@ -295,6 +301,11 @@ impl Metrics {
 
     pub fn revocations_read(&self, succeeded: bool) {
         self.revocation_reads.with_label_values(&[outcome(succeeded)]).inc();
+    }
+
+    /// When the first certificate of a listener ends, in Unix time.
+    pub fn tls_expiry(&self, listener: &'static str, seconds: i64) {
+        self.tls_expiry.with_label_values(&[listener]).set(seconds);
     }
 
     pub fn security_level(&self, level: Level) {
@@ -516,6 +527,7 @@ mod tests {
         metrics.config_reload(false);
         metrics.revocations_read(true);
         metrics.connection_refused("head_timeout");
+        metrics.tls_expiry("gateway", 4_000_000_000);
         let (first, second) = (metrics.connect(), metrics.connect());
         assert_eq!(second.count(), 2);
         drop(first);
@@ -545,6 +557,7 @@ mod tests {
             "promptgate_upstream_errors_total{kind=\"connect\",upstream=\"openai\"} 1",
             "promptgate_config_reloads_total{result=\"failed\"} 1",
             "promptgate_revocation_reads_total{result=\"ok\"} 1",
+            "promptgate_tls_certificate_expiry_timestamp_seconds{listener=\"gateway\"} 4000000000",
             "promptgate_security_level 3",
             "promptgate_client_connections 1",
             "promptgate_connections_refused_total{reason=\"head_timeout\"} 1",

@@ -36,6 +36,7 @@ TOKEN = "spv-user-dev-2024-def456"
 # Families that a gateway has no series of in this run.
 ABSENT = {
     "promptgate_jwks_refresh_total": "only in the mode jwt",
+    "promptgate_tls_certificate_expiry_timestamp_seconds": "only where a listener speaks TLS",
     "promptgate_vault_total": "only with tokens.vault, which needs Redis",
     "promptgate_candidate_requests_total": "only with security.candidate",
     "promptgate_connections_refused_total": "only after a limit was reached",

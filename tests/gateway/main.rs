@@ -35,6 +35,7 @@ mod site;
 mod slow;
 mod slowhttptest;
 mod streaming;
+mod tls;
 mod tokens;
 mod uploads;
 mod upstream;

@@ -60,7 +60,10 @@ async fn on_sighup_a_good_configuration_takes_effect_and_a_bad_one_changes_nothi
     assert_eq!(site.gateway.reload().await["problems"], 1, "the listener cannot change");
     assert_eq!(status().await, Some(400), "the one before stays in force");
     let errors = site.gateway.stderr();
-    assert!(errors.contains("gateway.tls.cert: is missing") && errors.contains("gateway: cannot change"), "{errors}");
+    assert!(
+        errors.contains("gateway.tls.cert: is missing") && errors.contains("gateway.tls: cannot change"),
+        "{errors}"
+    );
     let metrics = site.gateway.ask_admin("/metrics");
     for line in [r#"reloads_total{result="ok"} 1"#, r#"reloads_total{result="failed"} 2"#] {
         assert!(metrics.contains(line), "{line} is missing in\n{metrics}");

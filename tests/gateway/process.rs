@@ -36,6 +36,11 @@ impl Gateway {
         Gateway::start_until("/livez", config, variables)
     }
 
+    /// One whose admin listener cannot be asked in the clear: it is there when both listeners are.
+    pub fn start_unasked(config: &str, variables: &[(&str, &str)]) -> Gateway {
+        Gateway::start_until("", config, variables)
+    }
+
     fn start_until(probe: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
         // A free port may be taken by somebody else before the gateway binds it.
         let started = (0..5).find_map(|_| Gateway::try_start(probe, config, variables).ok());
@@ -190,6 +195,11 @@ impl Gateway {
     pub fn ask_admin(&self, path: &str) -> String {
         get(self.admin, path).expect("an answer of the admin listener")
     }
+
+    /// Whether it answers in the clear at all.
+    pub fn tries_admin(&self, path: &str) -> bool {
+        get(self.admin, path).is_some_and(|answer| answer.starts_with("HTTP/"))
+    }
 }
 
 impl Drop for Gateway {
@@ -218,8 +228,9 @@ fn guard(gateway: u32, directory: &Path) -> Child {
 fn wait_until(probe: &str, child: &mut Child, gateway: SocketAddr, admin: SocketAddr) -> bool {
     let deadline = Instant::now() + PATIENCE;
     let ready = || {
-        get(admin, probe).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
-            && TcpStream::connect(gateway).is_ok()
+        let asked = || get(admin, probe).is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
+        let there = |address: SocketAddr| TcpStream::connect(address).is_ok();
+        (if probe.is_empty() { there(admin) } else { asked() }) && there(gateway)
     };
     while !ready() {
         let ended = child.try_wait().is_ok_and(|status| status.is_some());

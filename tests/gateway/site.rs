@@ -70,6 +70,11 @@ pub fn tls() -> &'static Site {
     &SITE
 }
 
+/// The path of a file beside the tests.
+pub fn fixture(name: &str) -> String {
+    format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 pub const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.cert.pem");
 
 /// The table of the configuration that makes the listener speak TLS.

@@ -1,0 +1,148 @@
+//! Certificates of the listeners: which a client is shown, which it has to show, and how they are renewed.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::{Certificate, Client, ClientBuilder, Identity};
+
+use crate::client::Ask;
+use crate::http1::in_time;
+use crate::process::Gateway;
+use crate::site::{Site, TLS, fixture};
+
+const LOCALHOST: (&str, &str) = ("localhost-test-only.cert.pem", "localhost-test-only.key.pem");
+/// For zebra.test, and for localhost too.
+const ZEBRA: (&str, &str) = ("zebra-test-only.cert.pem", "zebra-test-only.key.pem");
+
+fn pem(name: &str) -> Vec<u8> {
+    fs::read(fixture(name)).expect("the fixture")
+}
+
+/// A client that trusts this certificate and no other.
+fn trusting(name: &str) -> ClientBuilder {
+    promptgate::server::install_crypto();
+    let certificate = Certificate::from_pem(&pem(name)).expect("a certificate");
+    Client::builder().tls_certs_only([certificate]).no_proxy()
+}
+
+/// The status of a request to this host, if there is a connection.
+async fn ask(client: &Client, host: &str, port: u16) -> Option<u16> {
+    let ask = Ask::post("/v1/chat/completions", "{}");
+    let request = client.post(format!("https://{host}:{port}{}", ask.target)).body(ask.body.clone());
+    let headers = ask.headers.iter().filter(|(name, _)| name != "host");
+    let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+    in_time(request.send()).await.ok().map(|reply| reply.status().as_u16())
+}
+
+#[tokio::test]
+async fn a_client_is_shown_the_certificate_of_the_host_it_names_and_else_the_first() {
+    let more = format!("[[gateway.tls.certificate]]\ncert = {:?}\nkey = {:?}\n", fixture(ZEBRA.0), fixture(ZEBRA.1));
+    let site = Site::start(&format!("{TLS}{more}"));
+    let address = site.address();
+    for (trusted, host, expected) in [
+        (LOCALHOST.0, "localhost", Some(200)),
+        (ZEBRA.0, "localhost", None),
+        (ZEBRA.0, "zebra.test", Some(200)),
+        (LOCALHOST.0, "zebra.test", None),
+        (LOCALHOST.0, "other.test", None),
+    ] {
+        let client = trusting(trusted).resolve(host, address).build().expect("a client");
+        assert_eq!(ask(&client, host, address.port()).await, expected, "{host} by {trusted}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_certificate_is_required_or_only_checked() {
+    let identity = |(cert, key)| Identity::from_pem(&[pem(cert), pem(key)].concat()).expect("an identity");
+    for (required, without) in [("", None), ("client_required = false\n", Some(200))] {
+        let site = Site::start(&format!("{TLS}client_ca = {:?}\n{required}", fixture(ZEBRA.0)));
+        let port = site.address().port();
+        let client = || trusting(LOCALHOST.0);
+        let known = client().identity(identity(ZEBRA)).build().expect("a client");
+        assert_eq!(ask(&known, "localhost", port).await, Some(200), "{required}");
+        let nobody = client().build().expect("a client");
+        assert_eq!(ask(&nobody, "localhost", port).await, without, "{required}");
+        let stranger = client().identity(identity(LOCALHOST)).build().expect("a client");
+        assert_eq!(ask(&stranger, "localhost", port).await, None, "{required}");
+    }
+}
+
+/// A certificate and a key in a directory of their own, replaced as tools that renew them do.
+struct Renewed(PathBuf);
+
+impl Renewed {
+    fn new() -> Renewed {
+        let directory = std::env::temp_dir().join(format!("promptgate-renewed-{}", std::process::id()));
+        fs::create_dir(&directory).expect("a directory");
+        let renewed = Renewed(directory);
+        renewed.put("cert.pem", LOCALHOST.0);
+        renewed.put("key.pem", LOCALHOST.1);
+        renewed
+    }
+
+    fn put(&self, name: &str, source: &str) {
+        let beside = self.0.join("new");
+        fs::copy(fixture(source), &beside).expect("a file");
+        fs::rename(beside, self.0.join(name)).expect("a file in the place of another");
+    }
+
+    fn table(&self) -> String {
+        let path = |name: &str| self.0.join(name);
+        format!("[gateway.tls]\ncert = {:?}\nkey = {:?}\n", path("cert.pem"), path("key.pem"))
+    }
+}
+
+impl Drop for Renewed {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+fn expiry(gateway: &Gateway) -> String {
+    const NAME: &str = "promptgate_tls_certificate_expiry_timestamp_seconds{listener=\"gateway\"} ";
+    let metrics = gateway.ask_admin("/metrics");
+    metrics.lines().find_map(|line| line.strip_prefix(NAME)).expect("the expiry").to_owned()
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_shown_to_the_next_and_ends_no_connection_and_half_a_pair_is_not_taken() {
+    let renewed = Renewed::new();
+    let site = Site::start_with(&renewed.table(), &[("PROMPTGATE__RELOAD__WATCH", "true")]);
+    let port = site.address().port();
+    // Once its connection is gone it could not get another.
+    let kept = trusting(LOCALHOST.0).pool_idle_timeout(None::<Duration>).build().expect("a client");
+    let first = expiry(&site.gateway);
+    let opens = async |trusted| {
+        let client = trusting(trusted).build().expect("a client");
+        ask(&client, "localhost", port).await.is_some()
+    };
+    assert_eq!(ask(&kept, "localhost", port).await, Some(200));
+    assert!(opens(LOCALHOST.0).await && !opens(ZEBRA.0).await);
+
+    renewed.put("cert.pem", ZEBRA.0);
+    assert_eq!(site.gateway.reloaded(0).await["result"], "failed");
+    assert!(site.gateway.stderr().contains("gateway.tls.key: "), "{}", site.gateway.stderr());
+    assert!(opens(LOCALHOST.0).await && !opens(ZEBRA.0).await, "the pair before stays");
+    assert_eq!(expiry(&site.gateway), first);
+
+    renewed.put("key.pem", ZEBRA.1);
+    assert_eq!(site.gateway.reloaded(1).await["result"], "ok");
+    assert!(!opens(LOCALHOST.0).await && opens(ZEBRA.0).await);
+    assert_ne!(expiry(&site.gateway), first);
+    assert_eq!(ask(&kept, "localhost", port).await, Some(200), "its connection is still there");
+}
+
+#[tokio::test]
+async fn the_admin_listener_speaks_tls_and_nothing_else_where_it_is_told_to() {
+    let gateway = Gateway::start_unasked(&TLS.replace("[gateway.tls]", "[admin.tls]"), &[]);
+    for version in [http::Version::HTTP_11, http::Version::HTTP_2] {
+        let builder = trusting(LOCALHOST.0);
+        let client = if version == http::Version::HTTP_11 { builder.http1_only() } else { builder };
+        let request =
+            client.build().expect("a client").get(format!("https://localhost:{}/readyz", gateway.admin.port()));
+        let reply = in_time(request.send()).await.expect("an answer");
+        assert_eq!((reply.status().as_u16(), reply.version()), (200, version));
+    }
+    assert!(!gateway.tries_admin("/readyz"), "in the clear");
+}
