@@ -12,11 +12,7 @@ use super::source::{Section, Source};
 use super::value::Size;
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Revocation,
-<<<<<<< HEAD
-    Rules, SHIPPED, Security, Timeouts, Tls, auth, check, engine, policies, rate_limit, redis, rows, tokens, upstream,
-=======
-    Rules, SHIPPED, Security, Timeouts, auth, check, engine, policies, redis, rows, tls, tokens, upstream,
->>>>>>> f254771 (tls: both listeners, names by SNI, clients that may show a certificate, renewal without a restart)
+    Rules, SHIPPED, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, rows, tls, tokens, upstream,
 };
 use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};

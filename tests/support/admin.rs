@@ -54,7 +54,7 @@ impl Server {
         let audit = Arc::new(Audit::open(Some(&audit_log), &metrics).expect("a place for temporary files"));
         let app = Arc::new(App { live, metrics, audit });
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve(listener, app.clone(), async move { stopped.await.unwrap_or_default() });
+        let serving = serve(listener, None, app.clone(), async move { stopped.await.unwrap_or_default() });
         let task = tokio::spawn(async move { serving.await.expect("the listener serves") });
         Server { address, app, audit_log, stop: Some(stop), task: Some(task) }
     }
