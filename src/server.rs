@@ -1,5 +1,6 @@
 //! Composition root: listeners, background services, start and shutdown. Holds no logic of a request.
 
+mod fleet;
 mod mcp;
 mod reload;
 mod revocation;
@@ -23,6 +24,7 @@ use tokio::net::TcpSocket;
 
 pub use mcp::mcp;
 
+use fleet::Following;
 use reload::Reload;
 use revocation::Revocation;
 use secured::{Read, Secured};
@@ -36,7 +38,7 @@ use crate::load;
 use crate::proxy::{Edge, Gateway};
 use crate::snapshot::Snapshot;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
-use crate::state::{Live, Vault, VaultError, VerdictCache};
+use crate::state::{Fleet, Live, Vault, VaultError, VerdictCache};
 use crate::telemetry::{Audit, Metrics};
 
 /// What kept the gateway from starting.
@@ -95,6 +97,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_vault(vault(&config)?);
     share_limits(&live, &config)?;
+    live.set_fleet(fleet(&config)?);
     live.set_revoked(load::revocations(&config.revocation)?);
     metrics.security_level(live.level());
     let secured = Secured::new(Read::new(&config)?, &metrics);
@@ -118,6 +121,8 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
             server.add_service(background_service("demo upstream", DemoService::new(listener)));
         }
         Source::File(file) => {
+            let following = Following { live: live.clone(), metrics: metrics.clone() };
+            server.add_service(background_service("following", following));
             let revocation = Revocation { live: live.clone(), metrics: metrics.clone() };
             server.add_service(background_service("revocation", revocation));
             let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
@@ -156,6 +161,14 @@ fn vault(config: &Config) -> Result<Option<Arc<Vault>>, Problems> {
     let made = Vault::new(&vault.url, vault.secret.expose().as_bytes(), vault.lifetime);
     let problem = |error: VaultError| Problems(vec![Problem::new("redis.url", error.to_string())]);
     made.map(|vault| Some(Arc::new(vault))).map_err(problem)
+}
+
+/// What the configuration has replicas share. It connects when it is first looked at.
+fn fleet(config: &Config) -> Result<Option<Arc<Fleet>>, Problems> {
+    let Some(shared) = &config.redis.shared else { return Ok(None) };
+    let made = Fleet::new(shared, config.revocation.failure);
+    made.map(|fleet| Some(Arc::new(fleet)))
+        .map_err(|error| Problems(vec![Problem::new("redis.url", error.to_string())]))
 }
 
 /// Callers' limits are counted where the configuration says.

@@ -10,6 +10,7 @@ use super::reply::JSON;
 use super::route::{Answer, Endpoint, Output, Route, schema_of};
 use super::{App, Reply};
 use crate::state::Standing;
+use crate::state::fleet::Sight;
 
 pub(super) const LIVEZ: Route = Route {
     method: Method::GET,
@@ -33,7 +34,9 @@ pub(super) const READYZ: Route = Route {
     path: "/readyz",
     tool: None,
     summary: "Should this replica get traffic?",
-    description: "Not ready while draining for shutdown, and in the mode jwt until the issuer's keys were loaded once. A configuration that was refused changes neither: the one before is in force.",
+    description: "Not ready while draining for shutdown, in the mode jwt until the issuer's keys were loaded once, and until it was tried to \
+                  read what replicas share; with revocation.failure closed, until that was read once. A configuration that was \
+                  refused changes nothing: the one before is in force.",
     input: None,
     outputs: &[
         Output {
@@ -41,14 +44,14 @@ pub(super) const READYZ: Route = Route {
             description: "It should.",
             content_type: JSON,
             schema: schema_of::<Readiness>,
-            example: r#"{"ready":true,"checks":{"draining":false,"keys":"not_used"},"configuration":{"refused":[],"restart":[]}}"#,
+            example: r#"{"ready":true,"checks":{"draining":false,"keys":"not_used","shared_state":"not_used"},"configuration":{"refused":[],"restart":[]}}"#,
         },
         Output {
             status: 503,
             description: "It should not.",
             content_type: JSON,
             schema: schema_of::<Readiness>,
-            example: r#"{"ready":false,"checks":{"draining":false,"keys":"never_loaded"},"configuration":{"refused":["gateway.listen"],"restart":[]}}"#,
+            example: r#"{"ready":false,"checks":{"draining":false,"keys":"never_loaded","shared_state":"not_used"},"configuration":{"refused":["gateway.listen"],"restart":[]}}"#,
         },
     ],
     endpoint: Endpoint::Open(readyz),
@@ -84,6 +87,22 @@ struct Checks {
     /// True from the moment a shutdown was asked for.
     draining: bool,
     keys: Keys,
+    shared_state: SharedState,
+}
+
+/// What replicas share.
+#[derive(Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum SharedState {
+    /// They share nothing.
+    NotUsed,
+    /// This one did not look yet.
+    Waiting,
+    Current,
+    /// Redis could not be read the last time; what was read before is in force.
+    Stale,
+    /// Redis could never be read; what the configuration says is in force.
+    NeverLoaded,
 }
 
 /// The issuer's key set.
@@ -114,11 +133,21 @@ fn readyz(app: Arc<App>) -> Answer {
             Some(true) => Keys::Loaded,
             Some(false) => Keys::NeverLoaded,
         };
-        let ready = !draining && keys != Keys::NeverLoaded;
+        let fleet = app.live.fleet();
+        let shared_state = match fleet.as_ref().map(|fleet| fleet.sight()) {
+            None => SharedState::NotUsed,
+            Some(Sight::Waiting) => SharedState::Waiting,
+            Some(Sight::Current) => SharedState::Current,
+            Some(Sight::Stale) => SharedState::Stale,
+            Some(Sight::NeverLoaded) => SharedState::NeverLoaded,
+        };
+        let blind = shared_state == SharedState::Waiting || fleet.is_some_and(|fleet| fleet.is_blind());
+        let ready = !draining && keys != Keys::NeverLoaded && !blind;
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         let Standing { mut refused, waiting: restart } = Standing::clone(&app.live.standing());
         refused.truncate(MOST_KEYS);
         let configuration = Configuration { refused, restart };
-        Reply::json_with(status, &Readiness { ready, checks: Checks { draining, keys }, configuration })
+        let checks = Checks { draining, keys, shared_state };
+        Reply::json_with(status, &Readiness { ready, checks, configuration })
     })
 }

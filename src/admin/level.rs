@@ -55,7 +55,8 @@ fn answer(call: Call) -> Answer {
         let request: LevelRequest = body::parse(&call.body)?;
         let level: Level =
             request.level.parse().map_err(|error: UnknownLevel| Refusal::BadRequest(error.to_string()))?;
-        let old = call.app.live.set_level(level);
+        let changed = call.app.live.change_level(level).await;
+        let old = changed.map_err(|error| Refusal::unchanged(&call.app, "security", &error))?;
         call.app.audit.level_changed(old, level, &call.principal.client_id, &call.request_id);
         Reply::json(&LevelResponse {
             success: true,

@@ -22,6 +22,7 @@ mod overview;
 mod page;
 mod policy;
 mod reply;
+mod revoke;
 mod route;
 mod semantics;
 mod stats;
@@ -46,7 +47,7 @@ use crate::state::{Handshakes, Live};
 use crate::telemetry::{Audit, Metrics};
 
 /// Every endpoint of the listener.
-pub static ROUTES: [Route; 25] = [
+pub static ROUTES: [Route; 26] = [
     validate::ROUTE,
     analyze::ROUTE,
     stats::ROUTE,
@@ -54,6 +55,7 @@ pub static ROUTES: [Route; 25] = [
     policy::SHOW,
     policy::PROMOTE,
     policy::ROLL_BACK,
+    revoke::ROUTE,
     mcp::ROUTE,
     mcp::METADATA,
     mcp::METADATA_OF_ROOT,

@@ -140,7 +140,7 @@ fn promote(call: Call) -> Answer {
         if call.app.live.promoted().is_some_and(|name| *name == candidate) {
             return Err(Refusal::Conflict("the candidate policy is in force already"));
         }
-        change(&call, Some(candidate.to_owned()))
+        change(&call, Some(candidate.to_owned())).await
     })
 }
 
@@ -149,13 +149,14 @@ fn roll_back(call: Call) -> Answer {
         if call.app.live.promoted().is_none() {
             return Err(Refusal::Conflict("no policy is promoted"));
         }
-        change(&call, None)
+        change(&call, None).await
     })
 }
 
-fn change(call: &Call, to: Option<String>) -> Result<Reply, Refusal> {
+async fn change(call: &Call, to: Option<String>) -> Result<Reply, Refusal> {
     let App { live, audit, .. } = &*call.app;
-    let before = live.promote(to.clone());
+    let changed = live.change_policy(to.clone()).await;
+    let before = changed.map_err(|error| Refusal::unchanged(&call.app, "security", &error))?;
     let before = before.as_ref().map(|name| name.as_str());
     audit.policy_changed((before, to.as_deref()), &call.principal.client_id, &call.request_id);
     Reply::json(&ChangeResponse { success: true, in_force: to, updated_by: call.principal.client_id.clone() })

@@ -8,7 +8,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::App;
 use crate::auth::{AuthError, Scope};
+use crate::state::fleet::FleetError;
 
 pub(super) const JSON: &str = "application/json";
 
@@ -74,6 +76,8 @@ pub enum Refusal {
     MethodNotAllowed { allow: String },
     #[error("{0}")]
     Conflict(&'static str),
+    #[error("{0}")]
+    Unavailable(String),
     #[error("the request body did not arrive within {0} seconds")]
     Timeout(u64),
     #[error("the request body is larger than {0} bytes")]
@@ -87,10 +91,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of a change that all replicas should have held.
+    pub(super) fn unchanged(app: &App, used: &str, error: &FleetError) -> Refusal {
+        app.metrics.shared_state(used, false);
+        Refusal::Unavailable(format!("nothing is known to have changed, as replicas share it: {error}"))
+    }
+
     pub const fn status(&self) -> StatusCode {
         match self {
             Refusal::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Refusal::Unauthorized(AuthError::KeysUnavailable) => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::Unauthorized(AuthError::KeysUnavailable | AuthError::RevocationsUnavailable)
+            | Refusal::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Refusal::Forbidden { .. } | Refusal::ForbiddenTool { .. } | Refusal::ForeignOrigin => StatusCode::FORBIDDEN,
             Refusal::NotFound => StatusCode::NOT_FOUND,
@@ -107,7 +118,8 @@ impl Refusal {
     /// The header that goes with the status, if one does. Challenges are those of RFC 6750, section 3.
     fn header(&self) -> Option<(HeaderName, String)> {
         match self {
-            Refusal::Unauthorized(AuthError::KeysUnavailable) => Some((RETRY_AFTER, "5".to_owned())),
+            Refusal::Unauthorized(AuthError::KeysUnavailable | AuthError::RevocationsUnavailable)
+            | Refusal::Unavailable(_) => Some((RETRY_AFTER, "5".to_owned())),
             Refusal::Unauthorized(AuthError::Missing) => {
                 Some((WWW_AUTHENTICATE, "Bearer realm=\"promptgate\"".to_owned()))
             }

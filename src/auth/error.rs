@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-/// Why a token was not accepted. [`AuthError::KeysUnavailable`] is the gateway's trouble (503), everything else the
-/// caller's (401).
+/// Why a token was not accepted. [`AuthError::KeysUnavailable`] and [`AuthError::RevocationsUnavailable`] are the gateway's
+/// trouble (503), everything else the caller's (401).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum AuthError {
     #[error("no token was presented")]
@@ -36,10 +36,12 @@ pub enum AuthError {
     Audience,
     #[error("the token, its subject or its client was revoked")]
     Revoked,
+    #[error("what was revoked could not be loaded")]
+    RevocationsUnavailable,
 }
 
 impl AuthError {
-    pub const ALL: [AuthError; 15] = [
+    pub const ALL: [AuthError; 16] = [
         AuthError::Missing,
         AuthError::TooLong,
         AuthError::Malformed,
@@ -55,6 +57,7 @@ impl AuthError {
         AuthError::Issuer,
         AuthError::Audience,
         AuthError::Revoked,
+        AuthError::RevocationsUnavailable,
     ];
 
     /// The value of the metric label `reason`.
@@ -75,6 +78,7 @@ impl AuthError {
             AuthError::Issuer => "issuer",
             AuthError::Audience => "audience",
             AuthError::Revoked => "revoked",
+            AuthError::RevocationsUnavailable => "revocations_unavailable",
         }
     }
 }

@@ -13,6 +13,7 @@ mod problem;
 mod rate_limit;
 mod read;
 mod redis;
+mod revocation;
 mod routes;
 mod rows;
 mod secret;
@@ -29,7 +30,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::auth::Revocations;
 use crate::detect::Adjustment;
 use crate::policy::{Level, Matrix};
 
@@ -39,7 +39,8 @@ pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};
 pub use rate_limit::{RateLimit, RateLimitFailure, RateLimitStore};
-pub use redis::Redis;
+pub use redis::{Redis, Shared};
+pub use revocation::{Revocation, RevocationFailure};
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
 pub use tls::{Clients, KeyPair, Tls, place as tls_place};
@@ -123,15 +124,6 @@ pub struct Admin {
     pub allowed_hosts: Vec<String>,
     /// Where callers find it, as an origin, if not at the host they name over HTTP: behind something that ends TLS.
     pub public_url: Option<String>,
-}
-
-/// Who is refused though the token is good.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Revocation {
-    /// Of the configuration itself.
-    pub listed: Revocations,
-    /// More of the same, read again while the gateway runs.
-    pub file: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

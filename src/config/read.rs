@@ -11,10 +11,9 @@ use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
 use super::value::Size;
 use super::{
-    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Revocation,
-    Rules, SHIPPED, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, rows, tls, tokens, upstream,
+    Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Rules,
+    SHIPPED, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, revocation, rows, tls, tokens, upstream,
 };
-use crate::auth::Revocations;
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
 use crate::text::Origin;
@@ -51,7 +50,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let gateway = gateway(root.section("gateway"));
     let admin = admin(root.section("admin"));
     let auth = auth::read(root.section("auth"));
-    let revocation = revocation(root.section("revocation"));
+    let revocation = revocation::read(root.section("revocation"));
     let of_security = root.section("security");
     let mut security = security(&of_security);
     security.policies = policies::read(root.section("policies"), &security.matrix);
@@ -297,14 +296,6 @@ pub(super) fn timeout(section: &Section, key: &'static str, default: Duration) -
         section.problem(key, "must be more than 0 and at most 24h");
     }
     timeout
-}
-
-fn revocation(section: Section) -> Revocation {
-    let ids = |key| section.read_or(key, Vec::<String>::new());
-    let listed = Revocations::new(ids("tokens"), ids("subjects"), ids("clients"));
-    let file = section.read("file");
-    section.finish();
-    Revocation { listed, file }
 }
 
 fn rules(section: Section) -> Rules {

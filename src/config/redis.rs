@@ -4,12 +4,31 @@ use url::Url;
 
 use super::Secret;
 use super::source::Section;
-use super::value::Leaf;
+use super::value::{Leaf, one_of};
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Redis {
     /// With user and password, if it has them.
     pub url: Option<Secret>,
+    /// What replicas hold the same, if anything.
+    pub shared: Option<Shared>,
+}
+
+/// What of a replica's state is that of all.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shared {
+    pub url: Secret,
+    /// The security level and the promoted policy.
+    pub security: bool,
+    pub revocations: bool,
+}
+
+struct Share(&'static str);
+
+impl Leaf for Share {
+    fn from_text(text: &str) -> Result<Self, String> {
+        one_of(text, &["security", "revocations"]).map(Share)
+    }
 }
 
 /// Never repeated in a message: it may hold a password.
@@ -36,12 +55,22 @@ impl Leaf for RedisUrl {
 
 /// `users` are those that are of no use without it, with what each does there, and whether it is on.
 pub(super) fn read(section: Section, users: &[(&str, bool)]) -> Redis {
-    if let Some((user, _)) = users.iter().find(|(_, on)| *on && !section.has("url")) {
+    let share: Vec<String> = section.read_or("share", Vec::new());
+    let share: Vec<Share> = share.iter().filter_map(|name| checked(&section, name)).collect();
+    let has = |name: &str| share.iter().any(|Share(known)| *known == name);
+    let (security, revocations) = (has("security"), has("revocations"));
+    let own = ("redis.share is shared", security || revocations);
+    if let Some((user, _)) = users.iter().chain([&own]).find(|(_, on)| *on && !section.has("url")) {
         section.problem("url", format!("is missing: {user} there"));
     }
     let url = section.read("url").map(|RedisUrl(url)| url);
     section.finish();
-    Redis { url }
+    let shared = url.clone().filter(|_| security || revocations).map(|url| Shared { url, security, revocations });
+    Redis { url, shared }
+}
+
+fn checked(section: &Section, name: &str) -> Option<Share> {
+    Share::from_text(name).map_err(|message| section.problem("share", message)).ok()
 }
 
 #[cfg(test)]

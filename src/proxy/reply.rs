@@ -55,6 +55,9 @@ impl Failure {
             AuthError::KeysUnavailable => {
                 Failure::unavailable("keys_unavailable", "the keys to check tokens with cannot be loaded at the moment")
             }
+            AuthError::RevocationsUnavailable => {
+                Failure::unavailable("revocations_unavailable", "it is not known at the moment who was revoked")
+            }
             _ => Failure::unauthorized(error.reason(), &format!("authentication failed: {error}")),
         }
     }

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::secured::{Read, Secured};
 use super::watch::Watch;
-use super::{share_limits, snapshot, vault};
+use super::{fleet, share_limits, snapshot, vault};
 use crate::auth::Revocations;
 use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
 use crate::load;
@@ -95,6 +95,13 @@ impl Reload {
             && let Err(Problems(problems)) = share_limits(&self.live, &snapshot.config)
         {
             return problems;
+        }
+        let sharing = |snapshot: &Snapshot| (snapshot.config.redis.shared.clone(), snapshot.config.revocation.failure);
+        if sharing(&snapshot) != sharing(&self.live.snapshot()) {
+            match fleet(&snapshot.config) {
+                Ok(fleet) => self.live.set_fleet(fleet),
+                Err(Problems(problems)) => return problems,
+            }
         }
         self.live.replace(Arc::new(snapshot));
         self.live.set_revoked(revoked);

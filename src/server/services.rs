@@ -48,6 +48,10 @@ impl<A: ServerApp + Send + Sync + 'static> GatewayService<A> {
 
     /// Until draining begins.
     async fn accept(&self) -> std::io::Result<()> {
+        // A level that was changed for all holds from the first request on.
+        if let Some(fleet) = self.live.fleet() {
+            fleet.looked().await;
+        }
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
         let listener = socket.ok_or(std::io::ErrorKind::NotConnected)?.listen(BACKLOG)?;
         let mut draining = self.live.draining();

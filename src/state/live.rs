@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
+use super::fleet::Fleet;
 use super::health::Health;
 use super::in_force::InForce;
 use super::jwks::Jwks;
@@ -30,6 +31,8 @@ pub struct Live {
     /// Where placeholders of earlier answers are kept, if anywhere.
     vault: ArcSwapOption<Vault>,
     revoked: ArcSwap<Revocations>,
+    /// What replicas share, if they do.
+    fleet: ArcSwapOption<Fleet>,
     /// The named policy that an admin has put in the place of the common one.
     promoted: ArcSwapOption<String>,
     trial: Trial,
@@ -49,6 +52,7 @@ impl Live {
             revoked: ArcSwap::from_pointee(snapshot.config.revocation.listed.clone()),
             in_force: InForce::new(Arc::new(snapshot)),
             jwks,
+            fleet: ArcSwapOption::empty(),
             vault: ArcSwapOption::empty(),
             promoted: ArcSwapOption::empty(),
             trial: Trial::default(),
@@ -97,6 +101,15 @@ impl Live {
     /// In force from the next request on.
     pub fn set_revoked(&self, revoked: Revocations) {
         self.revoked.store(Arc::new(revoked));
+    }
+
+    pub fn fleet(&self) -> Option<Arc<Fleet>> {
+        self.fleet.load_full()
+    }
+
+    /// From the next look on.
+    pub fn set_fleet(&self, fleet: Option<Arc<Fleet>>) {
+        self.fleet.store(fleet);
     }
 
     pub fn vault(&self) -> Option<Arc<Vault>> {
@@ -189,12 +202,15 @@ impl Live {
     /// Who presents `token`. Fetches the issuer's keys only for a token that could be decided with them.
     ///
     /// # Errors
-    /// `KeysUnavailable` is the gateway's trouble, everything else the caller's.
+    /// `KeysUnavailable` and `RevocationsUnavailable` are the gateway's trouble, everything else the caller's.
     pub async fn authenticate(&self, token: Option<&str>) -> Result<Principal, AuthError> {
         let token = token.ok_or(AuthError::Missing)?;
         let moment = self.in_force.load();
         let principal = self.principal(&moment.rules.authenticator, &moment.memory, token).await?;
         self.revoked.load().check(&principal)?;
+        if let Some(fleet) = &*self.fleet.load() {
+            fleet.check(&principal)?;
+        }
         Ok(principal)
     }
 

@@ -2,6 +2,8 @@
 
 mod attempts;
 pub mod dns;
+pub mod fleet;
+mod follow;
 pub mod health;
 mod in_force;
 pub mod jwks;
@@ -17,6 +19,7 @@ pub mod trial;
 pub mod vault;
 pub mod verdict_cache;
 
+pub use fleet::Fleet;
 pub use health::Health;
 pub use limiter::{Limiter, Refused, Taken};
 pub use live::Live;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSubStream};
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError};
 use thiserror::Error;
 use tokio::sync::Mutex;
@@ -77,6 +77,16 @@ impl Store {
                 }
                 answer => answer,
             }
+        })
+        .await
+    }
+
+    /// What is published on a channel, over a connection of its own, until that is lost.
+    pub async fn subscribe(&self, channel: &str) -> Result<PubSubStream, StoreError> {
+        within(CONNECT, async {
+            let (mut sink, stream) = Box::pin(self.client.get_async_pubsub()).await?.split();
+            sink.subscribe(channel).await?;
+            Ok(stream)
         })
         .await
     }

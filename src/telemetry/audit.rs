@@ -71,6 +71,11 @@ impl Audit {
         self.write(&Event::PolicyChanged { old, new, by: Bounded(by), request_id: Bounded(request_id) });
     }
 
+    /// A token, subject or client, as `kind` says; whose, the list itself tells.
+    pub fn revoked(&self, kind: &'static str, by: &str, request_id: &str) {
+        self.write(&Event::Revoked { kind, by: Bounded(by), request_id: Bounded(request_id) });
+    }
+
     /// `problems` is how many kept the new configuration from taking effect; 0 when it did.
     pub fn config_reloaded(&self, problems: usize) {
         self.write(&Event::ConfigReloaded { result: if problems == 0 { "ok" } else { "failed" }, problems });
@@ -123,6 +128,11 @@ enum Event<'a> {
     LevelChanged {
         old: Level,
         new: Level,
+        by: Bounded<'a>,
+        request_id: Bounded<'a>,
+    },
+    Revoked {
+        kind: &'static str,
         by: Bounded<'a>,
         request_id: Bounded<'a>,
     },

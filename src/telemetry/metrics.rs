@@ -42,6 +42,7 @@ pub struct Metrics {
     uninspected: IntCounterVec,
     verdict_cache: IntCounterVec,
     vault: IntCounterVec,
+    shared_state: IntCounterVec,
     engine_texts: IntCounterVec,
     engine_seconds: Histogram,
     held: IntGauge,
@@ -104,7 +105,8 @@ pub struct Held {
 }
 
 const TLS_EXPIRY: &str = "When the first certificate of a listener ends.";
-
+const UNRESOLVED: &str = "Words like placeholders in answers that were left as they are.";
+const SHARED_STATE: &str = "Looks at what replicas share, and changes of it.";
 const CANDIDATE: &str = "Requests judged by the candidate policy too, by what both think of them.";
 
 const RATE_LIMITED: &str = "Requests refused for a limit, by its class and what it counts.";
@@ -147,16 +149,13 @@ impl Metrics {
                 "Spans of answers that the model made up and were masked.",
                 &["entity"],
             )?,
-            unresolved: families.counters(
-                "unresolved_placeholders_total",
-                "Words like placeholders in answers that were left as they are.",
-                &["reason"],
-            )?,
+            unresolved: families.counters("unresolved_placeholders_total", UNRESOLVED, &["reason"])?,
             waited: families.histogram("answer_wait_seconds", "How long events of one answer waited.", FRACTIONS)?,
             inspected: families.counters("inspected_bytes_total", "Decoded text that was inspected.", &["phase"])?,
             uninspected: families.counters("uninspected_bytes_total", "Bytes left alone by choice.", &["reason"])?,
             verdict_cache: families.counters("verdict_cache_total", "Texts looked up before a scan.", &["result"])?,
             vault: families.counters("vault_total", "Placeholders of earlier answers.", &["operation", "result"])?,
+            shared_state: families.counters("shared_state_total", SHARED_STATE, &["use", "result"])?,
             engine_texts: families.counters(
                 "engine_texts_total",
                 "Doubtful texts by what the engine made of them.",
@@ -265,6 +264,13 @@ impl Metrics {
     /// Placeholders given to the vault, or the name of the error.
     pub fn vault_store(&self, result: Result<(), &'static str>) {
         self.vault.with_label_values(&["store", result.err().unwrap_or("stored")]).inc();
+    }
+
+    /// A look at what replicas share, or a change of it. Both results are there from the first on.
+    pub fn shared_state(&self, used: &str, succeeded: bool) {
+        let of = |succeeded| self.shared_state.with_label_values(&[used, outcome(succeeded)]);
+        of(!succeeded).inc_by(0);
+        of(succeeded).inc();
     }
 
     /// The engine, with its answers counted.

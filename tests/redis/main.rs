@@ -18,6 +18,7 @@ mod site;
 #[expect(dead_code, reason = "the gateway's own tests use the rest")]
 mod upstream;
 
+mod fleet;
 mod limits;
 mod server;
 mod vault;
@@ -34,6 +35,17 @@ macro_rules! cases {
 }
 
 const CASES: &[(&str, fn())] = cases![
+    fleet::a_level_that_is_changed_on_one_replica_holds_on_all_within_a_second,
+    fleet::a_replica_that_starts_later_has_the_level_and_the_policy_from_its_first_request_on,
+    fleet::a_change_is_seen_where_nobody_announces_it,
+    fleet::whoever_is_revoked_on_one_replica_is_refused_by_all_and_by_those_that_start_later,
+    fleet::a_revocation_ends_when_it_was_to_end,
+    fleet::without_redis_the_last_level_stays_and_is_not_changed,
+    fleet::a_replica_that_never_saw_the_revocations_serves_or_refuses_as_the_operator_says,
+    fleet::a_redis_that_is_killed_ten_times_under_load_loses_nothing_it_acknowledged_and_is_found_again,
+    fleet::a_redis_that_lost_its_memory_is_given_it_back,
+    fleet::what_redis_holds_that_means_nothing_changes_nothing_and_is_told,
+    fleet::another_redis_is_followed_after_a_reload,
     limits::three_replicas_let_through_what_one_would,
     limits::requests_under_way_on_all_replicas_are_counted_together,
     limits::tokens_used_on_one_replica_are_owed_on_another,

@@ -1,0 +1,44 @@
+//! The section `[revocation]`: who is refused though the token is good. Reads no list.
+
+use std::path::PathBuf;
+
+use super::source::Section;
+use super::value::{Leaf, one_of};
+use crate::auth::Revocations;
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Revocation {
+    /// Of the configuration itself.
+    pub listed: Revocations,
+    /// More of the same, read again while the gateway runs.
+    pub file: Option<PathBuf>,
+    /// Of the shared list.
+    pub failure: RevocationFailure,
+}
+
+/// What becomes of callers while the list that replicas share was never read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RevocationFailure {
+    /// They are served.
+    #[default]
+    Open,
+    /// They are refused.
+    Closed,
+}
+
+impl Leaf for RevocationFailure {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok(match one_of(text, &["open", "closed"])? {
+            "closed" => RevocationFailure::Closed,
+            _ => RevocationFailure::Open,
+        })
+    }
+}
+
+pub(super) fn read(section: Section) -> Revocation {
+    let ids = |key| section.read_or(key, Vec::<String>::new());
+    let listed = Revocations::new(ids("tokens"), ids("subjects"), ids("clients"));
+    let (file, failure) = (section.read("file"), section.read_or("failure", RevocationFailure::Open));
+    section.finish();
+    Revocation { listed, file, failure }
+}
