@@ -14,6 +14,8 @@ mod progress;
 #[cfg(feature = "proxy")]
 mod serve;
 mod tail;
+#[cfg(feature = "proxy")]
+mod verify;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -51,6 +53,12 @@ enum Command {
     #[cfg(feature = "proxy")]
     #[command(subcommand)]
     Audit(audit::Audit),
+    /// Send canaries through every route of a running gateway and report what became of each.
+    ///
+    /// They are made up and new in every run. The token is that of PROMPTGATE_TOKEN. Exit code 0 nothing left unread, 1 something
+    /// did, 2 not known.
+    #[cfg(feature = "proxy")]
+    Verify(verify::Verify),
     /// Judge a prompt, a request body or a log of them from standard input; exit code 0 safe, 1 one at least is refused, 2 unreadable.
     Check(check::Check),
     /// Show the audit log, readable, as it grows.
@@ -106,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Mcp(mcp) => mcp.run(),
         #[cfg(feature = "proxy")]
         Command::Audit(audit) => audit.run(),
+        #[cfg(feature = "proxy")]
+        Command::Verify(verify) => verify.run(),
         Command::Check(check) => check.run(),
         Command::Tail(tail) => tail.run(),
         Command::Eval(eval) => eval.run(),

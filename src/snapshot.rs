@@ -118,6 +118,11 @@ impl Snapshot {
         self.policies.contains_key(name)
     }
 
+    /// The policy of that name.
+    pub fn named(&self, name: &str) -> Option<&Governing> {
+        self.policies.get(name)
+    }
+
     /// How the bodies of a route of this snapshot's configuration are read.
     pub fn plan(&self, route: &Route) -> Option<&Arc<Plan>> {
         self.plans.get(route.dialect.name).map(|plans| &plans.request)

@@ -39,3 +39,4 @@ mod tls;
 mod tokens;
 mod uploads;
 mod upstream;
+mod verify;

@@ -78,6 +78,11 @@ impl Gateway {
         }
     }
 
+    /// Its configuration file.
+    pub fn config(&self) -> PathBuf {
+        self.directory.join("config.toml")
+    }
+
     /// Everything it wrote on standard error.
     pub fn stderr(&self) -> String {
         std::fs::read_to_string(self.directory.join("stderr")).expect("the file of standard error")
