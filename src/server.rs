@@ -92,7 +92,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let metrics = Arc::new(Metrics::new()?);
     let snapshot = snapshot(config, None, &metrics)?;
     let config = snapshot.config.clone();
-    let audit = Arc::new(Audit::open(config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
+    let audit = Arc::new(Audit::open(&config.audit, &metrics).map_err(StartError::Audit)?);
     let jwks = jwks(&config, &metrics)?;
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_vault(vault(&config)?);

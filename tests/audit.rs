@@ -4,17 +4,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use promptgate::config::{self, Secret};
 use promptgate::telemetry::{Audit, Metrics};
 
 /// Two files, the older one rotated away.
 struct Files(PathBuf);
 
 impl Files {
-    fn written(name: &str) -> Self {
+    fn none(name: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("promptgate-audit-{}-{name}", std::process::id()));
         std::fs::create_dir(&folder).expect("a folder of the test's own");
-        let files = Files(folder);
-        let audit = Audit::open(Some(&files.current()), &Metrics::new().expect("metrics")).expect("an audit log");
+        Files(folder)
+    }
+
+    fn written(name: &str) -> Self {
+        let files = Files::none(name);
+        let audit = files.log(config::Audit::default());
         (0..3).for_each(|problems| audit.config_reloaded(problems));
         assert!(audit.flush(Duration::from_secs(10)));
         std::fs::rename(files.current(), files.rotated()).expect("a rotation");
@@ -22,6 +27,11 @@ impl Files {
         (3..6).for_each(|problems| audit.config_reloaded(problems));
         assert!(audit.flush(Duration::from_secs(10)));
         files
+    }
+
+    fn log(&self, config: config::Audit) -> Audit {
+        let config = config::Audit { path: Some(self.current()), ..config };
+        Audit::open(&config, &Metrics::new().expect("metrics")).expect("an audit log")
     }
 
     fn rotated(&self) -> PathBuf {
@@ -57,6 +67,43 @@ fn rotated_files_are_intact_together_and_alone() {
     let (code, said) = verify(&[files.rotated(), files.current()]);
     assert!(code == Some(0) && said.contains("6 records; the chain ends in "), "{said}");
     assert_eq!(verify(&[files.current()]).0, Some(0));
+}
+
+#[test]
+fn a_full_file_gets_a_number_and_those_that_are_kept_are_intact_together() {
+    let files = Files::none("full");
+    let config = || config::Audit { max_size: Some(64 << 10), keep: 2, ..config::Audit::default() };
+    for _ in 0..2 {
+        // Twice, since a restart goes on where it was.
+        let audit = files.log(config());
+        for _ in 0..20 {
+            (0..100).for_each(|problems| audit.config_reloaded(problems));
+            assert!(audit.flush(Duration::from_secs(10)));
+        }
+    }
+    let numbered = |number: u32| files.0.join(format!("audit.jsonl.{number}"));
+    let length = |file: &Path| std::fs::metadata(file).map_or(0, |about| about.len());
+    assert!((64 << 10..100 << 10).contains(&length(&numbered(1))), "{}", length(&numbered(1)));
+    assert!(numbered(2).exists() && !numbered(3).exists());
+    let (code, said) = verify(&[numbered(2), numbered(1), files.current()]);
+    assert!(code == Some(0) && !said.contains("begun anew"), "{said}");
+}
+
+#[test]
+fn a_chain_with_a_key_is_checked_with_it_alone() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    let files = Files::none("keyed");
+    let audit = files.log(config::Audit { key: Some(Secret::new(KEY)), ..config::Audit::default() });
+    (0..3).for_each(|problems| audit.config_reloaded(problems));
+    assert!(audit.flush(Duration::from_secs(10)));
+    let with = |key: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_promptgate"));
+        command.args(["audit", "verify", "--key-env", "AUDIT_KEY"]).arg(files.current());
+        command.env_clear().envs(key.map(|key| ("AUDIT_KEY", key)));
+        command.output().expect("the binary").status.code()
+    };
+    assert_eq!([with(Some(KEY)), with(Some(&KEY.replace('0', "1"))), with(None)], [Some(0), Some(1), Some(2)]);
+    assert_eq!(verify(&[files.current()]).0, Some(1));
 }
 
 #[test]

@@ -207,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_a_500_with_an_id_and_says_nothing() {
         let metrics = Arc::new(Metrics::new().unwrap());
-        let audit = Arc::new(Audit::open(None, &metrics).unwrap());
+        let audit = Arc::new(Audit::open(&crate::config::Audit::default(), &metrics).unwrap());
         let live = Arc::new(Live::new(Snapshot::build(Config::default(), &[]).unwrap(), None));
         let app = Arc::new(App { live, metrics, audit });
         let router = Router::new().route("/broken", get(broken)).layer(from_fn_with_state(app, guard));

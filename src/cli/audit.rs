@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::{FAILED, UNREADABLE, say};
-use crate::telemetry::chain::{Flaw, Reader};
+use crate::telemetry::chain::{Flaw, Reader, Seal};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
@@ -17,6 +17,9 @@ pub(super) enum Audit {
         /// Rotated files, the oldest first.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// The variable that holds the key of the chain (`audit.key_env`), if it has one.
+        #[arg(long)]
+        key_env: Option<String>,
     },
 }
 
@@ -30,8 +33,13 @@ enum Failure {
 
 impl Audit {
     pub fn run(&self) -> ExitCode {
-        let Audit::Verify { files } = self;
-        let mut reader = Reader::default();
+        let Audit::Verify { files, key_env } = self;
+        let key = key_env.as_ref().map(std::env::var).transpose();
+        let Ok(key) = key else {
+            say(io::stderr(), "the variable that --key-env names is not set, or is no text");
+            return ExitCode::from(UNREADABLE);
+        };
+        let mut reader = Reader::new(Seal::new(key.as_deref().map(str::as_bytes)));
         for file in files {
             match read(&mut reader, file) {
                 Ok(lines) => say(io::stdout(), &format!("{}: intact, {lines} lines", file.display())),

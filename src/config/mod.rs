@@ -218,6 +218,14 @@ pub struct Rules {
 pub struct Audit {
     /// Appended to, one JSON object a line. `None`: standard error.
     pub path: Option<PathBuf>,
+    /// What the records' chain is made with; anyone could make it without.
+    pub key: Option<Secret>,
+    /// At this many bytes another file is begun. `None`: whoever rotates it says so by SIGHUP.
+    pub max_size: Option<u64>,
+    /// How many that were full are kept.
+    pub keep: usize,
+    /// Whether a record names the placeholders of its request, by which the same value is known again.
+    pub placeholders: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

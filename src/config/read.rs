@@ -9,10 +9,11 @@ use toml::Table;
 use super::env::overlay;
 use super::problem::{Problem, Problems, quoted};
 use super::source::{Section, Source};
-use super::value::Size;
+use super::value::{Size, VariableName};
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Rules,
-    SHIPPED, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, revocation, rows, tls, tokens, upstream,
+    SHIPPED, Secret, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, revocation, rows, tls,
+    tokens, upstream,
 };
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
@@ -322,9 +323,39 @@ fn rule_override(section: Section) -> Option<Adjustment> {
 }
 
 fn audit(section: Section) -> Audit {
-    let audit = Audit { path: section.read("path") };
+    let audit = Audit {
+        path: section.read("path"),
+        key: audit_key(&section),
+        max_size: section.read("max_size").map(|Size(bytes)| bytes as u64),
+        keep: section.read_or("keep", 7),
+        placeholders: section.read_or("placeholders", false),
+    };
+    if audit.max_size.is_some_and(|bytes| bytes < SMALLEST_LOG) {
+        section.problem("max_size", "must be at least 64KiB");
+    }
+    if !(1..=1000).contains(&audit.keep) {
+        section.problem("keep", "must be from 1 to 1000");
+    }
     section.finish();
     audit
+}
+
+/// What is written at once.
+const SMALLEST_LOG: u64 = 64 << 10;
+
+fn audit_key(section: &Section) -> Option<Secret> {
+    /// As long as what it makes.
+    const SHORTEST: usize = 32;
+    let VariableName(variable) = section.read("key_env")?;
+    let key = section.source().variable(&variable).map(Secret::new);
+    match &key {
+        None => section.problem("key_env", format!("{variable} is not set")),
+        Some(key) if key.expose().len() < SHORTEST => {
+            section.problem("key_env", format!("{variable} must hold at least {SHORTEST} bytes"));
+        }
+        Some(_) => {}
+    }
+    key
 }
 
 fn log(section: Section) -> Log {

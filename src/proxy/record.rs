@@ -37,6 +37,7 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
         candidate: candidate(context),
         findings: findings(&context.report.findings),
         masked: masks(&context.report.masked),
+        placeholders: placeholders(context),
         bytes: bytes(session, &context.report),
         answer: context.answer.as_ref().map(|filter| answer(filter, context.clock.answer)),
         timings: timings(context),
@@ -93,6 +94,14 @@ fn findings(findings: &BTreeMap<(Category, Arc<str>, Action), u64>) -> Vec<Findi
         count: *count,
     };
     findings.iter().map(of).collect()
+}
+
+/// The same value has the same one in every request of its tenant, and tells nobody without the key what it stands for.
+fn placeholders(context: &Context) -> Vec<Arc<str>> {
+    /// Of one record.
+    const MOST: usize = 64;
+    let named = context.snapshot.config.audit.placeholders;
+    context.tokens.iter().map(|(token, _)| token.clone()).take(if named { MOST } else { 0 }).collect()
 }
 
 fn masks(masked: &BTreeMap<Arc<str>, u64>) -> Vec<MaskCount> {

@@ -15,7 +15,7 @@ pub fn mcp(config: Config, token: Option<&str>) -> Result<(), StartError> {
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
     let snapshot = snapshot(config, None, &metrics)?;
-    let audit = Arc::new(Audit::open(snapshot.config.audit.path.as_deref(), &metrics).map_err(StartError::Audit)?);
+    let audit = Arc::new(Audit::open(&snapshot.config.audit, &metrics).map_err(StartError::Audit)?);
     let (jwks, revocation) = (jwks(&snapshot.config, &metrics)?, snapshot.config.revocation.clone());
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_revoked(load::revocations(&revocation)?);

@@ -2,9 +2,10 @@
 //! wait: what does not fit into the queue is dropped and counted.
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,10 +13,11 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 
-use super::chain::{Chain, Link, Tail};
+use super::chain::{Chain, Link, Seal, Tail};
 use super::metrics::Metrics;
 use super::record::{AnswerRecord, CandidateRecord, FindingCount, MaskCount, RequestRecord};
 use super::rfc3339;
+use crate::config;
 use crate::policy::Level;
 
 /// Where records go. Dropping it ends the thread after what is queued.
@@ -45,14 +47,15 @@ enum Job {
 }
 
 impl Audit {
-    /// Appends to the file, or to standard error without one.
+    /// Appends to the file that is configured, or to standard error without one.
     ///
     /// # Errors
     /// When the file cannot be opened or the thread cannot be started.
-    pub fn open(path: Option<&Path>, metrics: &Metrics) -> io::Result<Self> {
+    pub fn open(config: &config::Audit, metrics: &Metrics) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let dropped = metrics.audit_dropped();
-        let mut writer = Writer::new(Sink::open(path)?, dropped.clone())?;
+        let seal = Seal::new(config.key.as_ref().map(|key| key.expose().as_bytes()));
+        let mut writer = Writer::new(Sink::open(config)?, seal, dropped.clone())?;
         thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&jobs))?;
         Ok(Audit { queue, dropped })
     }
@@ -171,6 +174,8 @@ struct RequestLine<'a> {
     candidate: Option<CandidateLine<'a>>,
     rules: Vec<RuleLine<'a>>,
     masked: BTreeMap<&'a str, u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    placeholders: &'a [Arc<str>],
     answer: Option<AnswerLine<'a>>,
     bytes_in: u64,
     bytes_out: u64,
@@ -235,6 +240,7 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
             candidate: record.candidate.as_ref().map(CandidateLine::from),
             rules: rules(&record.findings),
             masked: by_entity(&record.masked),
+            placeholders: &record.placeholders,
             answer: record.answer.as_ref().map(AnswerLine::from),
             bytes_in: record.bytes.received,
             bytes_out: record.bytes.sent,
@@ -295,6 +301,7 @@ impl Serialize for Bounded<'_> {
 
 struct Writer {
     sink: Sink,
+    seal: Seal,
     chain: Chain,
     /// The last lines were not written whole: the chain goes on from what the file has.
     broken: bool,
@@ -305,8 +312,18 @@ struct Writer {
 }
 
 enum Sink {
-    File(File, PathBuf),
+    File(Log),
     StandardError,
+}
+
+/// The file there is, and when another takes its place.
+struct Log {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    longest: Option<u64>,
+    /// How many that were full are kept.
+    keep: usize,
 }
 
 /// Writes at the latest at this many bytes, and whenever the queue is empty.
@@ -316,9 +333,9 @@ const BATCH: usize = 64 * 1024;
 const TAIL: u64 = 1024 * 1024;
 
 impl Writer {
-    fn new(sink: Sink, dropped: IntCounter) -> io::Result<Self> {
-        let chain = Chain::after(Link::START);
-        let mut writer = Writer { sink, chain, broken: false, pending: Vec::new(), lines: 0, dropped };
+    fn new(sink: Sink, seal: Seal, dropped: IntCounter) -> io::Result<Self> {
+        let chain = Chain::after(Link::START, seal.clone());
+        let mut writer = Writer { sink, seal, chain, broken: false, pending: Vec::new(), lines: 0, dropped };
         writer.resume()?;
         Ok(writer)
     }
@@ -329,7 +346,7 @@ impl Writer {
         if tail.open {
             self.pending.push(b'\n');
         }
-        self.chain = Chain::after(tail.last.unwrap_or(Link::START));
+        self.chain = Chain::after(tail.last.unwrap_or(Link::START), self.seal.clone());
         self.add(&line(&Event::AuditResumed { torn_bytes: tail.torn })?);
         Ok(())
     }
@@ -387,27 +404,41 @@ impl Writer {
         }
         self.pending.clear();
         self.lines = 0;
+        if self.sink.turn_over() {
+            self.chain.turn_over();
+        }
     }
 }
 
 impl Sink {
-    fn open(path: Option<&Path>) -> io::Result<Self> {
-        path.map_or(Ok(Sink::StandardError), |path| Ok(Sink::File(append(path)?, path.to_owned())))
+    fn open(config: &config::Audit) -> io::Result<Self> {
+        let Some(path) = config.path.clone() else { return Ok(Sink::StandardError) };
+        let file = append(&path)?;
+        let length = file.metadata()?.len();
+        Ok(Sink::File(Log { file, path, length, longest: config.max_size, keep: config.keep }))
     }
 
     /// Keeps the old file when the new one cannot be opened: a record in a renamed file is better than none.
     fn reopen(&mut self) {
-        if let Sink::File(file, path) = self
-            && let Ok(new) = append(path)
-        {
-            *file = new;
+        if let Sink::File(log) = self {
+            log.reopen();
+        }
+    }
+
+    /// Gives a full file another name and begins a new one, if it can. True when it did.
+    fn turn_over(&mut self) -> bool {
+        match self {
+            Sink::File(log) => {
+                log.longest.is_some_and(|longest| log.length >= longest) && log.shift().is_ok() && log.reopen()
+            }
+            Sink::StandardError => false,
         }
     }
 
     /// What the file ends with; `None` when it is empty, or no file.
     fn tail(&self) -> io::Result<Option<Tail>> {
-        let Sink::File(_, path) = self else { return Ok(None) };
-        let mut file = File::open(path)?;
+        let Sink::File(log) = self else { return Ok(None) };
+        let mut file = File::open(&log.path)?;
         let length = file.metadata()?.len();
         if length == 0 {
             return Ok(None);
@@ -420,9 +451,36 @@ impl Sink {
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
-            Sink::File(file, _) => file.write_all(lines),
+            Sink::File(log) => {
+                log.length += lines.len() as u64;
+                log.file.write_all(lines)
+            }
             Sink::StandardError => io::stderr().lock().write_all(lines),
         }
+    }
+}
+
+impl Log {
+    fn reopen(&mut self) -> bool {
+        let opened = append(&self.path).and_then(|file| Ok((file.metadata()?.len(), file)));
+        opened.map(|(length, file)| (self.length, self.file) = (length, file)).is_ok()
+    }
+
+    /// `audit.jsonl` becomes `audit.jsonl.1`, that `audit.jsonl.2`, and the last of those that are kept is gone.
+    fn shift(&self) -> io::Result<()> {
+        for number in (1..self.keep).rev() {
+            let (old, new) = (self.numbered(number), self.numbered(number + 1));
+            if old.exists() {
+                fs::rename(old, new)?;
+            }
+        }
+        fs::rename(&self.path, self.numbered(1))
+    }
+
+    fn numbered(&self, number: usize) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{number}"));
+        name.into()
     }
 }
 
@@ -447,6 +505,10 @@ mod tests {
             Scratch(std::env::temp_dir().join(format!("promptgate-{}-{name}.jsonl", std::process::id())))
         }
 
+        fn config(&self) -> config::Audit {
+            config::Audit { path: Some(self.0.clone()), ..config::Audit::default() }
+        }
+
         fn lines_but_torn(&self) -> Vec<serde_json::Value> {
             let text = std::fs::read_to_string(&self.0).unwrap();
             text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
@@ -467,7 +529,7 @@ mod tests {
     #[test]
     fn a_request_a_level_change_and_a_reload_are_one_line_each() {
         let (scratch, metrics) = (Scratch::new("lines"), Metrics::new().unwrap());
-        let audit = Audit::open(Some(&scratch.0), &metrics).unwrap();
+        let audit = Audit::open(&scratch.config(), &metrics).unwrap();
         audit.request(&RequestRecord::example());
         audit.level_changed(Level::Low, Level::High, "admin@company.com", "req-2");
         audit.config_reloaded(3);
@@ -501,7 +563,7 @@ mod tests {
     #[test]
     fn what_a_caller_chose_can_neither_end_a_line_nor_move_a_cursor_nor_grow() {
         let (scratch, metrics) = (Scratch::new("hostile"), Metrics::new().unwrap());
-        let audit = Audit::open(Some(&scratch.0), &metrics).unwrap();
+        let audit = Audit::open(&scratch.config(), &metrics).unwrap();
         let hostile = format!("a\n{{\"event\":\"x\"}}\r\u{1b}[2J\u{9b}2J\"{}", "x".repeat(5000));
         audit.request(&RequestRecord { client_id: hostile, ..RequestRecord::example() });
         assert!(audit.flush(PATIENCE));
@@ -527,7 +589,7 @@ mod tests {
     #[test]
     fn a_rotated_file_is_followed_by_a_new_one() {
         let (scratch, old) = (Scratch::new("rotated"), Scratch::new("rotated-old"));
-        let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+        let audit = Audit::open(&scratch.config(), &Metrics::new().unwrap()).unwrap();
         audit.config_reloaded(0);
         assert!(audit.flush(PATIENCE));
         std::fs::rename(&scratch.0, &old.0).unwrap();
@@ -553,13 +615,13 @@ mod tests {
     fn the_chain_goes_on_through_rotation_restart_and_a_torn_line() {
         let (scratch, old) = (Scratch::new("chain"), Scratch::new("chain-old"));
         for torn in ["", "{\"time\":\"2026-"] {
-            let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+            let audit = Audit::open(&scratch.config(), &Metrics::new().unwrap()).unwrap();
             audit.config_reloaded(0);
             audit.config_reloaded(1);
             assert!(audit.flush(PATIENCE));
             append(&scratch.0).unwrap().write_all(torn.as_bytes()).unwrap();
         }
-        let audit = Audit::open(Some(&scratch.0), &Metrics::new().unwrap()).unwrap();
+        let audit = Audit::open(&scratch.config(), &Metrics::new().unwrap()).unwrap();
         assert!(audit.flush(PATIENCE));
         std::fs::rename(&scratch.0, &old.0).unwrap();
         audit.reopen();
@@ -572,6 +634,7 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_opened_is_an_error_at_start() {
-        assert!(Audit::open(Some(Path::new("/nowhere/audit.jsonl")), &Metrics::new().unwrap()).is_err());
+        let nowhere = config::Audit { path: Some("/nowhere/audit.jsonl".into()), ..config::Audit::default() };
+        assert!(Audit::open(&nowhere, &Metrics::new().unwrap()).is_err());
     }
 }

@@ -5,14 +5,20 @@ use std::fmt;
 use std::io;
 
 use ring::digest::{Context, SHA256};
+use ring::hmac;
 
 /// The hash of a record and, through the one before, of all before it. Shown as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link([u8; 32]);
 
+/// What links are made with. Without a secret whoever may write the file can make all of them anew.
+#[derive(Clone, Debug, Default)]
+pub struct Seal(Option<hmac::Key>);
+
 /// The end of a chain that grows.
 #[derive(Debug)]
 pub struct Chain {
+    seal: Seal,
     last: Link,
     /// The next record names the one before, so that a file can be checked without the file before.
     named: bool,
@@ -32,6 +38,7 @@ pub struct Tail {
 /// Reads records in order and tells the first that does not belong where it is.
 #[derive(Debug, Default)]
 pub struct Reader {
+    seal: Seal,
     last: Option<Link>,
     /// The length of a line that is no record, until what follows says whether it was torn.
     torn: Option<u64>,
@@ -57,15 +64,6 @@ impl Link {
     /// Before the first record.
     pub const START: Link = Link([0; 32]);
 
-    fn next(self, record: &[u8]) -> Link {
-        let mut context = Context::new(&SHA256);
-        context.update(&self.0);
-        context.update(record);
-        let mut next = Link::START;
-        next.0.copy_from_slice(context.finish().as_ref());
-        next
-    }
-
     fn parse(hex: &[u8]) -> Option<Link> {
         let digit = |byte: u8| match byte {
             b'0'..=b'9' => Some(byte - b'0'),
@@ -84,6 +82,32 @@ impl Link {
     }
 }
 
+impl Seal {
+    pub fn new(secret: Option<&[u8]>) -> Self {
+        Seal(secret.map(|secret| hmac::Key::new(hmac::HMAC_SHA256, secret)))
+    }
+
+    /// The link of the record behind this one.
+    fn next(&self, before: Link, record: &[u8]) -> Link {
+        let mut next = Link::START;
+        match &self.0 {
+            Some(key) => {
+                let mut context = hmac::Context::with_key(key);
+                context.update(&before.0);
+                context.update(record);
+                next.0.copy_from_slice(context.sign().as_ref());
+            }
+            None => {
+                let mut context = Context::new(&SHA256);
+                context.update(&before.0);
+                context.update(record);
+                next.0.copy_from_slice(context.finish().as_ref());
+            }
+        }
+        next
+    }
+}
+
 impl fmt::Display for Link {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
@@ -91,8 +115,8 @@ impl fmt::Display for Link {
 }
 
 impl Chain {
-    pub fn after(last: Link) -> Self {
-        Chain { last, named: true }
+    pub fn after(last: Link, seal: Seal) -> Self {
+        Chain { seal, last, named: true }
     }
 
     /// What follows is in another file.
@@ -107,7 +131,7 @@ impl Chain {
         if self.named {
             add(lines, PREVIOUS, self.last);
         }
-        self.last = self.last.next(&lines[start..]);
+        self.last = self.seal.next(self.last, &lines[start..]);
         add(lines, CHAIN, self.last);
         lines.extend_from_slice(b"}\n");
         self.named = false;
@@ -129,6 +153,10 @@ impl Tail {
 }
 
 impl Reader {
+    pub fn new(seal: Seal) -> Self {
+        Reader { seal, ..Reader::default() }
+    }
+
     /// The next line of a file, without its end; `first` of the file.
     ///
     /// # Errors
@@ -139,7 +167,7 @@ impl Reader {
             return if self.torn.replace(line.len() as u64).is_none() { Ok(()) } else { Err(Flaw::NoRecord) };
         };
         let before = self.before(record, first)?;
-        if before.next(record) != link {
+        if self.seal.next(before, record) != link {
             return Err(Flaw::Altered);
         }
         if let Some(torn) = self.torn.take() {
@@ -247,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_intact_and_every_line_is_json() {
-        let file = written(&mut Chain::after(Link::START), 0..5);
+        let file = written(&mut Chain::after(Link::START, Seal::default()), 0..5);
         assert_eq!(read(&mut Reader::default(), &file), Ok(5));
         for line in text(&file) {
             assert!(serde_json::from_str::<serde_json::Value>(line).unwrap()["chain"].is_string());
@@ -256,7 +284,7 @@ mod tests {
 
     #[test]
     fn whatever_byte_is_changed_the_line_is_named() {
-        let file = written(&mut Chain::after(Link::START), 0..3);
+        let file = written(&mut Chain::after(Link::START, Seal::default()), 0..3);
         // Without its line end the last record is a torn one.
         for position in 0..file.len() - 1 {
             let mut other = file.clone();
@@ -269,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_missing_a_doubled_and_an_exchanged_line_show() {
-        let file = written(&mut Chain::after(Link::START), 0..4);
+        let file = written(&mut Chain::after(Link::START, Seal::default()), 0..4);
         let lines = text(&file);
         for (order, line) in [(vec![0, 2, 3], 2), (vec![0, 1, 1, 2, 3], 3), (vec![0, 2, 1, 3], 2), (vec![1, 2, 3], 1)] {
             let other: String = order.iter().map(|index| format!("{}\n", lines[*index])).collect();
@@ -280,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_chain_goes_on_in_the_next_file_and_a_file_alone_can_be_read() {
-        let mut chain = Chain::after(Link::START);
+        let mut chain = Chain::after(Link::START, Seal::default());
         let first = written(&mut chain, 0..2);
         chain.turn_over();
         let second = written(&mut chain, 2..4);
@@ -297,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_torn_line_at_the_end_or_before_a_resumption_is_no_tampering() {
-        let mut whole = written(&mut Chain::after(Link::START), 0..3);
+        let mut whole = written(&mut Chain::after(Link::START, Seal::default()), 0..3);
         for cut in 1..text(&whole)[2].len() {
             let mut file = whole.clone();
             file.truncate(file.len() - 1 - cut);
@@ -307,7 +335,7 @@ mod tests {
             let tail = Tail::of(&file);
             file.push(b'\n');
             let resumed = format!("{{\"event\":\"{RESUMED}\",\"torn_bytes\":{}}}", tail.torn);
-            Chain::after(tail.last.unwrap()).seal(&resumed, &mut file);
+            Chain::after(tail.last.unwrap(), Seal::default()).seal(&resumed, &mut file);
             assert_eq!(read(&mut Reader::default(), &file), Ok(3));
             let lies = String::from_utf8(file).unwrap().replacen("{\"number\":2", "{\"numb", 1);
             assert!(read(&mut Reader::default(), lies.as_bytes()).is_err() || cut + 11 > text(&whole)[2].len());
@@ -318,12 +346,24 @@ mod tests {
 
     #[test]
     fn a_new_chain_is_told_at_the_beginning_of_a_file_and_a_flaw_elsewhere() {
-        let first = written(&mut Chain::after(Link::START), 0..2);
+        let first = written(&mut Chain::after(Link::START, Seal::default()), 0..2);
         let mut reader = Reader::default();
         assert_eq!((read(&mut reader, &first), read(&mut reader, &first)), (Ok(2), Ok(4)));
         assert_eq!(reader.begun_anew, 1);
         let joined = [&*first, &*first].concat();
         assert_eq!(read(&mut Reader::default(), &joined), Err((3, Flaw::Gap)));
+    }
+
+    #[test]
+    fn with_a_key_nobody_without_it_makes_a_chain_that_holds() {
+        let keyed = || Seal::new(Some(b"0123456789abcdef0123456789abcdef"));
+        let file = written(&mut Chain::after(Link::START, keyed()), 0..3);
+        assert_eq!(read(&mut Reader::new(keyed()), &file), Ok(3));
+        for seal in [Seal::default(), Seal::new(Some(b"another key that is long enough.."))] {
+            assert_eq!(read(&mut Reader::new(seal.clone()), &file), Err((1, Flaw::Altered)));
+            let forged = written(&mut Chain::after(Link::START, seal), 0..3);
+            assert_eq!(read(&mut Reader::new(keyed()), &forged), Err((1, Flaw::Altered)));
+        }
     }
 
     #[test]

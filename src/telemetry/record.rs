@@ -36,6 +36,8 @@ pub struct RequestRecord {
     pub findings: Vec<FindingCount>,
     pub masked: Vec<MaskCount>,
     pub bytes: Bytes,
+    /// Placeholders that its values were given, where records are to name them.
+    pub placeholders: Vec<Arc<str>>,
     /// What was done to the answer; `None` if there was none, or nothing that could have been done.
     pub answer: Option<AnswerRecord>,
     pub timings: Timings,
@@ -216,6 +218,7 @@ impl RequestRecord {
                 count: 2,
             }],
             masked: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 2 }],
+            placeholders: Vec::new(),
             answer: Some(AnswerRecord {
                 usage: None,
                 restored: vec![MaskCount { entity: Arc::from("EMAIL_ADDRESS"), count: 1 }],

@@ -51,7 +51,8 @@ impl Server {
         let address = listener.local_addr().expect("a bound listener");
         let name = format!("promptgate-admin-{}-{}.jsonl", std::process::id(), address.port());
         let audit_log = std::env::temp_dir().join(name);
-        let audit = Arc::new(Audit::open(Some(&audit_log), &metrics).expect("a place for temporary files"));
+        let config = promptgate::config::Audit { path: Some(audit_log.clone()), ..Default::default() };
+        let audit = Arc::new(Audit::open(&config, &metrics).expect("a place for temporary files"));
         let app = Arc::new(App { live, metrics, audit });
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = serve(listener, None, app.clone(), async move { stopped.await.unwrap_or_default() });
