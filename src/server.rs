@@ -7,10 +7,11 @@ mod revocation;
 mod secured;
 mod services;
 mod shutdown;
+mod sockets;
 mod watch;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,6 @@ use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::background::background_service;
-use tokio::net::TcpSocket;
 
 pub use mcp::mcp;
 
@@ -30,6 +30,7 @@ use revocation::Revocation;
 use secured::{Read, Secured};
 use services::{AdminService, DemoService, GatewayService, HealthService};
 use shutdown::Drain;
+use sockets::Sockets;
 
 use crate::admin::App;
 use crate::auth::{self, AuthError};
@@ -48,6 +49,10 @@ pub enum StartError {
     Config(#[from] Problems),
     #[error("{what} {address}: {source}")]
     Listen { what: &'static str, address: SocketAddr, source: io::Error },
+    #[error("a socket that was handed over: {0}")]
+    Handed(io::Error),
+    #[error("a socket was handed over for {0}, where no listener is configured")]
+    Unclaimed(String),
     #[error("the audit log cannot be opened: {0}")]
     Audit(io::Error),
     #[error("threads cannot be started: {0}")]
@@ -87,6 +92,8 @@ pub enum Source {
 
 /// Serves until a signal ends the process. `config` is what `source` held at the start.
 pub fn run(config: Config, source: Source) -> Result<(), StartError> {
+    // First of all: it changes variables, which no other thread may read then.
+    let mut sockets = Sockets::inherited().map_err(StartError::Handed)?;
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
@@ -102,8 +109,14 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     metrics.security_level(live.level());
     let secured = Secured::new(Read::new(&config)?, &metrics);
 
-    let admin = listen("admin.listen", config.admin.listen)?;
-    let socket = bind("gateway.listen", config.gateway.listen)?;
+    let shared = sockets.shares(config.admin.listen);
+    let admin = sockets.listener("admin.listen", config.admin.listen)?;
+    let socket = sockets.listener("gateway.listen", config.gateway.listen)?;
+    let demo = match &source {
+        Source::Demo(address) => Some(sockets.listener("demo upstream", *address)?),
+        Source::File(_) => None,
+    };
+    sockets.finish()?;
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
@@ -113,12 +126,16 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     service.threads = None;
     server.add_service(service);
     let app = App { live: live.clone(), metrics: metrics.clone(), audit: audit.clone() };
-    server.add_service(background_service("admin", AdminService::new(admin, secured.admin.clone(), Arc::new(app))));
+    server.add_service(background_service(
+        "admin",
+        AdminService::new(admin, secured.admin.clone(), shared, Arc::new(app)),
+    ));
     server.add_service(background_service("health", HealthService(live.clone())));
     match source {
-        Source::Demo(address) => {
-            let listener = listen("demo upstream", address)?;
-            server.add_service(background_service("demo upstream", DemoService::new(listener)));
+        Source::Demo(_) => {
+            if let Some(listener) = demo {
+                server.add_service(background_service("demo upstream", DemoService::new(listener)));
+            }
         }
         Source::File(file) => {
             let following = Following { live: live.clone(), metrics: metrics.clone() };
@@ -131,6 +148,10 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
                 Reload { file, at_start: config.clone(), secured, live, metrics, audit },
             ));
         }
+    }
+    // To systemd, if it started this process: all that can fail has been done.
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::warn!(%error, "who started this process cannot be told that it is ready");
     }
     let patience = config.timeouts.drain;
     server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });
@@ -179,25 +200,6 @@ fn share_limits(live: &Live, config: &Config) -> Result<(), Problems> {
 
 /// How long the audit log may take to write its last records.
 const FLUSH: Duration = Duration::from_secs(2);
-
-fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    let bound = TcpListener::bind(address).and_then(|listener| {
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    });
-    bound.map_err(|source| StartError::Listen { what, address, source })
-}
-
-/// An address taken, of which the listener is made by its service.
-fn bind(what: &'static str, address: SocketAddr) -> Result<TcpSocket, StartError> {
-    let made = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let bound = made.and_then(|socket| {
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        Ok(socket)
-    });
-    bound.map_err(|source| StartError::Listen { what, address, source })
-}
 
 fn server_conf(config: &Config) -> ServerConf {
     ServerConf {

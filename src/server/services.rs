@@ -10,7 +10,7 @@ use pingora::apps::ServerApp;
 use pingora::protocols::l4::stream::Stream;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::admin::{self, App};
 use crate::demo;
@@ -29,21 +29,17 @@ impl Bound {
 /// The gateway listener. Pingora's own goes on accepting until the drain is over; this one lets nobody in who could be served
 /// by another replica from the moment it begins.
 pub struct GatewayService<A> {
-    socket: Mutex<Option<TcpSocket>>,
+    listener: Bound,
     app: Arc<A>,
     live: Arc<Live>,
 }
-
-/// Connections the kernel keeps until they are accepted.
-const BACKLOG: u32 = 4096;
 
 /// How long to wait where there are too many open files: to accept again at once would fail again at once.
 const RELIEF: Duration = Duration::from_secs(1);
 
 impl<A: ServerApp + Send + Sync + 'static> GatewayService<A> {
-    /// `socket` is bound.
-    pub fn new(socket: TcpSocket, app: A, live: Arc<Live>) -> Self {
-        GatewayService { socket: Mutex::new(Some(socket)), app: Arc::new(app), live }
+    pub fn new(listener: TcpListener, app: A, live: Arc<Live>) -> Self {
+        GatewayService { listener: Bound(Mutex::new(Some(listener))), app: Arc::new(app), live }
     }
 
     /// Until draining begins.
@@ -52,8 +48,7 @@ impl<A: ServerApp + Send + Sync + 'static> GatewayService<A> {
         if let Some(fleet) = self.live.fleet() {
             fleet.looked().await;
         }
-        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let listener = socket.ok_or(std::io::ErrorKind::NotConnected)?.listen(BACKLOG)?;
+        let listener = self.listener.take()?;
         let mut draining = self.live.draining();
         loop {
             let accepted = tokio::select! {
@@ -99,12 +94,14 @@ impl<A: ServerApp + Send + Sync + 'static> BackgroundService for GatewayService<
 pub struct AdminService {
     listener: Bound,
     tls: Option<Arc<Handshakes>>,
+    /// Another process accepts from the listener too: who asks while this one drains is to be answered by that one.
+    shared: bool,
     app: Arc<App>,
 }
 
 impl AdminService {
-    pub fn new(listener: TcpListener, tls: Option<Arc<Handshakes>>, app: Arc<App>) -> Self {
-        AdminService { listener: Bound(Mutex::new(Some(listener))), tls, app }
+    pub fn new(listener: TcpListener, tls: Option<Arc<Handshakes>>, shared: bool, app: Arc<App>) -> Self {
+        AdminService { listener: Bound(Mutex::new(Some(listener))), tls, shared, app }
     }
 }
 
@@ -113,8 +110,9 @@ impl BackgroundService for AdminService {
     async fn start(&self, shutdown: ShutdownWatch) {
         let live = self.app.live.clone();
         tokio::spawn(async move { live.warm().await });
+        let until = if self.shared { self.app.live.draining() } else { shutdown };
         let served = match self.listener.take() {
-            Ok(listener) => admin::serve(listener, self.tls.clone(), self.app.clone(), ended(shutdown)).await,
+            Ok(listener) => admin::serve(listener, self.tls.clone(), self.app.clone(), ended(until)).await,
             Err(error) => Err(error),
         };
         if let Err(error) = served {

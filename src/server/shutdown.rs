@@ -20,6 +20,10 @@ pub struct Drain {
 /// How often the number of requests under way is looked at while draining.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long a kept connection without a request stays open: whoever sends the next one at this moment is told with its answer
+/// that the connection ends, where one that is closed at once would lose the request.
+const LULL: Duration = Duration::from_secs(2);
+
 /// How long streams that are still under way then have to take the error that ends them.
 const LEAVING: Duration = Duration::from_secs(2);
 
@@ -29,8 +33,10 @@ impl Drain {
     }
 
     async fn idle(&self) {
-        let deadline = Instant::now() + self.patience;
-        while self.metrics.in_flight() > 0 && Instant::now() < deadline {
+        let (deadline, lull) = (Instant::now() + self.patience, Instant::now() + LULL.min(self.patience));
+        let busy = || self.metrics.in_flight() > 0 && Instant::now() < deadline;
+        let open = || self.metrics.open_connections() > 0 && Instant::now() < lull;
+        while busy() || open() {
             tokio::time::sleep(LOOK).await;
         }
         self.live.end();

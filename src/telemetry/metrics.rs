@@ -339,6 +339,11 @@ impl Metrics {
         Connected(self.connections.open.clone())
     }
 
+    /// Connections of clients.
+    pub fn open_connections(&self) -> usize {
+        usize::try_from(self.connections.open.get()).unwrap_or_default()
+    }
+
     pub fn connection_refused(&self, reason: &'static str) {
         self.connections.refused.with_label_values(&[reason]).inc();
     }

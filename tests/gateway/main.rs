@@ -15,6 +15,7 @@ mod faults;
 mod formats;
 mod frames;
 mod framing;
+mod handover;
 mod hostile;
 mod http1;
 mod http2;

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,32 +44,60 @@ impl Gateway {
 
     fn start_until(probe: &str, config: &str, variables: &[(&str, &str)]) -> Gateway {
         // A free port may be taken by somebody else before the gateway binds it.
-        let started = (0..5).find_map(|_| Gateway::try_start(probe, config, variables).ok());
-        started.unwrap_or_else(|| panic!("{}", Gateway::try_start(probe, config, variables).err().unwrap_or_default()))
+        let start = || Gateway::try_start(probe, config, variables, None);
+        let started = (0..5).find_map(|_| start().ok());
+        started.unwrap_or_else(|| panic!("{}", start().err().unwrap_or_default()))
     }
 
-    fn try_start(probe: &str, config: &str, variables: &[(&str, &str)]) -> Result<Gateway, String> {
+    /// One that is handed its listening sockets, the gateway's and the admin listener's, which this process keeps.
+    pub fn start_with(sockets: &[TcpListener; 2], config: &str, variables: &[(&str, &str)]) -> Gateway {
+        let started = Gateway::try_start("/readyz", config, variables, Some(sockets));
+        started.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// One more of these sockets, which cannot be asked whether it is ready: the other might answer. It has come so far as to
+    /// open its audit log, after all that can fail.
+    pub async fn start_beside(sockets: &[TcpListener; 2], config: &str, variables: &[(&str, &str)]) -> Gateway {
+        let started = Gateway::try_start("", config, variables, Some(sockets));
+        let gateway = started.unwrap_or_else(|error| panic!("{error}"));
+        let deadline = Instant::now() + PATIENCE;
+        while !gateway.directory.join("audit.jsonl").exists() {
+            assert!(Instant::now() < deadline, "{}", gateway.stderr());
+            tokio::time::sleep(LOOK).await;
+        }
+        gateway
+    }
+
+    fn try_start(
+        probe: &str,
+        config: &str,
+        variables: &[(&str, &str)],
+        sockets: Option<&[TcpListener; 2]>,
+    ) -> Result<Gateway, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("promptgate-gateway-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).expect("a directory for what the gateway writes");
-        let [address, admin] = free_ports();
+        let [address, admin] = match sockets {
+            Some(sockets) => [&sockets[0], &sockets[1]].map(|socket| socket.local_addr().expect("its address")),
+            None => free_ports(),
+        };
         let audit = directory.join("audit.jsonl");
         let text = format!(
             "[gateway]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n[audit]\npath = {audit:?}\n[reload]\nwatch = false\n{config}"
         );
         std::fs::write(directory.join("config.toml"), text).expect("the configuration file");
         let errors = std::fs::File::create(directory.join("stderr")).expect("a file for standard error");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_promptgate"))
-            .args(["serve", "--config"])
-            .arg(directory.join("config.toml"))
-            .env_clear()
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(errors)
-            .spawn()
-            .expect("the gateway's binary");
+        let mut command = match sockets {
+            Some(sockets) => handing_over(sockets),
+            None => Command::new(BINARY),
+        };
+        if sockets.is_none() {
+            command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        }
+        command.args(["serve", "--config"]).arg(directory.join("config.toml"));
+        command.envs(variables.iter().copied()).stderr(errors);
+        let mut child = command.spawn().expect("the gateway's binary");
         let guard = guard(child.id(), &directory);
         let ready = wait_until(probe, &mut child, address, admin);
         let gateway = Gateway { address, admin, directory, child, guard };
@@ -215,6 +244,19 @@ impl Drop for Gateway {
         self.child.wait().ok();
         std::fs::remove_dir_all(&self.directory).ok();
     }
+}
+
+const BINARY: &str = env!("CARGO_BIN_EXE_promptgate");
+
+/// As systemd does it: the sockets are descriptors 3 and 4, and LISTEN_PID is the process they are for. A shell moves them there
+/// from where a child can be given them, and becomes the gateway.
+fn handing_over(sockets: &[TcpListener; 2]) -> Command {
+    let script = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; LISTEN_FDS=2 LISTEN_PID=$$ exec \"$0\" \"$@\"";
+    let [gateway, admin] = [0, 1].map(|number: usize| sockets[number].try_clone().expect("a socket"));
+    let mut command = Command::new("/bin/sh");
+    command.env_clear().args(["-c", script, BINARY]);
+    command.stdin(OwnedFd::from(gateway)).stdout(OwnedFd::from(admin));
+    command
 }
 
 /// Both at once, so that they differ.

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, Identity};
 
-use crate::client::Ask;
+use crate::client::{Ask, unique};
 use crate::http1::in_time;
 use crate::process::Gateway;
 use crate::site::{Site, TLS, fixture};
 
-const LOCALHOST: (&str, &str) = ("localhost-test-only.cert.pem", "localhost-test-only.key.pem");
+pub const LOCALHOST: (&str, &str) = ("localhost-test-only.cert.pem", "localhost-test-only.key.pem");
 /// For zebra.test, and for localhost too.
-const ZEBRA: (&str, &str) = ("zebra-test-only.cert.pem", "zebra-test-only.key.pem");
+pub const ZEBRA: (&str, &str) = ("zebra-test-only.cert.pem", "zebra-test-only.key.pem");
 
-fn pem(name: &str) -> Vec<u8> {
+pub fn pem(name: &str) -> Vec<u8> {
     fs::read(fixture(name)).expect("the fixture")
 }
 
@@ -69,11 +69,12 @@ async fn a_client_certificate_is_required_or_only_checked() {
 }
 
 /// A certificate and a key in a directory of their own, replaced as tools that renew them do.
-struct Renewed(PathBuf);
+pub struct Renewed(PathBuf);
 
 impl Renewed {
-    fn new() -> Renewed {
-        let directory = std::env::temp_dir().join(format!("promptgate-renewed-{}", std::process::id()));
+    pub fn new() -> Renewed {
+        let name = format!("promptgate-renewed-{}-{}", std::process::id(), unique());
+        let directory = std::env::temp_dir().join(name);
         fs::create_dir(&directory).expect("a directory");
         let renewed = Renewed(directory);
         renewed.put("cert.pem", LOCALHOST.0);
@@ -81,13 +82,13 @@ impl Renewed {
         renewed
     }
 
-    fn put(&self, name: &str, source: &str) {
+    pub fn put(&self, name: &str, source: &str) {
         let beside = self.0.join("new");
         fs::copy(fixture(source), &beside).expect("a file");
         fs::rename(beside, self.0.join(name)).expect("a file in the place of another");
     }
 
-    fn table(&self) -> String {
+    pub fn table(&self) -> String {
         let path = |name: &str| self.0.join(name);
         format!("[gateway.tls]\ncert = {:?}\nkey = {:?}\n", path("cert.pem"), path("key.pem"))
     }
