@@ -11,6 +11,7 @@ use prometheus::{
     Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
 };
 
+use super::connections::{Connected, Connections};
 use super::engine::Counted;
 use super::families::Families;
 use super::overview::{Overview, by_label, by_rule};
@@ -87,22 +88,14 @@ pub enum Phase {
 #[derive(Debug)]
 pub struct InFlight(IntGauge);
 
-/// Connections of clients.
-struct Connections {
-    open: IntGauge,
-    refused: IntCounterVec,
-}
-
-/// An open connection; counted as long as it lives.
-#[derive(Debug)]
-pub struct Connected(IntGauge);
-
 /// Bytes one request holds back; counted as long as it lives.
 #[derive(Debug)]
 pub struct Held {
     gauge: IntGauge,
     bytes: i64,
 }
+
+const ENGINE_TEXTS: &str = "Doubtful texts by what the engine made of them.";
 
 const TLS_EXPIRY: &str = "When the first certificate of a listener ends.";
 const UNRESOLVED: &str = "Words like placeholders in answers that were left as they are.";
@@ -156,11 +149,7 @@ impl Metrics {
             verdict_cache: families.counters("verdict_cache_total", "Texts looked up before a scan.", &["result"])?,
             vault: families.counters("vault_total", "Placeholders of earlier answers.", &["operation", "result"])?,
             shared_state: families.counters("shared_state_total", SHARED_STATE, &["use", "result"])?,
-            engine_texts: families.counters(
-                "engine_texts_total",
-                "Doubtful texts by what the engine made of them.",
-                &["outcome"],
-            )?,
+            engine_texts: families.counters("engine_texts_total", ENGINE_TEXTS, &["outcome"])?,
             engine_seconds: families.histogram("engine_seconds", "From a question to its answer.", FRACTIONS)?,
             held: families.gauge("held_bytes", "Bytes held back until a verdict, in all requests.")?,
             candidate: families.counters("candidate_requests_total", CANDIDATE, &["verdict", "candidate"])?,
@@ -335,17 +324,16 @@ impl Metrics {
 
     /// Counts a client's connection as open until the result is dropped.
     pub fn connect(&self) -> Connected {
-        self.connections.open.inc();
-        Connected(self.connections.open.clone())
+        self.connections.connect()
     }
 
     /// Connections of clients.
     pub fn open_connections(&self) -> usize {
-        usize::try_from(self.connections.open.get()).unwrap_or_default()
+        self.connections.open()
     }
 
     pub fn connection_refused(&self, reason: &'static str) {
-        self.connections.refused.with_label_values(&[reason]).inc();
+        self.connections.refuse(reason);
     }
 
     /// Counts the bytes a request holds back until the result is dropped.
@@ -390,7 +378,7 @@ impl Metrics {
             upstream_errors: by_label(&self.upstream_errors, "upstream"),
             restored: self.restored.get(),
             in_flight: count(&self.in_flight),
-            connections: count(&self.connections.open),
+            connections: self.connections.open() as u64,
         }
     }
 
@@ -415,32 +403,6 @@ impl Phase {
 }
 
 impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-impl Connections {
-    fn new(families: &Families) -> Result<Self, Error> {
-        Ok(Connections {
-            open: families.gauge("client_connections", "Open connections of clients.")?,
-            refused: families.counters(
-                "connections_refused_total",
-                "Connections that were ended before they had a request, or in the middle of one.",
-                &["reason"],
-            )?,
-        })
-    }
-}
-
-impl Connected {
-    /// How many are open.
-    pub fn count(&self) -> usize {
-        usize::try_from(self.0.get()).unwrap_or_default()
-    }
-}
-
-impl Drop for Connected {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod chain;
+mod connections;
 pub mod engine;
 mod families;
 pub mod logging;
@@ -12,8 +13,9 @@ pub mod record;
 pub mod rfc3339;
 
 pub use audit::Audit;
+pub use connections::Connected;
 pub use engine::Counted;
-pub use metrics::{Connected, Held, InFlight, Metrics, Totals};
+pub use metrics::{Held, InFlight, Metrics, Totals};
 pub use overview::{Overview, RuleCount};
 pub use recent::{Recent, Seen, Spread};
 pub use record::{AnswerRecord, Bytes, CandidateRecord, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
