@@ -242,6 +242,19 @@ async fn on_sigterm_readiness_goes_and_a_stream_under_way_ends_well_before_the_p
     assert!(site.gateway.audit_text().contains(&ask.id()), "the last record is written before the process ends");
 }
 
+#[tokio::test]
+async fn a_request_on_a_kept_connection_is_answered_though_the_drain_has_begun() {
+    let mut site = Site::start("");
+    let mut kept = Wire::connect(site.address()).await;
+    let mut ask = async || kept.exchange(&Ask::post(CHAT, "{}").bytes()).await.1.expect("an answer").0;
+    assert_eq!(ask().await.header("connection"), Some("keep-alive"));
+    site.gateway.terminate();
+    wait_until_not_ready(&site.gateway).await;
+    let head = ask().await;
+    assert_eq!((head.status(), head.header("connection")), (200, Some("close")));
+    assert_eq!(site.gateway.ended().await, Some(0));
+}
+
 async fn wait_until_not_ready(gateway: &Gateway) {
     let deadline = std::time::Instant::now() + PATIENCE;
     while gateway.ask_admin("/readyz").starts_with("HTTP/1.1 200") {
