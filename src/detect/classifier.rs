@@ -61,7 +61,7 @@ impl Classifier {
         let totals = Lanes::totals(&words);
         let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &words, totals[head]));
         let together = (best[0].logit + best[1].logit + best[2].logit) / 3.0;
-        let span = |best: Best| Span::new(places[best.first], places[best.last]);
+        let span = |best: Best| Span::new(places[best.first] as usize, places[best.last] as usize);
         Some(Judgement {
             attack: together.max(best[0].logit - self.parameters.alone),
             code: (best[3].logit + best[4].logit) / 2.0,
@@ -97,35 +97,27 @@ impl Classifier {
     fn weigh(&self, text: &str, words: &[words::Word]) -> Weighed {
         let room = words.len() + words.len() / 8 + 2;
         let mut weighed = Weighed { places: Vec::with_capacity(room), words: Vec::with_capacity(room) };
-        // None for a pair of words that was said before.
-        let mut chains: Vec<Option<[u64; 3]>> = Vec::with_capacity(room);
+        let mut batch = Batch::new(room);
         let (mut chain, mut end) = (Chain::default(), 0);
         features::tokens(text, words, |place, number| {
             let known = number.and_then(|number| self.table.english(number));
             let token = || text.get(place.start..place.end).unwrap_or_default();
             let hash = known.map_or_else(|| features::word(token()), |(hash, _)| *hash);
             let position = chain.next(hash);
-            weighed.places.push(place.start);
+            weighed.places.push(place.start as u32);
             weighed.words.push(match known {
                 _ if position.word_again => Lanes::NONE,
                 Some((_, lanes)) => *lanes,
                 None => self.table.word(token(), hash),
             });
-            chains.push(Some(position.chains).filter(|_| !position.pair_again));
+            batch.chains.push(Some(position.chains).filter(|_| !position.pair_again));
+            if batch.chains.len() == BATCH {
+                batch.settle(&self.table, &mut weighed.words);
+            }
             end = place.end;
         });
-        weighed.places.push(end);
-        let mut rows = [[[0; 2]; 3]; BATCH];
-        for (words, chains) in weighed.words.chunks_mut(BATCH).zip(chains.chunks(BATCH)) {
-            for (rows, chains) in rows.iter_mut().zip(chains) {
-                *rows = chains.map_or([[0; 2]; 3], |chains| chains.map(|chain| self.table.bucket(chain)));
-            }
-            for ((word, chains), rows) in words.iter_mut().zip(chains).zip(&rows) {
-                let chains = chains.unwrap_or_default();
-                let brought = |at: usize| Lanes::of_feature(chains[at], rows[at]);
-                *word = word.plus(brought(0)).plus(brought(1)).plus(brought(2));
-            }
-        }
+        batch.settle(&self.table, &mut weighed.words);
+        weighed.places.push(end as u32);
         weighed
     }
 
@@ -181,8 +173,36 @@ const BATCH: usize = 64;
 /// The words of a text as the model sees them.
 struct Weighed {
     /// Where each begins, and where the last ends.
-    places: Vec<usize>,
+    places: Vec<u32>,
     words: Vec<Lanes>,
+}
+
+/// The chains that end with the last words, and what was found for them.
+struct Batch {
+    /// None for a pair of words that was said before.
+    chains: Vec<Option<[u64; 3]>>,
+    rows: [[[u64; 2]; 3]; BATCH],
+}
+
+impl Batch {
+    /// For a text of so many words.
+    fn new(words: usize) -> Self {
+        Batch { chains: Vec::with_capacity(words.min(BATCH)), rows: [[[0; 2]; 3]; BATCH] }
+    }
+
+    /// Adds to the last of `words` what their chains bring.
+    fn settle(&mut self, table: &Table, words: &mut [Lanes]) {
+        for (rows, chains) in self.rows.iter_mut().zip(&self.chains) {
+            *rows = chains.map_or([[0; 2]; 3], |chains| chains.map(|chain| table.bucket(chain)));
+        }
+        let first = words.len() - self.chains.len();
+        for ((word, chains), rows) in words[first..].iter_mut().zip(&self.chains).zip(&self.rows) {
+            let chains = chains.unwrap_or_default();
+            let brought = |at: usize| Lanes::of_feature(chains[at], rows[at]);
+            *word = word.plus(brought(0)).plus(brought(1)).plus(brought(2));
+        }
+        self.chains.clear();
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -130,11 +130,11 @@ impl Finder {
     pub fn find_among(&self, words: &[Word], text: &str, mut found: impl FnMut(usize, Span)) {
         let (bytes, mut end) = (text.as_bytes(), 0);
         for word in words {
-            (end..word.start).for_each(|at| self.sign(bytes, at, &mut found));
-            end = word.end;
-            match word.english {
-                Some(number) => self.word(number, bytes, word.start, &mut found),
-                None => self.run(bytes, word.start..word.end, &mut found),
+            (end..word.start()).for_each(|at| self.sign(bytes, at, &mut found));
+            end = word.end();
+            match word.english() {
+                Some(number) => self.word(number, bytes, word.start(), &mut found),
+                None => self.run(bytes, word.start()..word.end(), &mut found),
             }
         }
         (end..bytes.len()).for_each(|at| self.sign(bytes, at, &mut found));

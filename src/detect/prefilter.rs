@@ -127,8 +127,9 @@ impl Prefilter {
         let mut marks = Marks::new(self.marks, text.len());
         let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
         let keywords = self.mark(text, words, &digits, &mut marks);
-        for (literal, keyword) in keywords {
-            for &rule in &self.uses[literal].wanted {
+        for Keyword { literal, start, end } in keywords {
+            let keyword = Span::new(start as usize, end as usize);
+            for &rule in &self.uses[literal as usize].wanted {
                 let (needs, rule) = (&self.needs[rule as usize], rule as usize);
                 if self.rules[rule].whole_words && is_inside(text, keyword.start) {
                     continue;
@@ -177,20 +178,20 @@ impl Prefilter {
     }
 
     /// Marks what rules need where it stands, and returns the keywords.
-    fn mark(&self, text: &str, words: Option<&[Word]>, digits: &[Span], marks: &mut Marks) -> Vec<(usize, Span)> {
+    fn mark(&self, text: &str, words: Option<&[Word]>, digits: &[Span], marks: &mut Marks) -> Vec<Keyword> {
         let mut keywords = Vec::new();
         let note = |literal: usize, place: Span| {
             let used = &self.uses[literal];
             used.marks.iter().for_each(|mark| marks.set(*mark, place.end));
             if !used.wanted.is_empty() {
-                keywords.push((literal, place));
+                keywords.push(Keyword { literal: literal as u32, start: place.start as u32, end: place.end as u32 });
             }
         };
         match words {
             Some(words) => self.literals.find_among(words, text, note),
             None => self.literals.find(text, note),
         }
-        keywords.sort_unstable_by_key(|(_, place)| place.start);
+        keywords.sort_unstable_by_key(|keyword| keyword.start);
         let shortest = self.tokens.iter().map(|(length, _)| *length).min();
         if let Some(shortest) = shortest.filter(|_| !keywords.is_empty() || !digits.is_empty()) {
             marks.set_long(&marks::tokens(text, shortest), &self.tokens);
@@ -204,6 +205,13 @@ impl Prefilter {
 fn is_inside(text: &str, at: usize) -> bool {
     let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
     before.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+}
+
+/// A literal that was found, in few bytes: a hostile text has one at every byte.
+struct Keyword {
+    literal: u32,
+    start: u32,
+    end: u32,
 }
 
 /// Where a rule looks.

@@ -62,23 +62,25 @@ impl fmt::Debug for Original {
 /// The placeholders of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
-    originals: HashMap<Arc<str>, Original>,
+    /// Shared with its copies until one of them adds to it.
+    originals: Arc<HashMap<Arc<str>, Original>>,
 }
 
 impl Tokens {
     /// The placeholder of a value: of two that would have the same, the later takes more characters of its own.
-    pub fn mint(&mut self, mint: &Mint, entity: &Arc<str>, value: &str) -> Arc<str> {
-        let digits = mint.key.digits(&mint.tenant, entity, value);
+    pub fn mint(&mut self, mint: &Mint, entity: &Arc<str>, value: impl AsRef<str> + Into<Arc<str>>) -> Arc<str> {
+        let digits = mint.key.digits(&mint.tenant, entity, value.as_ref());
         let mut length = DIGITS;
         loop {
             let token = format!("{entity}_x{}", &digits[..length]);
             match self.originals.get_key_value(&*token) {
-                Some((known, original)) if &*original.value == value => return known.clone(),
+                Some((known, original)) if *original.value == *value.as_ref() => return known.clone(),
                 // All 51 characters are the same for different values only if SHA-256 collides.
                 Some(_) if length < digits.len() => length += 1,
                 _ => {
                     let token: Arc<str> = token.into();
-                    self.originals.insert(token.clone(), Original { entity: entity.clone(), value: value.into() });
+                    let original = Original { entity: entity.clone(), value: value.into() };
+                    Arc::make_mut(&mut self.originals).insert(token.clone(), original);
                     return token;
                 }
             }
@@ -88,7 +90,7 @@ impl Tokens {
     /// Adds placeholders of earlier requests. What this one made itself stays.
     pub fn extend(&mut self, earlier: impl IntoIterator<Item = (Arc<str>, Original)>) {
         for (token, original) in earlier {
-            self.originals.entry(token).or_insert(original);
+            Arc::make_mut(&mut self.originals).entry(token).or_insert(original);
         }
     }
 

@@ -13,36 +13,69 @@ use crate::text::Span;
 /// See the module. Its `Debug` tells how many.
 #[derive(Clone, Default)]
 pub(super) struct Known {
-    /// By their first bytes.
-    values: HashMap<[u8; HEAD], Vec<Value>, RandomState>,
-    count: usize,
+    values: Vec<Value>,
+    /// The last value with these first bytes: its number and one.
+    heads: HashMap<[u8; HEAD], u32, RandomState>,
+    /// What made them known. Most of one text were found by the same few rules.
+    findings: Vec<Finding>,
 }
 
-/// A value, and the finding that made it one.
-type Value = (Arc<str>, Finding);
+/// In few bytes: a hostile text has thousands.
+#[derive(Clone)]
+struct Value {
+    text: Arc<str>,
+    /// Number of the finding.
+    finding: u32,
+    /// The value before with the same first bytes: its number and one, or zero.
+    before: u32,
+}
 
 /// Shorter values would be found in what has nothing to do with them.
 const HEAD: usize = 6;
 /// What of one request is remembered; a body of 64 MiB could hold millions.
 const MOST: usize = 16_384;
+/// How many of the last findings are looked at for one that is the same.
+const RECENT: usize = 8;
 
 impl fmt::Debug for Known {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Known({})", self.count)
+        write!(f, "Known({})", self.values.len())
     }
 }
 
 impl Known {
-    pub fn learn(&mut self, finding: &Finding, value: &str) {
-        let Some(head) = value.as_bytes().first_chunk() else { return };
-        if self.count == MOST {
-            return;
+    /// The value as it is kept, unless it is too short or there is no room.
+    pub fn learn(&mut self, finding: &Finding, value: &str) -> Option<Arc<str>> {
+        let head = *value.as_bytes().first_chunk()?;
+        if let Some(known) = self.beginning(&head).find(|known| &*known.text == value) {
+            return Some(known.text.clone());
         }
-        let same = self.values.entry(*head).or_default();
-        if same.iter().all(|(known, _)| &**known != value) {
-            same.push((value.into(), finding.clone()));
-            self.count += 1;
+        if self.values.len() == MOST {
+            return None;
         }
+        let (text, finding) = (Arc::<str>::from(value), self.number(finding));
+        let before = self.heads.get(&head).copied().unwrap_or(0);
+        self.values.push(Value { text: text.clone(), finding, before });
+        self.heads.insert(head, self.values.len() as u32);
+        Some(text)
+    }
+
+    /// Number of the finding, wherever its span is.
+    fn number(&mut self, finding: &Finding) -> u32 {
+        let finding = Finding { span: Span::new(0, 0), ..finding.clone() };
+        let same = self.findings.iter().enumerate().rev().take(RECENT).find(|(_, known)| **known == finding);
+        let number = same.map_or(self.findings.len(), |(number, _)| number);
+        if number == self.findings.len() {
+            self.findings.push(finding);
+        }
+        number as u32
+    }
+
+    /// The values with these first bytes.
+    fn beginning(&self, head: &[u8; HEAD]) -> impl Iterator<Item = &Value> {
+        let get = |number: u32| self.values.get(number.checked_sub(1)? as usize);
+        let last = self.heads.get(head).copied().unwrap_or(0);
+        std::iter::successors(get(last), move |value| get(value.before))
     }
 
     /// Learns what was found in `text` and gets a placeholder, and adds what else of it is known.
@@ -55,7 +88,7 @@ impl Known {
 
     /// Adds what of `text` is known and in no sensitive finding yet. Those are in order, and so is the result.
     pub fn find(&self, text: &str, findings: &mut Vec<Finding>) {
-        if self.count == 0 {
+        if self.values.is_empty() {
             return;
         }
         let (mut found, mut at) = (Vec::new(), 0);
@@ -78,11 +111,10 @@ impl Known {
     /// The longest known value that begins here and is no part of a longer word.
     fn at(&self, text: &str, at: usize) -> Option<Finding> {
         let rest = &text.as_bytes()[at..];
-        let values = self.values.get(rest.first_chunk::<HEAD>()?)?;
         let fits = |value: &str| rest.starts_with(value.as_bytes()) && ends_word(text.as_bytes(), at, at + value.len());
-        let fitting = values.iter().filter(|(value, _)| fits(value));
-        let (value, finding) = fitting.max_by_key(|(value, _)| value.len())?;
-        Some(Finding { span: Span::new(at, at + value.len()), ..finding.clone() })
+        let fitting = self.beginning(rest.first_chunk()?).filter(|value| fits(&value.text));
+        let Value { text: value, finding, .. } = fitting.max_by_key(|value| value.text.len())?;
+        Some(Finding { span: Span::new(at, at + value.len()), ..self.findings.get(*finding as usize)?.clone() })
     }
 }
 

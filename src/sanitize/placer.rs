@@ -1,5 +1,7 @@
 //! What takes the place of a sensitive span, and the memory of it. Finds nothing and decides nothing.
 
+use std::sync::Arc;
+
 use super::known::Known;
 use crate::detect::Finding;
 use crate::policy::{Action, Mint, Tokens, placeholder};
@@ -24,19 +26,24 @@ impl Placer {
     }
 
     /// What stands for `value` from now on.
-    pub fn place(&mut self, finding: &Finding, action: Action, value: &str) -> String {
+    pub fn place(&mut self, finding: &Finding, action: Action, value: &str) -> Arc<str> {
         match &self.mint {
             Some(mint) if action == Action::Tokenize => {
-                self.known.learn(finding, value);
-                in_json(value).iter().for_each(|written| self.known.learn(finding, written));
-                self.tokens.mint(mint, &finding.entity, value).to_string()
+                let known = self.known.learn(finding, value);
+                for written in in_json(value) {
+                    self.known.learn(finding, &written);
+                }
+                match known {
+                    Some(value) => self.tokens.mint(mint, &finding.entity, value),
+                    None => self.tokens.mint(mint, &finding.entity, value),
+                }
             }
-            _ => placeholder::mask(&finding.entity),
+            _ => placeholder::mask(&finding.entity).into(),
         }
     }
 
     /// The same for a value as it is written in a string of JSON: what it stands for is what that string says.
-    pub fn place_nested(&mut self, finding: &Finding, action: Action, value: &str) -> String {
+    pub fn place_nested(&mut self, finding: &Finding, action: Action, value: &str) -> Arc<str> {
         let plain = value.contains('\\').then(|| serde_json::from_str::<String>(&format!("\"{value}\"")).ok());
         if let Some(Some(plain)) = plain {
             if self.mint.is_some() && action == Action::Tokenize {
@@ -68,8 +75,6 @@ fn in_json(value: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::detect::{Category, Severity};
     use crate::policy::TokenKey;

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use super::consult::{Answers, Consult, Question};
 use super::judge::Judge;
 use super::junction::Junction;
+use super::known::Known;
 use super::output::Output;
 use super::placer::Placer;
 use super::sent::Sent;
@@ -139,6 +140,8 @@ impl Request {
     pub fn finish(&mut self) -> Result<Bytes, Refusal> {
         self.tokenizer.finish(&mut self.pass)?;
         let rest = self.pass.output.release(0);
+        // Nothing comes that they could be found in.
+        self.pass.placer.known = Known::default();
         self.pass.judge.report.bytes_out = self.pass.output.position();
         Ok(rest)
     }

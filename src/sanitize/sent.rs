@@ -4,13 +4,15 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use foldhash::{fast, quality::RandomState};
 
 /// See the module. Its `Debug` tells how many.
 #[derive(Clone, Default)]
 pub struct Sent {
-    hashes: HashSet<u64, fast::RandomState>,
+    /// Shared with its copies until one of them reads more.
+    hashes: Arc<HashSet<u64, fast::RandomState>>,
     /// The word read last.
     last: Option<u64>,
 }
@@ -32,9 +34,10 @@ impl Sent {
                 return;
             }
             let hash = state.hash_one(word);
-            self.hashes.insert(hash);
+            let hashes = Arc::make_mut(&mut self.hashes);
+            hashes.insert(hash);
             if let Some(last) = self.last.replace(hash) {
-                self.hashes.insert(state.hash_one((last, hash)));
+                hashes.insert(state.hash_one((last, hash)));
             }
         }
     }

@@ -4,6 +4,7 @@
 //! Windows advance by fixed steps of unescaped text, never by chunks, so the outcome does not depend on the cut.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::Guard;
 use super::nested::{Kind, Nested, Opening};
@@ -31,13 +32,21 @@ pub(super) struct Window {
     end: usize,
 }
 
-/// One escaped character: where it stands in `text` and in `raw`, and its length in each.
+/// One escaped character: where it stands in `text` and in `raw`, and its length in each. In few bytes: all of a hostile text may
+/// be escaped, and a window is far shorter than 4 GiB.
 #[derive(Clone, Copy, Debug)]
 struct Escape {
-    text: usize,
-    text_len: usize,
-    raw: usize,
-    raw_len: usize,
+    text: u32,
+    raw: u32,
+    text_len: u8,
+    raw_len: u8,
+}
+
+impl Escape {
+    /// Its end in `text` and in `raw`.
+    fn ends(self) -> (usize, usize) {
+        (self.text as usize + usize::from(self.text_len), self.raw as usize + usize::from(self.raw_len))
+    }
 }
 
 /// A masked token that is longer than a window: what else of it is dropped.
@@ -55,7 +64,7 @@ pub(super) struct Mask {
     pub raw: Range<usize>,
     /// End of it in the unescaped text.
     until: usize,
-    pub replacement: String,
+    pub replacement: Arc<str>,
 }
 
 /// How a quotation mark is written where the window's text stands.
@@ -87,8 +96,9 @@ impl Window {
             self.raw.clear();
             self.raw.extend_from_slice(&self.text.as_bytes()[self.context..]);
         }
-        let (text, text_len) = (self.text.len(), character.len_utf8());
-        self.escapes.push(Escape { text, text_len, raw: self.raw.len(), raw_len: raw.len() });
+        let (text, before) = (self.text.len() as u32, self.raw.len() as u32);
+        let (text_len, raw_len) = (character.len_utf8() as u8, raw.len() as u8);
+        self.escapes.push(Escape { text, raw: before, text_len, raw_len });
         self.text.push(character);
         self.raw.extend_from_slice(raw);
     }
@@ -192,9 +202,9 @@ impl Window {
     ) -> Vec<Mask> {
         let parts = self.parts();
         let swallowed = self.swallowed(self.seen);
-        let mut masks = Vec::new();
+        let mut masks = Vec::with_capacity(findings.len());
         if swallowed > 0 {
-            self.add(&mut masks, self.context..self.context + swallowed, |_| String::new());
+            self.add(&mut masks, self.context..self.context + swallowed, |_| Arc::default());
         }
         if self.context + swallowed < self.seen {
             self.swallow = None;
@@ -247,10 +257,10 @@ impl Window {
         let keep = self.text.floor_char_boundary(self.end.saturating_sub(CONTEXT));
         if !self.escapes.is_empty() {
             self.raw.drain(..raw_end);
-            self.escapes.retain(|escape| escape.text >= self.end);
+            self.escapes.retain(|escape| escape.text as usize >= self.end);
             for escape in &mut self.escapes {
-                escape.text -= keep;
-                escape.raw -= raw_end;
+                escape.text -= keep as u32;
+                escape.raw -= raw_end as u32;
             }
         }
         self.text.drain(..keep);
@@ -279,7 +289,7 @@ impl Window {
         &self,
         masks: &mut Vec<Mask>,
         range: Range<usize>,
-        place: &mut impl FnMut(&str) -> String,
+        place: &mut impl FnMut(&str) -> Arc<str>,
         parts: &[(Range<usize>, Kind)],
         quote: Quote,
     ) {
@@ -293,7 +303,7 @@ impl Window {
                     let inside = part.start.max(range.start)..part.end.min(range.end);
                     self.add(masks, inside, &mut *place);
                 }
-                Kind::Scalar => self.add(masks, part.clone(), |value| quote.around(&place(value))),
+                Kind::Scalar => self.add(masks, part.clone(), |value| quote.around(&place(value)).into()),
             }
         }
         if masks.len() == before {
@@ -302,7 +312,7 @@ impl Window {
         }
     }
 
-    fn add(&self, masks: &mut Vec<Mask>, text: Range<usize>, replacement: impl FnOnce(&str) -> String) {
+    fn add(&self, masks: &mut Vec<Mask>, text: Range<usize>, replacement: impl FnOnce(&str) -> Arc<str>) {
         let start = masks.last().map_or(self.context, |mask| mask.until).max(text.start);
         let end = text.end.min(self.end);
         if start < end {
@@ -313,9 +323,9 @@ impl Window {
 
     /// Position in `raw()` of a position in `text`.
     fn raw_at(&self, at: usize) -> usize {
-        let after = self.escapes.partition_point(|escape| escape.text < at);
-        match after.checked_sub(1).map(|index| self.escapes[index]) {
-            Some(escape) => escape.raw + escape.raw_len + at.saturating_sub(escape.text + escape.text_len),
+        let after = self.escapes.partition_point(|escape| (escape.text as usize) < at);
+        match after.checked_sub(1).map(|index| self.escapes[index].ends()) {
+            Some((text, raw)) => raw + at.saturating_sub(text),
             None => at - self.context,
         }
     }

@@ -378,7 +378,7 @@ mod tests {
     }
 
     fn cut(letters: &str) -> String {
-        segment(letters).iter().map(|cut| &letters[cut.start..cut.end]).collect::<Vec<_>>().join(" ")
+        segment(letters).iter().map(|cut| &letters[cut.range()]).collect::<Vec<_>>().join(" ")
     }
 
     #[test]

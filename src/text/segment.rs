@@ -1,5 +1,7 @@
 //! Cuts letters without spaces into the words they most probably are. Knows the words it is given and what each costs.
 
+use std::ops::Range;
+
 /// The words as a tree of letters. Children of a node lie together, in order.
 pub(super) struct Tree(Vec<Node>);
 
@@ -15,14 +17,18 @@ struct Node {
 /// A word, or letters between words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
-    pub start: usize,
-    pub end: usize,
-    pub known: bool,
+    start: u32,
+    end: u32,
+    known: bool,
 }
 
 impl Cut {
     pub fn len(self) -> usize {
-        self.end - self.start
+        (self.end - self.start) as usize
+    }
+
+    pub fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
     }
 
     /// How much it speaks for a cut that makes sense: short words are found in any letters.
@@ -116,8 +122,8 @@ fn trace(best: &[Best]) -> Vec<Cut> {
         let Best { len, known, .. } = best[end];
         let start = end - usize::from(len.max(1));
         match cuts.last_mut() {
-            Some(last) if !last.known && !known => last.start = start,
-            _ => cuts.push(Cut { start, end, known }),
+            Some(last) if !last.known && !known => last.start = start as u32,
+            _ => cuts.push(Cut { start: start as u32, end: end as u32, known }),
         }
         end = start;
     }
@@ -140,7 +146,7 @@ mod tests {
             [("ignoreall", "ignore all"), ("theman", "the man"), ("xqall", "xq all"), ("xyz", "xyz"), ("", "")]
         {
             let cuts = tree.cut(text.as_bytes());
-            let pieces: Vec<&str> = cuts.iter().map(|cut| &text[cut.start..cut.end]).collect();
+            let pieces: Vec<&str> = cuts.iter().map(|cut| &text[cut.range()]).collect();
             assert_eq!(pieces.join(" "), expected);
         }
         assert_eq!(tree.cut(b"xqall")[1], Cut { start: 2, end: 5, known: true });

@@ -9,13 +9,15 @@ pub struct View {
     pieces: Vec<Piece>,
 }
 
-/// A stretch of the view, up to the next piece.
+/// A stretch of the view, up to the next piece. A hostile text has one for every second byte, so it is kept small: texts are read
+/// in windows, far shorter than `LONGEST`.
 #[derive(Clone, Copy, Debug)]
 struct Piece {
-    at: usize,
-    source: Span,
-    /// Byte `i` of the piece is byte `i` of the source range. Otherwise the piece stands for the range as a whole.
-    copied: bool,
+    at: u32,
+    start: u32,
+    /// End of the source range, twice, and one more if byte `i` of the piece is byte `i` of the range. Otherwise the piece stands
+    /// for the range as a whole.
+    end: u32,
 }
 
 impl View {
@@ -32,9 +34,10 @@ impl View {
         if text.is_empty() {
             return;
         }
+        let source = Span::new(at, at + text.len());
         match self.pieces.last_mut() {
-            Some(last) if last.copied && last.source.end == at => last.source.end += text.len(),
-            _ => self.pieces.push(Piece { at: self.text.len(), source: Span::new(at, at + text.len()), copied: true }),
+            Some(last) if last.is_copied() && last.source().end == at => last.extend_to(source.end),
+            _ => self.pieces.push(Piece::new(self.text.len(), source, true)),
         }
         self.text.push_str(text);
     }
@@ -53,10 +56,14 @@ impl View {
         if text.len() == 1 && source.len() == 1 {
             return self.copy(text, source.start);
         }
-        if !text.is_empty() {
-            self.pieces.push(Piece { at: self.text.len(), source, copied: false });
-            self.text.push_str(text);
+        if text.is_empty() {
+            return;
         }
+        // The characters that one is spelled out as are one piece.
+        if self.pieces.last().is_none_or(|last| last.is_copied() || last.source() != source) {
+            self.pieces.push(Piece::new(self.text.len(), source, false));
+        }
+        self.text.push_str(text);
     }
 
     pub fn replace_char(&mut self, character: char, source: Span) {
@@ -71,29 +78,29 @@ impl View {
         if start <= end {
             Span::new(start, end)
         } else {
-            Span::new(last.source.start.min(first.source.start), first.source.end)
+            Span::new(last.source().start.min(first.source().start), first.source().end)
         }
     }
 
     /// The first position of the view that stands for source bytes at or after `source`.
     pub fn at(&self, source: usize) -> usize {
-        let index = self.pieces.partition_point(|piece| piece.source.end <= source);
+        let index = self.pieces.partition_point(|piece| piece.source().end <= source);
         self.pieces.get(index).map_or(self.text.len(), |piece| {
-            let inside = source.saturating_sub(piece.source.start);
-            if piece.copied { self.text.ceil_char_boundary(piece.at + inside) } else { piece.at }
+            let inside = source.saturating_sub(piece.source().start);
+            if piece.is_copied() { self.text.ceil_char_boundary(piece.at() + inside) } else { piece.at() }
         })
     }
 
     /// The part of the view at `span`, which lies on character boundaries.
     pub fn part(&self, span: Span) -> View {
-        let first = self.pieces.partition_point(|piece| piece.at <= span.start).saturating_sub(1);
-        let last = self.pieces.partition_point(|piece| piece.at < span.end);
-        let ends = self.pieces.iter().skip(first + 1).map(|piece| piece.at).chain([self.text.len()]);
+        let first = self.pieces.partition_point(|piece| piece.at() <= span.start).saturating_sub(1);
+        let last = self.pieces.partition_point(|piece| piece.at() < span.end);
+        let ends = self.pieces.iter().skip(first + 1).map(|piece| piece.at()).chain([self.text.len()]);
         let within = self.pieces.get(first..last).unwrap_or_default();
         let pieces = within.iter().zip(ends).map(|(piece, end)| {
-            let (start, end) = (piece.at.max(span.start), end.min(span.end));
+            let (start, end) = (piece.at().max(span.start), end.min(span.end));
             let source = Span::new(piece.source_start(start), piece.source_end(end));
-            Piece { at: start - span.start, source, copied: piece.copied }
+            Piece::new(start - span.start, source, piece.is_copied())
         });
         View { text: self.text.get(span.start..span.end).unwrap_or_default().to_owned(), pieces: pieces.collect() }
     }
@@ -102,17 +109,17 @@ impl View {
     pub fn changes(&self, margin: usize) -> Vec<Span> {
         let mut changes: Vec<Span> = Vec::new();
         let mut source = 0;
-        let ends = self.pieces.iter().skip(1).map(|piece| piece.at).chain([self.text.len()]);
+        let ends = self.pieces.iter().skip(1).map(|piece| piece.at()).chain([self.text.len()]);
         for (piece, end) in self.pieces.iter().zip(ends) {
-            let changed = if piece.copied { Span::new(piece.at, piece.at) } else { Span::new(piece.at, end) };
-            if !piece.copied || piece.source.start != source {
+            let changed = Span::new(piece.at(), if piece.is_copied() { piece.at() } else { end });
+            if !piece.is_copied() || piece.source().start != source {
                 let near = |change: &&mut Span| change.end + 2 * margin + LONGEST_WORD >= changed.start;
                 match changes.last_mut().filter(near) {
                     Some(last) => last.end = changed.end,
                     None => changes.push(changed),
                 }
             }
-            source = piece.source.end;
+            source = piece.source().end;
         }
         let (mut seen, mut space) = (1, 0);
         for change in &mut changes {
@@ -148,24 +155,48 @@ impl View {
     }
 
     fn piece_at(&self, position: usize) -> Option<&Piece> {
-        let after = self.pieces.partition_point(|piece| piece.at <= position);
+        let after = self.pieces.partition_point(|piece| piece.at() <= position);
         self.pieces.get(after.checked_sub(1)?)
     }
 }
 
 impl Piece {
-    fn source_start(&self, position: usize) -> usize {
-        if self.copied { self.source.start + (position - self.at) } else { self.source.start }
+    fn new(at: usize, source: Span, copied: bool) -> Self {
+        Piece { at: narrow(at), start: narrow(source.start), end: narrow(source.end) << 1 | u32::from(copied) }
     }
 
-    fn source_end(&self, position: usize) -> usize {
-        if self.copied {
-            (self.source.start + position.saturating_sub(self.at)).min(self.source.end)
-        } else {
-            self.source.end
-        }
+    fn at(self) -> usize {
+        self.at as usize
+    }
+
+    fn source(self) -> Span {
+        Span { start: self.start as usize, end: (self.end >> 1) as usize }
+    }
+
+    fn is_copied(self) -> bool {
+        self.end & 1 == 1
+    }
+
+    fn extend_to(&mut self, end: usize) {
+        self.end = narrow(end) << 1 | self.end & 1;
+    }
+
+    fn source_start(self, position: usize) -> usize {
+        self.start as usize + if self.is_copied() { position - self.at() } else { 0 }
+    }
+
+    fn source_end(self, position: usize) -> usize {
+        let Span { start, end } = self.source();
+        if self.is_copied() { (start + position.saturating_sub(self.at())).min(end) } else { end }
     }
 }
+
+fn narrow(place: usize) -> u32 {
+    place.min(LONGEST) as u32
+}
+
+/// A view of a longer text would lead back to its beginning only.
+const LONGEST: usize = u32::MAX as usize >> 1;
 
 /// How far a word is followed to its start.
 const LONGEST_WORD: usize = 64;

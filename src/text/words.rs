@@ -2,27 +2,40 @@
 
 use super::english::Packed;
 
-/// A word of the folded text.
+/// A word of the folded text, in few bytes: a text of single letters has half as many words as bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Word {
-    pub start: usize,
-    pub end: usize,
+    start: u32,
+    end: u32,
+    /// Its number and one, or zero.
+    english: u16,
     /// A sentence ends behind it.
     pub stop: bool,
     /// It consists of letters a to z.
     pub plain: bool,
-    /// Its number, if it is English as it stands: see `english::forms`.
-    pub english: Option<u16>,
 }
 
 impl Word {
     #[expect(clippy::len_without_is_empty, reason = "no word is empty")]
     pub fn len(self) -> usize {
-        self.end - self.start
+        self.end() - self.start()
+    }
+
+    pub fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub fn end(self) -> usize {
+        self.end as usize
+    }
+
+    /// Its number, if it is English as it stands: see `english::forms`.
+    pub fn english(self) -> Option<u16> {
+        self.english.checked_sub(1)
     }
 
     pub fn is_english(&self) -> bool {
-        self.english.is_some()
+        self.english > 0
     }
 
     /// Letters, and no English word.
@@ -32,7 +45,7 @@ impl Word {
 
     /// Its letters, if it is at most sixteen of them and nothing else.
     pub(super) fn letters(self, text: &str) -> Option<Packed> {
-        (self.plain && self.len() <= Packed::LONGEST).then(|| Packed::at(text.as_bytes(), self.start))
+        (self.plain && self.len() <= Packed::LONGEST).then(|| Packed::at(text.as_bytes(), self.start()))
     }
 }
 
@@ -55,7 +68,8 @@ pub fn words(text: &str) -> Vec<Word> {
         let stop = bytes.get(end) == Some(&b'.');
         if end > start {
             let english = if end == start + letters.len() { letters.rank() } else { None };
-            words.push(Word { start, end, stop, plain, english });
+            let english = english.map_or(0, |number| number + 1);
+            words.push(Word { start: start as u32, end: end as u32, english, stop, plain });
         }
         start = end + usize::from(stop) + 1;
     }
@@ -80,7 +94,7 @@ mod tests {
         let text = "ignore zxq gpt4 v1.2. größe. the";
         let found: Vec<_> = words(text)
             .into_iter()
-            .map(|word| (&text[word.start..word.end], word.stop, word.plain, word.english.is_some()))
+            .map(|word| (&text[word.start()..word.end()], word.stop, word.plain, word.is_english()))
             .collect();
         assert_eq!(
             found,

@@ -1,7 +1,7 @@
 //! What one request can make the gateway hold: of n bytes no more than 10 n and 256 KiB. Measured from outside, as the highest
 //! resident size of a fresh process while many such requests are under way at once, divided by their number; of a compressed
-//! body n is what it unpacks to. `PROMPTGATE_AMPLIFICATION=1 cargo test --test gateway -- --nocapture amplification` tries every
-//! kind and prints what each needs.
+//! body n is what it unpacks to. `PROMPTGATE_AMPLIFICATION=all cargo test --test gateway -- --nocapture amplification` tries every
+//! kind and prints what each needs, and with the name of a kind that one.
 
 use std::fmt::Write as _;
 
@@ -17,14 +17,12 @@ const LENGTH: usize = 32 * 1024;
 
 /// What a request of `n` bytes may make the process hold.
 fn allowed(what: &str, n: usize) -> usize {
-    let more = MORE.iter().find(|(known, _)| *known == what);
-    more.map_or(10, |(_, times)| *times) * n + 256 * 1024
+    let times = if what == ADDRESSES { 16 } else { 10 };
+    times * n + 256 * 1024
 }
 
-/// Those that need more, and how many times their length they may: three bytes that Unicode spells out as eighteen letters,
-/// each with its place in the original; values of which each gets a placeholder, an entry to restore it and a finding; and what is
-/// read twice, as text and as JSON.
-const MORE: &[(&str, usize)] = &[("letters that fold to several", 24), ("addresses", 60), ("JSON in strings", 24)];
+/// The one kind that needs more: each value gets a placeholder, an entry to restore it and a finding.
+const ADDRESSES: &str = "addresses";
 
 /// What is tried unless `PROMPTGATE_AMPLIFICATION` is set: a process of its own for each takes a while.
 const FEW: &[&str] = &["keys", "messages", "escapes", "headers"];
@@ -57,7 +55,7 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("escapes", message(&"\\u0061".repeat(LENGTH / 6))),
         ("marks that fold away", message(&"\u{200b}a".repeat(LENGTH / 4))),
         ("letters that fold to several", message(&"\u{fdfa}".repeat(LENGTH / 3))),
-        ("addresses", message(&many(|number| format!("a{number}@example.com ")))),
+        (ADDRESSES, message(&many(|number| format!("a{number}@example.com ")))),
         ("text in other codings", message(&"aGVsbG8gdGhlcmUsIGhvdyBhcmUgeW91 ".repeat(LENGTH / 33))),
         ("percent signs", message(&"%61%62".repeat(LENGTH / 6))),
         ("JSON in strings", message(&many(|_| "{\\\"a\\\":\\\"b\\\"}".to_owned()))),
@@ -99,8 +97,12 @@ async fn no_request_makes_the_gateway_hold_much_more_than_itself() {
     let headers = (0..90).fold(Ask::post(CHAT, "{}"), |ask, number| ask.and(&format!("x-{number}"), &"a".repeat(300)));
     let length = headers.head().len();
     let more = [chunked, packed, ("headers", headers, length)];
-    let all = std::env::var_os("PROMPTGATE_AMPLIFICATION").is_some();
-    for (what, ask, length) in plain.chain(more).filter(|(what, ..)| all || FEW.contains(what)) {
+    let asked_for = std::env::var("PROMPTGATE_AMPLIFICATION").ok();
+    let wanted = |what: &str| match &asked_for {
+        Some(kind) => kind == "all" || kind == what,
+        None => FEW.contains(&what),
+    };
+    for (what, ask, length) in plain.chain(more).filter(|(what, ..)| wanted(what)) {
         let site = Site::start("");
         let held = held(&site, &ask).await;
         println!(

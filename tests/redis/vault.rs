@@ -338,7 +338,7 @@ fn tokens(values: &[&str]) -> Tokens {
     let mint = Mint { key: Arc::new(TokenKey::new(KEY, 1)), tenant: "acme".into() };
     let mut tokens = Tokens::default();
     for value in values {
-        tokens.mint(&mint, &"EMAIL_ADDRESS".into(), value);
+        tokens.mint(&mint, &"EMAIL_ADDRESS".into(), *value);
     }
     tokens
 }

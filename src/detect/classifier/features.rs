@@ -81,16 +81,18 @@ impl Chain {
 pub fn tokens(text: &str, words: &[Word], mut each: impl FnMut(Span, Option<u16>)) {
     let bytes = text.as_bytes();
     for word in words {
-        let place = Span::new(word.start, word.end);
-        if word.plain || bytes.get(word.start..word.end).is_some_and(<[u8]>::is_ascii) {
+        let place = Span::new(word.start(), word.end());
+        if word.plain || bytes.get(word.start()..word.end()).is_some_and(<[u8]>::is_ascii) {
             if place.len() > 1 || !bytes.get(place.start).is_some_and(is_letter) {
-                each(place, word.english);
+                each(place, word.english());
             }
         } else {
-            spaceless(word.start, text.get(word.start..word.end).unwrap_or_default(), &mut |place| each(place, None));
+            spaceless(word.start(), text.get(word.start()..word.end()).unwrap_or_default(), &mut |place| {
+                each(place, None)
+            });
         }
         if word.stop {
-            each(Span::new(word.end, word.end + 1), None);
+            each(Span::new(word.end(), word.end() + 1), None);
         }
     }
 }

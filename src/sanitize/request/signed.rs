@@ -40,7 +40,7 @@ impl Pass {
         let edits = masks.into_iter().map(|Mask { raw, replacement, .. }| Edit {
             start: start + raw.start as u64,
             end: start + raw.end as u64,
-            replacement: replacement.into_bytes(),
+            replacement: replacement.as_bytes().to_vec(),
         });
         self.output.deferred.push(Deferred { frame, guard: bit, start, edits: edits.collect() });
         self.deferred.push(findings);

@@ -102,7 +102,7 @@ mod tests {
     fn restorer(values: &[&str]) -> (Restorer, Vec<Arc<str>>) {
         let mint = Mint { key: Arc::new(TokenKey::new(&[1; 32], 1)), tenant: "t".into() };
         let mut tokens = Tokens::default();
-        let names = values.iter().map(|value| tokens.mint(&mint, &"PIN".into(), value)).collect();
+        let names = values.iter().map(|value| tokens.mint(&mint, &"PIN".into(), *value)).collect();
         (Restorer::new(&tokens), names)
     }
 

@@ -74,14 +74,14 @@ impl<'t> Plan<'t> {
         let mut plain = 0;
         for edit in &self.edits {
             let (first, last) = (self.tokens[edit.tokens.start], self.tokens[edit.tokens.end - 1]);
-            view.copy(&self.words[plain..first.start], plain);
+            view.copy(&self.words[plain..first.start()], plain);
             for (number, piece) in edit.pieces.iter().enumerate() {
                 if number > 0 {
                     view.replace(" ", Span::new(piece.source.start, piece.source.start));
                 }
                 view.replace(&piece.text, piece.source);
             }
-            plain = last.end;
+            plain = last.end();
         }
         view.copy(&self.words[plain..], plain);
         Some(view)

@@ -18,12 +18,14 @@ pub(super) fn named(plan: &mut Plan) {
     }
     let values = plan.tokens.iter().map(|token| name(token, words).map_or(-SPELLED, |_| 2));
     for run in runs(values, 0, 2 * NAMED as i32) {
-        spelled(plan, run, |token, words| name(token, words).map(|letter| (letter, token.start)).into_iter().collect());
+        spelled(plan, run, |token, words| {
+            name(token, words).map(|letter| (letter, token.start() as u32)).into_iter().collect()
+        });
     }
 }
 
 /// Letters, each with its place in the words.
-type Letters = Vec<(u8, usize)>;
+type Letters = Vec<(u8, u32)>;
 
 /// Letters one by one or a few at a time, joined and cut into words.
 pub(super) fn letters(plan: &mut Plan) {
@@ -33,7 +35,9 @@ pub(super) fn letters(plan: &mut Plan) {
     let pieces =
         plan.tokens.iter().enumerate().filter(|(_, token)| token.is_odd() || token.len() == 1).map(|(at, _)| at);
     for run in runs_from(pieces, plan.tokens.len(), |at| single(plan.tokens[at]), DROP, SPELLED) {
-        spelled(plan, run, |token, words| words[token.start..token.end].bytes().zip(token.start..).collect());
+        spelled(plan, run, |token, words| {
+            words[token.start()..token.end()].bytes().zip(token.start() as u32..).collect()
+        });
     }
 }
 
@@ -43,15 +47,15 @@ pub(super) fn glued(plan: &mut Plan) {
     let open: Vec<(usize, Word)> = plan.open().collect();
     for (at, token) in open {
         if token.len() > LONGEST
-            && let Some(text) = without_repeats(&plan.words[token.start..token.end])
+            && let Some(text) = without_repeats(&plan.words[token.start()..token.end()])
         {
-            let source = Span::new(token.start, token.end);
+            let source = Span::new(token.start(), token.end());
             plan.replace(at..at + 1, vec![Piece { text: text.to_owned(), source }], 1);
         } else if token.len() >= GLUED {
-            let word = &plan.words[token.start..token.end];
+            let word = &plan.words[token.start()..token.end()];
             let cuts = segment(word);
             let Some(sense) = sense(&cuts).filter(|_| cuts.len() > 1) else { continue };
-            let sources: Vec<usize> = (token.start..token.end).collect();
+            let sources: Vec<u32> = (token.start() as u32..token.end() as u32).collect();
             let beside = last.is_some_and(|last| last + 2 >= at);
             let letters: usize = cuts[sense.clone()].iter().map(|cut| cut.len()).sum();
             let weight = if sense.len() > 3 && letters >= TELLING || beside { 2 } else { 0 };
@@ -60,7 +64,7 @@ pub(super) fn glued(plan: &mut Plan) {
         } else if token.len() < LONGEST_PIECE
             && let Some(run) = joined(plan, at)
         {
-            let source = Span::new(plan.tokens[run.start].start, plan.tokens[run.end - 1].end);
+            let source = Span::new(plan.tokens[run.start].start(), plan.tokens[run.end - 1].end());
             let text = plan.words[source.start..source.end].replace(' ', "");
             plan.replace(run, vec![Piece { text, source }], 2);
         }
@@ -76,7 +80,7 @@ pub(super) fn halves(plan: &mut Plan) {
         let letters = || first.letters(plan.words)?.then(second.letters(plan.words)?);
         let whole = if free { letters().filter(|word| word.len() >= JOINED && word.is_word()) } else { None };
         if let Some(text) = whole.and_then(Packed::word) {
-            let source = Span::new(first.start, second.end);
+            let source = Span::new(first.start(), second.end());
             plan.replace(at..at + 2, vec![Piece { text: text.to_owned(), source }], 1);
         }
         at += 1;
@@ -85,15 +89,15 @@ pub(super) fn halves(plan: &mut Plan) {
 
 /// A word a sentence, numbered or not: three such sentences or more are one.
 pub(super) fn stops(plan: &mut Plan) {
-    let number = |token: &Word| plan.words[token.start..token.end].bytes().all(|byte| byte.is_ascii_digit());
+    let number = |token: &Word| plan.words[token.start()..token.end()].bytes().all(|byte| byte.is_ascii_digit());
     let ends: Vec<usize> = plan.tokens.iter().enumerate().filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
     let lone = |pair: &[usize]| if pair[1] - pair[0] <= 2 { 1 } else { -LONE };
     for run in runs(ends.windows(2).map(lone), 0, LONE - 1) {
         let tokens = ends[run.start].saturating_sub(1)..(ends[run.end] + 2).min(plan.tokens.len());
         let words = plan.tokens[tokens.clone()].iter().filter(|token| !number(token));
         let piece = |token: &Word| {
-            let source = Span::new(token.start, token.end);
-            Piece { text: plan.words[token.start..token.end].to_owned(), source }
+            let source = Span::new(token.start(), token.end());
+            Piece { text: plan.words[token.start()..token.end()].to_owned(), source }
         };
         let pieces: Vec<Piece> = words.map(piece).collect();
         if pieces.len() > 2 {
@@ -105,15 +109,15 @@ pub(super) fn stops(plan: &mut Plan) {
 /// Three words in pig latin or more.
 pub(super) fn pig_latin(plan: &mut Plan) {
     let words = plan.words;
-    let ends = |token: &Word| token.len() > 3 && words[..token.end].ends_with("ay");
+    let ends = |token: &Word| token.len() > 3 && words[..token.end()].ends_with("ay");
     let pigs: Vec<(usize, Word)> = plan.open().filter(|(_, token)| ends(token)).collect();
     if pigs.len() < PIGS {
         return;
     }
-    let read = |(at, token): (usize, Word)| unpigged(&words[token.start..token.end]).map(|word| (at, token, word));
+    let read = |(at, token): (usize, Word)| unpigged(&words[token.start()..token.end()]).map(|word| (at, token, word));
     let pigs: Vec<(usize, Word, &str)> = pigs.into_iter().filter_map(read).collect();
     for (at, token, word) in pigs.iter().filter(|_| pigs.len() >= PIGS) {
-        let piece = Piece { text: (*word).to_owned(), source: Span::new(token.start, token.end) };
+        let piece = Piece { text: (*word).to_owned(), source: Span::new(token.start(), token.end()) };
         plan.replace(*at..*at + 1, vec![piece], 1);
     }
 }
@@ -133,7 +137,7 @@ pub(super) fn garbled(plan: &mut Plan) {
         let before = number.checked_sub(1).and_then(|number| found.get(number));
         if plan.has_weight() || near(*at, before) || near(*at, found.get(number + 1)) {
             let token = plan.tokens[*at];
-            let piece = Piece { text: word.clone(), source: Span::new(token.start, token.end) };
+            let piece = Piece { text: word.clone(), source: Span::new(token.start(), token.end()) };
             plan.replace(*at..*at + 1, vec![piece], 1);
         }
     }
@@ -157,9 +161,9 @@ fn single(token: Word) -> i32 {
 fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Word, &str) -> Letters) {
     let tokens = &plan.tokens[run.clone()];
     let letters: Letters = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
-    let spaced = |cut: &Cut, sources: &[usize]| {
-        let (first, last) = (sources.get(cut.start), sources.get(cut.end - 1));
-        first.zip(last).is_some_and(|(first, last)| first.abs_diff(*last) >= cut.len())
+    let spaced = |cut: &Cut, sources: &[u32]| {
+        let places = sources.get(cut.range()).unwrap_or_default();
+        places.first().zip(places.last()).is_some_and(|(first, last)| first.abs_diff(*last) as usize >= cut.len())
     };
     let readings: [fn(&Letters) -> Letters; 3] = [
         |letters| letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
@@ -168,7 +172,7 @@ fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Word, &str) -> 
     ];
     let tries = if letters.len() <= LONGEST_TURNED { 3 } else { 1 };
     for reading in readings.into_iter().take(tries) {
-        let (word, sources): (String, Vec<usize>) =
+        let (word, sources): (String, Vec<u32>) =
             reading(&letters).into_iter().map(|(letter, at)| (char::from(letter), at)).unzip();
         if !word.is_ascii() {
             return;
@@ -188,11 +192,11 @@ fn sense(cuts: &[Cut]) -> Option<Range<usize>> {
 }
 
 /// The pieces of `word`; each of its letters stands for the one at its place in the source.
-fn pieces(word: &str, cuts: &[Cut], sources: &[usize]) -> Vec<Piece> {
+fn pieces(word: &str, cuts: &[Cut], sources: &[u32]) -> Vec<Piece> {
     let piece = |cut: &Cut| {
-        let places = sources.get(cut.start..cut.end)?;
-        let (first, last) = (places.iter().min()?, places.iter().max()?);
-        Some(Piece { text: word.get(cut.start..cut.end)?.to_owned(), source: Span::new(*first, last + 1) })
+        let places = sources.get(cut.range())?;
+        let (first, last) = (*places.iter().min()? as usize, *places.iter().max()? as usize);
+        Some(Piece { text: word.get(cut.range())?.to_owned(), source: Span::new(first, last + 1) })
     };
     cuts.iter().filter_map(piece).collect()
 }
@@ -211,7 +215,7 @@ fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
     runs.into_iter().find_map(|(before, behind)| {
         let run = at.checked_sub(before)?..at + behind;
         let tokens = plan.tokens.get(run.clone())?;
-        let len = tokens.last()?.end + 1 - tokens.first()?.start - tokens.len();
+        let len = tokens.last()?.end() + 1 - tokens.first()?.start() - tokens.len();
         if !(JOINED_ODD..=LONGEST).contains(&len) {
             return None;
         }
@@ -247,7 +251,7 @@ fn unpigged(word: &str) -> Option<&'static str> {
 
 /// The letter that a word of the spelling alphabet stands for. Nearly every other word shows by its ends that it is none.
 fn name(token: &Word, words: &str) -> Option<u8> {
-    let word = words.as_bytes().get(token.start..token.end)?;
+    let word = words.as_bytes().get(token.start()..token.end())?;
     let (first, last) = (*word.first()?, word.last()?);
     let ends = word.len() > 3 && LAST.get(usize::from(first.wrapping_sub(b'a'))) == Some(last);
     (ends && NAMES.binary_search_by(|name| name.as_bytes().cmp(word)).is_ok()).then_some(first)

@@ -80,8 +80,8 @@ impl Turn {
 
 fn undo(plan: &mut Plan, run: Range<usize>, turn: Turn) {
     let piece = |token: &Word| Piece {
-        text: turn.text(&plan.words[token.start..token.end]),
-        source: Span::new(token.start, token.end),
+        text: turn.text(&plan.words[token.start()..token.end()]),
+        source: Span::new(token.start(), token.end()),
     };
     let mut pieces: Vec<Piece> = plan.tokens[run.clone()].iter().map(piece).collect();
     if turn == Turn::Reversed && pieces.len() > 1 {
