@@ -50,7 +50,8 @@ fn every_place_of_every_route_is_read_and_what_the_configuration_lets_pass_is_no
     assert_eq!(code, Some(0), "{rows:#?}");
     for (route, places) in [("/v1/messages", 6), ("/v2/chat", 6)] {
         assert_eq!(of(&rows, route, "data"), vec!["masked"; 2 * places], "{route}");
-        assert_eq!(of(&rows, route, "attack"), ["refused"], "{route}");
+        // A message of the user or a tool behind it makes the one it stands in history.
+        assert_eq!(of(&rows, route, "attack"), ["withheld"], "{route}");
     }
     assert_eq!(of(&rows, "/mcp", "data"), vec!["let_pass"; 6]);
     assert_eq!(of(&rows, "/mcp", "attack"), ["refused"]);
@@ -76,5 +77,5 @@ fn what_did_not_reach_an_upstream_is_not_known() {
     let (code, rows) = verify(&gateway, &gateway.config(), None);
     assert_eq!(code, Some(2));
     assert_eq!(of(&rows, "/v2/chat", "data"), vec!["unknown"; 12]);
-    assert_eq!(of(&rows, "/v2/chat", "attack"), ["refused"]);
+    assert_eq!(of(&rows, "/mcp", "attack"), ["refused"], "nothing of it was to arrive");
 }
