@@ -107,7 +107,9 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     live.set_fleet(fleet(&config)?);
     live.set_revoked(load::revocations(&config.revocation)?);
     metrics.security_level(live.level());
-    let secured = Secured::new(Read::new(&config)?, &metrics);
+    let mut certificates = Read::new(&config)?;
+    live.set_authorities(std::mem::take(&mut certificates.authorities));
+    let secured = Secured::new(certificates, &metrics);
 
     let shared = sockets.shares(config.admin.listen);
     let admin = sockets.listener("admin.listen", config.admin.listen)?;

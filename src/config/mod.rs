@@ -96,7 +96,11 @@ impl Config {
         let admin = self.admin.tls.iter().flat_map(|tls| tls.files("admin.tls"));
         let revoked = self.revocation.file.iter().map(|path| ("revocation.file".to_owned(), path.as_path()));
         let rules = self.rules.files.iter().enumerate().map(|(i, path)| (format!("rules.files[{i}]"), path.as_path()));
-        gateway.chain(admin).chain(revoked).chain(rules).collect()
+        let authorities = self
+            .upstreams
+            .iter()
+            .filter_map(|upstream| Some((format!("upstream.{}.ca", upstream.name), upstream.ca.as_deref()?)));
+        gateway.chain(admin).chain(revoked).chain(rules).chain(authorities).collect()
     }
 }
 

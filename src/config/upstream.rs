@@ -1,6 +1,7 @@
 //! One upstream and the address it is reached at. Connects to nothing.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::HeaderName;
@@ -23,6 +24,8 @@ pub struct Upstream {
     pub failover: Vec<Address>,
     pub key: UpstreamKey,
     pub auth: UpstreamAuth,
+    /// Who may have issued its certificate, in PEM, in place of whom the system trusts.
+    pub ca: Option<PathBuf>,
     /// Whether the endpoint takes a request body of unknown length (chunked, or HTTP/2 without `content-length`).
     pub chunked: bool,
     pub http: HttpVersion,
@@ -100,6 +103,10 @@ pub(super) fn read(section: Section, name: Option<String>, shared: UpstreamTimeo
     let auth = section.read_or("auth", UpstreamAuth::default());
     let failover = failover(&section, address.as_ref(), link_local);
     let key = key(&section, auth);
+    let ca: Option<PathBuf> = section.read("ca");
+    if ca.is_some() && address.as_ref().is_some_and(|first| !first.tls && failover.iter().all(|other| !other.tls)) {
+        section.problem("ca", "is of no use: no address begins with https://");
+    }
     let chunked = section.read_or("chunked", true);
     let http = section.read_or("http", HttpVersion::default());
     let allow_headers = allow_headers(&section);
@@ -107,7 +114,7 @@ pub(super) fn read(section: Section, name: Option<String>, shared: UpstreamTimeo
     let timeouts = timeouts(section.section("timeouts"), shared);
     section.finish();
     let (name, address) = (name?, address?);
-    Some(Upstream { name, address, failover, key, auth, chunked, http, allow_headers, allow_query, timeouts })
+    Some(Upstream { name, address, failover, key, auth, ca, chunked, http, allow_headers, allow_query, timeouts })
 }
 
 fn failover(section: &Section, first: Option<&Address>, link_local: bool) -> Vec<Address> {

@@ -201,7 +201,7 @@ impl ProxyHttp for Gateway {
             context.way = ways.next(&self.resolver).await;
         }
         match &context.way {
-            Some(way) => Ok(Box::new(upstream::peer(&upstream, way))),
+            Some(way) => Ok(Box::new(upstream::peer(&upstream, way, self.live.authorities().of(&upstream.name)))),
             None => {
                 let failure = Failure::upstream("upstream_unreachable", "the upstream's name cannot be resolved");
                 Err(Gateway::stop(context, failure))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use pingora::http::RequestHeader;
+use pingora::protocols::tls::CaType;
 use pingora::protocols::{ALPN, TcpKeepalive};
 use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 
@@ -14,12 +15,13 @@ use super::way::Way;
 use crate::config::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey};
 use crate::wire::{self, Family};
 
-/// `way` is one of the upstream's.
-pub fn peer(upstream: &Upstream, way: &Way) -> HttpPeer {
+/// `way` is one of the upstream's; `ca` who may have issued its certificate, if not whom the system trusts.
+pub fn peer(upstream: &Upstream, way: &Way, ca: Option<Arc<CaType>>) -> HttpPeer {
     let Way { place, address, connect } = way;
     // With a name, so that the certificate is checked: configuration refuses TLS to a bare address.
     let mut peer = HttpPeer::new(*address, place.tls, place.host.clone());
     let options = &mut peer.options;
+    options.ca = ca;
     options.custom_l4 = Some(Arc::new(Connector { limit: *connect }));
     options.total_connection_timeout = Some(*connect);
     options.tcp_keepalive = Some(KEEPALIVE);

@@ -84,7 +84,7 @@ impl Reload {
     }
 
     /// Puts the snapshot in force with its revocations and certificates, and with another vault if that is another.
-    fn take(&self, snapshot: Snapshot, revoked: Revocations, certificates: Read) -> Vec<Problem> {
+    fn take(&self, snapshot: Snapshot, revoked: Revocations, mut certificates: Read) -> Vec<Problem> {
         if snapshot.config.tokens.vault != self.live.snapshot().config.tokens.vault {
             match vault(&snapshot.config) {
                 Ok(vault) => self.live.set_vault(vault),
@@ -105,6 +105,7 @@ impl Reload {
         }
         self.live.replace(Arc::new(snapshot));
         self.live.set_revoked(revoked);
+        self.live.set_authorities(std::mem::take(&mut certificates.authorities));
         self.secured.replace(certificates, &self.metrics);
         Vec::new()
     }

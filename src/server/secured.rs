@@ -1,9 +1,9 @@
-//! What both listeners speak TLS with, read together and put in force together. Accepts nothing.
+//! What both listeners speak TLS with, and whom upstreams are believed by, read together and put in force together. Accepts nothing.
 
 use std::sync::Arc;
 
 use crate::config::{Config, Problem, Problems, Tls};
-use crate::state::{Handshakes, Terms};
+use crate::state::{Authorities, Handshakes, Terms};
 use crate::telemetry::Metrics;
 
 /// What the listeners that speak TLS use while the gateway runs.
@@ -17,6 +17,8 @@ pub struct Secured {
 pub struct Read {
     gateway: Option<Terms>,
     admin: Option<Terms>,
+    /// Of upstreams.
+    pub authorities: Authorities,
 }
 
 impl Read {
@@ -24,10 +26,11 @@ impl Read {
     /// Everything that is wrong with either's files.
     pub fn new(config: &Config) -> Result<Read, Problems> {
         let read = |tls: &Option<Tls>, table: &str| tls.as_ref().map(|tls| Terms::read(tls, table)).transpose();
-        match (read(&config.gateway.tls, "gateway.tls"), read(&config.admin.tls, "admin.tls")) {
-            (Ok(gateway), Ok(admin)) => Ok(Read { gateway, admin }),
-            (gateway, admin) => {
-                let problems = [gateway.err(), admin.err()].into_iter().flatten();
+        let listeners = (read(&config.gateway.tls, "gateway.tls"), read(&config.admin.tls, "admin.tls"));
+        match (listeners.0, listeners.1, Authorities::read(config)) {
+            (Ok(gateway), Ok(admin), Ok(authorities)) => Ok(Read { gateway, admin, authorities }),
+            (gateway, admin, authorities) => {
+                let problems = [gateway.err(), admin.err(), authorities.err()].into_iter().flatten();
                 Err(Problems(problems.flat_map(|Problems(problems)| problems).collect::<Vec<Problem>>()))
             }
         }

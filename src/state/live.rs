@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::watch;
 
+use super::authorities::Authorities;
 use super::fleet::Fleet;
 use super::health::Health;
 use super::in_force::InForce;
@@ -37,6 +38,7 @@ pub struct Live {
     promoted: ArcSwapOption<String>,
     trial: Trial,
     health: Health,
+    authorities: ArcSwap<Authorities>,
     permits: Arc<Permits>,
     limiter: Arc<Limiter>,
     standing: ArcSwap<Standing>,
@@ -57,6 +59,7 @@ impl Live {
             promoted: ArcSwapOption::empty(),
             trial: Trial::default(),
             health: Health::default(),
+            authorities: ArcSwap::default(),
             permits: Arc::default(),
             limiter: Arc::default(),
             standing: ArcSwap::default(),
@@ -171,6 +174,16 @@ impl Live {
     /// What callers have taken of their limits.
     pub fn limiter(&self) -> &Arc<Limiter> {
         &self.limiter
+    }
+
+    /// Who may have issued the certificates of upstreams.
+    pub fn authorities(&self) -> Arc<Authorities> {
+        self.authorities.load_full()
+    }
+
+    /// For connections to come.
+    pub fn set_authorities(&self, authorities: Authorities) {
+        self.authorities.store(Arc::new(authorities));
     }
 
     /// Which upstreams cannot be reached.

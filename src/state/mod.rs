@@ -1,6 +1,7 @@
 //! State with a clock or a socket behind it: keys, caches, the vault, the live snapshot.
 
 mod attempts;
+mod authorities;
 pub mod dns;
 pub mod fleet;
 mod follow;
@@ -19,6 +20,7 @@ pub mod trial;
 pub mod vault;
 pub mod verdict_cache;
 
+pub use authorities::Authorities;
 pub use fleet::Fleet;
 pub use health::Health;
 pub use limiter::{Limiter, Refused, Taken};

@@ -116,7 +116,7 @@ fn read_pair(pair: &KeyPair, place: &str, provider: &CryptoProvider) -> Result<(
 }
 
 /// All in the file, of which there is one at least.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(super) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let shown = path.display();
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {

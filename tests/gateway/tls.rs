@@ -147,3 +147,22 @@ async fn the_admin_listener_speaks_tls_and_nothing_else_where_it_is_told_to() {
     }
     assert!(!gateway.tries_admin("/readyz"), "in the clear");
 }
+
+#[tokio::test]
+async fn an_upstream_is_believed_by_the_authorities_it_is_configured_with_alone() {
+    // The upstream is another gateway: it answers, that there is no token, over HTTP/1 and HTTP/2.
+    let upstream = Site::start(TLS);
+    let url = format!("https://localhost:{}", upstream.address().port());
+    for (ca, http, expected) in [
+        (Some(LOCALHOST.0), "auto", 401),
+        (Some(LOCALHOST.0), "1", 401),
+        (Some(LOCALHOST.0), "2", 401),
+        (Some(ZEBRA.0), "auto", 502),
+        (None, "auto", 502),
+    ] {
+        let ca = ca.map(|name| format!("ca = {:?}\n", fixture(name))).unwrap_or_default();
+        let site = Site::with_upstream(&format!("url = \"{url}\"\nhttp = \"{http}\"\n{ca}"));
+        let reply = Ask::post("/v1/chat/completions", r#"{"model":"m"}"#).send(site.address()).await;
+        assert_eq!(reply.status(), expected, "{ca} {http} {}", reply.text());
+    }
+}
