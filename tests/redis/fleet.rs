@@ -167,6 +167,9 @@ pub async fn a_redis_that_is_killed_ten_times_under_load_loses_nothing_it_acknow
         assert_eq!(level(&fleet[turn % 3].gateway).await, new);
         redis.start_again();
         let up = Instant::now();
+        // It takes connections before it has read its file.
+        let info = redis::cmd("INFO").arg("persistence").clone();
+        until(async || redis.ask::<String>(&info).contains("\nloading:0")).await;
         assert_eq!(redis.ask::<String>(redis::cmd("HGET").arg(SHARED).arg("level")), new);
         assert_eq!(redis.ask::<usize>(redis::cmd("ZCARD").arg(REVOKED)), turn + 1);
         for site in fleet.iter() {
@@ -214,17 +217,23 @@ pub async fn what_redis_holds_that_means_nothing_changes_nothing_and_is_told() {
     let redis = Redis::start(&[]);
     let site = replica(&redis, POLICY);
     set_level(&site.gateway, "high").await;
-    for (command, fault) in [
-        (redis::cmd("HSET").arg(SHARED).arg("level").arg("canary").clone(), "holds a level that is none"),
-        (redis::cmd("HSET").arg(SHARED).arg("policy").arg("canary").clone(), "names a policy"),
-        (redis::cmd("ZADD").arg(REVOKED).arg("inf").arg("canary").clone(), "line 1"),
-        (redis::cmd("SET").arg(SHARED).arg("canary").clone(), "WRONGTYPE"),
+    let set = |field: &str, value: &str| redis::cmd("HSET").arg(SHARED).arg(field).arg(value).clone();
+    // What was read once is put back, a policy of another configuration too: each is mended by what it was before.
+    for (breaks, mends, fault) in [
+        (set("level", "canary"), set("level", "high"), "holds a level that is none"),
+        (set("policy", "canary"), set("policy", ""), "names a policy"),
+        (
+            redis::cmd("ZADD").arg(REVOKED).arg("inf").arg("canary").clone(),
+            redis::cmd("ZREM").arg(REVOKED).arg("canary").clone(),
+            "line 1",
+        ),
+        (redis::cmd("SET").arg(SHARED).arg("canary").clone(), redis::cmd("DEL").arg(SHARED).clone(), "WRONGTYPE"),
     ] {
-        redis.ask::<redis::Value>(&command);
+        redis.ask::<redis::Value>(&breaks);
         until(async || site.gateway.stderr().contains(fault)).await;
         assert_eq!((level(&site.gateway).await, chat(&site).await), ("high".to_owned(), 200), "{fault}");
         assert!(!site.gateway.stderr().contains("canary"));
-        redis.ask::<redis::Value>(&redis::cmd("FLUSHALL"));
+        redis.ask::<redis::Value>(&mends);
         until(async || is_current(&site.gateway)).await;
     }
     // Another level takes the place of one that is none.
