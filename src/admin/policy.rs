@@ -39,7 +39,7 @@ pub(super) const PROMOTE: Route = Route {
     tool: None,
     summary: "Put the candidate policy in force",
     description: "Puts the candidate policy in the place of the common one, for the next request and until it is rolled back, the process ends, \
-                  or a configuration without it is read. Only on this replica: to keep it, write it into the configuration. Audited.",
+                  or a configuration without it is read. Only on this replica, unless replicas share it (redis.share): to keep it, write it into the configuration. Audited.",
     input: None,
     outputs: &[CHANGED, CONFLICT],
     endpoint: Endpoint::Guarded { scope: Some(Scope::Admin), answer: promote },
