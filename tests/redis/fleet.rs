@@ -71,7 +71,8 @@ pub async fn whoever_is_revoked_on_one_replica_is_refused_by_all_and_by_those_th
         assert_eq!(chat(site).await, 200);
     }
     let body = json!({"kind": "client", "id": "user@company.com"}).to_string();
-    assert_eq!(admin(&fleet[0].gateway, "POST", "/revoke", &body).await.status(), 200);
+    let reply = admin(&fleet[0].gateway, "POST", "/revoke", &body).await;
+    assert_eq!((reply.status(), reply.json()), (200, json!({"success": true, "revoked_by": "admin@company.com"})));
     assert_eq!(chat(&fleet[0]).await, 401, "here from the next request on");
     until(async || chat(&fleet[1]).await == 401).await;
     assert_eq!(chat(&replica(&redis, "")).await, 401);
