@@ -38,6 +38,8 @@ ABSENT = {
     "promptgate_jwks_refresh_total": "only in the mode jwt",
     "promptgate_tls_certificate_expiry_timestamp_seconds": "only where a listener speaks TLS",
     "promptgate_vault_total": "only with tokens.vault, which needs Redis",
+    "promptgate_rate_limit_counted_total": "only with rate_limit",
+    "promptgate_shared_state_total": "only with redis.share",
     "promptgate_candidate_requests_total": "only with security.candidate",
     "promptgate_connections_refused_total": "only after a limit was reached",
 }
