@@ -55,9 +55,9 @@ impl Gateway {
         self.take(context, Stage::Body { tokens }).await
     }
 
-    /// Settles what a request took that is over and was answered with this status.
-    pub(super) fn settle(&self, context: &mut Context, status: u16) {
-        let tokens = tokens(context, status);
+    /// Settles what a request took that is over and was answered with this status, or `cut` short.
+    pub(super) fn settle(&self, context: &mut Context, status: u16, cut: bool) {
+        let tokens = tokens(context, status, cut);
         for mut taken in std::mem::take(&mut context.taken) {
             taken.came_to(Use::Tokens(tokens));
         }
@@ -65,7 +65,7 @@ impl Gateway {
 }
 
 /// What the request cost: by the provider's count, else by what passed. An error costs nothing.
-fn tokens(context: &Context, status: u16) -> u64 {
+fn tokens(context: &Context, status: u16, cut: bool) -> u64 {
     let unanswered = context.clock.first_byte.is_none() && context.failure.is_some();
     if unanswered || context.clock.sent_up.is_none() || status >= 400 {
         return 0;
@@ -73,7 +73,12 @@ fn tokens(context: &Context, status: u16) -> u64 {
     let report = context.answer.as_ref().map(|filter| filter.report());
     let counted = report.and_then(|report| report.usage).map(|usage| usage.input().saturating_add(usage.output()));
     let passed = context.report.inspected + report.map_or(0, |report| report.inspected);
-    counted.unwrap_or_else(|| estimate(passed))
+    match counted {
+        // Some providers count at the beginning what is still to come: who leaves before the end has had what passed.
+        Some(counted) if cut => counted.max(estimate(passed)),
+        Some(counted) => counted,
+        None => estimate(passed),
+    }
 }
 
 fn estimate(bytes: u64) -> u64 {

@@ -379,7 +379,8 @@ impl ProxyHttp for Gateway {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         self.remember(context).await;
-        self.settle(context, session.response_written().map_or(0, |head| head.status.as_u16()));
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        self.settle(context, status, error.is_some());
         let record = record::of(session, error, context, self.live.mode());
         self.note_candidate(&record);
         self.metrics.request(&record);

@@ -137,6 +137,34 @@ async fn an_answer_that_does_not_count_costs_its_text_and_an_error_nothing() {
 }
 
 #[tokio::test]
+async fn who_leaves_before_the_provider_has_counted_has_had_what_passed() {
+    let site = Site::start("[rate_limit]\ntokens_per_minute = 100\n");
+    let ask = Ask::post("/v1/messages", SHORT);
+    let expected = site.upstream.expect(&ask.id());
+    let mut client = Wire::connect(site.address()).await;
+    assert!(client.write(&ask.bytes()).await);
+    let mut call = expected.call().await;
+    call.body().await;
+    call.begin("text/event-stream").await;
+    let text = format!(
+        "{{\"type\":\"content_block_delta\",\"index\":0,\"delta\":{{\"type\":\"text_delta\",\"text\":\"{}\"}}}}",
+        "a bc ".repeat(72)
+    );
+    let begun = r#"{"type":"message_start","message":{"usage":{"input_tokens":2,"output_tokens":1}}}"#;
+    for event in [begun, text.as_str()] {
+        call.chunk(format!("event: e\ndata: {event}\n\n").as_bytes()).await;
+    }
+    assert!(client.head().await.is_some());
+    // All but the last word, which waits.
+    client.chunked(300).await;
+    drop(client);
+    call.wire.ended().await;
+    site.gateway.record(&ask.id()).await;
+    let reply = Ask::post(CHAT, SHORT.replace("hi", &"more words ".repeat(8))).send(site.address()).await;
+    assert_eq!(reply.status(), 429, "90 of 100 are used, and 22 are needed");
+}
+
+#[tokio::test]
 async fn a_request_that_needs_more_than_all_of_a_limit_is_told_so_and_not_to_wait() {
     let site = Site::start("[rate_limit]\ntokens_per_day = 10\n");
     let reply = Ask::post(CHAT, SHORT.replace("hi", &"words ".repeat(100))).send(site.address()).await;
