@@ -38,14 +38,15 @@ pub use engine::Engine;
 pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};
-pub use rate_limit::{RateLimit, RateLimitFailure, RateLimitStore};
+pub use rate_limit::{RateLimit, RateLimitStore};
 pub use redis::{Redis, Shared};
-pub use revocation::{Revocation, RevocationFailure};
+pub use revocation::Revocation;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
 pub use tls::{Clients, KeyPair, Tls, place as tls_place};
-pub use tokens::{Placeholders, Tokens, Vault, VaultFailure};
+pub use tokens::{Placeholders, Tokens, Vault};
 pub use upstream::{Address, HttpVersion, Upstream, UpstreamAuth, UpstreamKey, UpstreamTimeouts};
+pub use value::OnOutage;
 
 /// The shipped configuration, which is also the default one.
 pub const SHIPPED: &str = include_str!("../../conf/promptgate.toml");

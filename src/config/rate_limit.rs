@@ -8,8 +8,8 @@ use super::policies::is_name;
 use super::problem::{did_you_mean, quoted};
 use super::routes::RouteTable;
 use super::source::Section;
-use super::value::Leaf;
-use super::{Redis, Secret, value::one_of};
+use super::value::{Leaf, OnOutage, one_of};
+use super::{Redis, Secret};
 use crate::limits::{Class, Limit, RateLimits, Unit};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -25,25 +25,7 @@ pub struct RateLimitStore {
     pub url: Secret,
     /// How long a request waits for it.
     pub timeout: Duration,
-    pub failure: RateLimitFailure,
-}
-
-/// What becomes of requests while it cannot be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RateLimitFailure {
-    /// Each replica counts alone.
-    Open,
-    /// They are refused.
-    Closed,
-}
-
-impl Leaf for RateLimitFailure {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Ok(match one_of(text, &["open", "closed"])? {
-            "closed" => RateLimitFailure::Closed,
-            _ => RateLimitFailure::Open,
-        })
-    }
+    pub failure: OnOutage,
 }
 
 struct Shared(bool);
@@ -92,7 +74,7 @@ pub(super) fn is_shared(section: &Section) -> bool {
 /// `shared` is what [`is_shared`] says.
 pub(super) fn read(section: Section, shared: bool, redis: &Redis, routes: &RouteTable) -> RateLimit {
     let timeout = section.read_or("timeout", Duration::from_millis(50));
-    let failure = section.read_or("failure", RateLimitFailure::Open);
+    let failure = section.read_or("failure", OnOutage::Open);
     let general = Class { name: GENERAL.into(), limits: limits(&section), ..Class::default() };
     let mut classes: Vec<Class> = Vec::new();
     for table in section.sections("class") {
@@ -217,6 +199,6 @@ mod tests {
         let text = "[redis]\nurl = \"redis://h\"\n[rate_limit]\nrequests_per_minute = 1\n";
         assert_eq!(read(text).store, None);
         let store = read(&format!("{text}store = \"redis\"\nfailure = \"closed\"\n")).store;
-        assert_eq!(store.map(|store| store.failure), Some(RateLimitFailure::Closed));
+        assert_eq!(store.map(|store| store.failure), Some(OnOutage::Closed));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::source::Section;
-use super::value::{Leaf, one_of};
+use super::value::OnOutage;
 use crate::auth::Revocations;
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,32 +13,13 @@ pub struct Revocation {
     /// More of the same, read again while the gateway runs.
     pub file: Option<PathBuf>,
     /// Of the shared list.
-    pub failure: RevocationFailure,
-}
-
-/// What becomes of callers while the list that replicas share was never read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum RevocationFailure {
-    /// They are served.
-    #[default]
-    Open,
-    /// They are refused.
-    Closed,
-}
-
-impl Leaf for RevocationFailure {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Ok(match one_of(text, &["open", "closed"])? {
-            "closed" => RevocationFailure::Closed,
-            _ => RevocationFailure::Open,
-        })
-    }
+    pub failure: OnOutage,
 }
 
 pub(super) fn read(section: Section) -> Revocation {
     let ids = |key| section.read_or(key, Vec::<String>::new());
     let listed = Revocations::new(ids("tokens"), ids("subjects"), ids("clients"));
-    let (file, failure) = (section.read("file"), section.read_or("failure", RevocationFailure::Open));
+    let (file, failure) = (section.read("file"), section.read_or("failure", OnOutage::Open));
     section.finish();
     Revocation { listed, file, failure }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::source::Section;
-use super::value::{Leaf, VariableName, one_of};
+use super::value::{Leaf, OnOutage, VariableName, one_of};
 use super::{Redis, Secret};
 use crate::policy::TokenKey;
 use crate::sanitize::Sinks;
@@ -32,25 +32,7 @@ pub struct Vault {
     pub secret: Secret,
     /// Of one record; whole seconds count.
     pub lifetime: Duration,
-    pub failure: VaultFailure,
-}
-
-/// What becomes of a request whose earlier placeholders cannot be looked up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VaultFailure {
-    /// It is served; those placeholders stay as they are.
-    Open,
-    /// It is refused.
-    Closed,
-}
-
-impl Leaf for VaultFailure {
-    fn from_text(text: &str) -> Result<Self, String> {
-        Ok(match one_of(text, &["open", "closed"])? {
-            "closed" => VaultFailure::Closed,
-            _ => VaultFailure::Open,
-        })
-    }
+    pub failure: OnOutage,
 }
 
 /// Whether a route's placeholders can be undone.
@@ -129,7 +111,7 @@ fn vault(section: &Section, redis: &Redis, key: Option<&Secret>) -> Option<Vault
     if !(SHORTEST_LIFETIME..=LONGEST_LIFETIME).contains(&lifetime) {
         section.problem("vault_lifetime", "must be from 1s to 8760h");
     }
-    let failure = section.read_or("vault_failure", VaultFailure::Open);
+    let failure = section.read_or("vault_failure", OnOutage::Open);
     Some(Vault { url: redis.url.clone()?, secret: key?.clone(), lifetime, failure })
 }
 
@@ -166,7 +148,7 @@ mod tests {
         let config = Config::load(None, owned).expect("a configuration").config;
         let vault = config.tokens.vault.clone().expect("a vault");
         assert_eq!((vault.url.expose(), vault.secret.expose()), ("redis://:canary@h", KEY.1));
-        assert_eq!((vault.lifetime, vault.failure), (Duration::from_secs(86_400), VaultFailure::Open));
+        assert_eq!((vault.lifetime, vault.failure), (Duration::from_secs(86_400), OnOutage::Open));
         assert!(!format!("{config:?}").contains("canary"));
         assert_eq!(
             problems("[tokens]\nvault = true", &[]),

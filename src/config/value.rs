@@ -25,6 +25,16 @@ pub(super) trait Leaf: Sized {
     }
 }
 
+/// What becomes of a request that cannot be decided, as what it takes cannot be asked at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnOutage {
+    /// It is served.
+    #[default]
+    Open,
+    /// It is refused.
+    Closed,
+}
+
 /// A number of bytes: `"64KiB"`, or a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size(pub usize);
@@ -217,6 +227,7 @@ named!(Severity, exact,
     "low" => Severity::Low, "medium" => Severity::Medium, "high" => Severity::High, "critical" => Severity::Critical);
 named!(UpstreamAuth, exact, "replace" => UpstreamAuth::Replace, "pass" => UpstreamAuth::Pass);
 named!(HttpVersion, exact, "auto" => HttpVersion::Auto, "1" => HttpVersion::One, "2" => HttpVersion::Two);
+named!(OnOutage, exact, "open" => OnOutage::Open, "closed" => OnOutage::Closed);
 named!(OnFailure, exact,
     "built_in" => OnFailure::BuiltIn, "block" => OnFailure::Block, "allow" => OnFailure::Allow);
 named!(LogFormat, exact, "text" => LogFormat::Text, "json" => LogFormat::Json);

@@ -7,7 +7,7 @@ use super::Gateway;
 use super::context::Context;
 use super::reply::Failure;
 use crate::auth::Principal;
-use crate::config::VaultFailure;
+use crate::config::OnOutage;
 use crate::state::Vault;
 
 impl Gateway {
@@ -31,7 +31,7 @@ impl Gateway {
             Ok(found) => context.tokens.extend(found),
             Err(error) if error.is_outage() => {
                 context.vault_away = true;
-                if self.vault_failure(context) == VaultFailure::Closed {
+                if self.vault_failure(context) == OnOutage::Closed {
                     let message = "what earlier answers held cannot be looked up at the moment";
                     return Err(Failure::unavailable("vault_unavailable", message));
                 }
@@ -59,9 +59,9 @@ impl Gateway {
         }
     }
 
-    fn vault_failure(&self, context: &Context) -> VaultFailure {
+    fn vault_failure(&self, context: &Context) -> OnOutage {
         let vault = context.snapshot.config.tokens.vault.as_ref();
-        vault.map_or(VaultFailure::Open, |vault| vault.failure)
+        vault.map_or(OnOutage::Open, |vault| vault.failure)
     }
 }
 

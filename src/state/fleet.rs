@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 
 use super::redis::{Store, StoreError};
 use crate::auth::{AuthError, MAX_REVOCATIONS, Principal, RevocationError, Revocations};
-use crate::config::{RevocationFailure, Shared};
+use crate::config::{OnOutage, Shared};
 use crate::policy::Level;
 
 /// The hash, and the channel of its changes.
@@ -34,7 +34,7 @@ const RESTORE: &str = include_str!("fleet/restore.lua");
 pub struct Fleet {
     store: Store,
     shared: Shared,
-    failure: RevocationFailure,
+    failure: OnOutage,
     /// Whoever looks or changes holds it until that is in force here: what was read earlier never undoes what was read later.
     agreed: Mutex<Agreed>,
     revoked: ArcSwapOption<Revocations>,
@@ -110,7 +110,7 @@ impl Fleet {
     ///
     /// # Errors
     /// Of an address that is not usable.
-    pub fn new(shared: &Shared, failure: RevocationFailure) -> Result<Self, StoreError> {
+    pub fn new(shared: &Shared, failure: OnOutage) -> Result<Self, StoreError> {
         let (store, sight) = (Store::new(&shared.url)?, watch::Sender::new(Sight::Waiting));
         Ok(Fleet {
             store,
@@ -142,7 +142,7 @@ impl Fleet {
 
     /// Whether callers are refused for not knowing what was revoked.
     pub fn is_blind(&self) -> bool {
-        self.shared.revocations && self.failure == RevocationFailure::Closed && self.revoked.load().is_none()
+        self.shared.revocations && self.failure == OnOutage::Closed && self.revoked.load().is_none()
     }
 
     /// Refuses a principal that was revoked.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
 
-use crate::config::{RateLimitFailure, RateLimitStore};
+use crate::config::{OnOutage, RateLimitStore};
 use crate::limits::{Demand, Exceeded, Ledger, Use};
 use shared::Shared;
 
@@ -76,8 +76,8 @@ impl Limiter {
             Err(error) => {
                 tracing::debug!(%error, "limits cannot be counted in Redis");
                 match shared.failure() {
-                    RateLimitFailure::Open => self.take_here(demands, Place::Alone(self.clone())),
-                    RateLimitFailure::Closed => Err(Refused::Away),
+                    OnOutage::Open => self.take_here(demands, Place::Alone(self.clone())),
+                    OnOutage::Closed => Err(Refused::Away),
                 }
             }
         }

@@ -11,14 +11,14 @@ use redis::{Cmd, FromRedisValue};
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use tokio::runtime::Handle;
 
-use crate::config::{RateLimitFailure, RateLimitStore};
+use crate::config::{OnOutage, RateLimitStore};
 use crate::limits::{Demand, Denial, Use};
 use crate::state::redis::{PAUSE, Store, StoreError};
 
 pub struct Shared {
     store: Store,
     patience: Duration,
-    failure: RateLimitFailure,
+    failure: OnOutage,
     /// When it did not answer the last time.
     away: Mutex<Option<Instant>>,
     leases: Mutex<Leases>,
@@ -70,7 +70,7 @@ impl Shared {
         })
     }
 
-    pub fn failure(&self) -> RateLimitFailure {
+    pub fn failure(&self) -> OnOutage {
         self.failure
     }
 
