@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use promptgate::detect::classifier;
 use promptgate::detect::classifier::model::{Curve, HEADS};
 
 use crate::data::Corpus;
 
 /// What the model's file holds beside the weights.
 pub struct Curves {
-    pub alone: f32,
+    pub alone: [f32; 2],
     pub attack: Curve,
     pub code: Curve,
 }
@@ -35,16 +36,17 @@ const ATTACK: &[(f64, f32)] = &[
     (0.0005, 0.9),
     (0.0002, 0.95),
 ];
-/// Malicious code is blocked above 0.3 at the levels medium and high.
+/// Malicious code is blocked above 0.3 at the levels medium and high. Below that it tells less than the same score of an attack: most
+/// harmless texts that are about code look a little like it.
 const CODE: &[(f64, f32)] = &[
     (0.999, 0.0001),
-    (0.98, 0.0005),
-    (0.9, 0.001),
-    (0.75, 0.003),
-    (0.5, 0.01),
-    (0.1, 0.05),
-    (0.02, 0.15),
-    (0.006, 0.2),
+    (0.5, 0.0005),
+    (0.2, 0.001),
+    (0.1, 0.002),
+    (0.05, 0.004),
+    (0.02, 0.01),
+    (0.006, 0.06),
+    (0.003, 0.15),
     (0.0015, 0.3),
     (0.0008, 0.5),
     (0.0004, 0.7),
@@ -59,13 +61,21 @@ pub fn calibrate(corpus: &Corpus, held_out: &[(usize, [f32; HEADS.len()])]) -> C
     let harmless = |logit: &dyn Fn(&[f32; HEADS.len()]) -> f32| {
         Shares::new(benign().map(|(index, all)| (logit(all), families[&*corpus.examples[*index].family].powf(-0.5))))
     };
-    let together = |all: &[f32; HEADS.len()]| (all[0] + all[1] + all[2]) / 3.0;
-    let code = harmless(&|all| (all[3] + all[4]) / 2.0);
-    let alone = harmless(&|all| all[0]).reached_by(0.0005) - harmless(&together).reached_by(0.0005);
-    let attack = harmless(&|all| together(all).max(all[0] - alone));
-    report(corpus, held_out, &attack, alone);
-    Curves { alone, attack: curve(&attack, ATTACK), code: curve(&code, CODE) }
+    let code = harmless(&|all| (all[2] + all[3]) / 2.0);
+    let alone = [harmless(&|all| all[0]), harmless(&together)].map(|shares| shares.reached_by(RARE));
+    let attack = |all: &[f32; HEADS.len()]| together(all).max(classifier::alone(alone, all[0]));
+    let shares = harmless(&attack);
+    report(corpus, held_out, &shares, attack);
+    Curves { alone, attack: curve(&shares, ATTACK), code: curve(&code, CODE) }
 }
+
+/// As the program does.
+fn together(all: &[f32; HEADS.len()]) -> f32 {
+    (all[0] + 2.0 * all[1]) / 3.0
+}
+
+/// Where the first head alone is as sure as both: reached by so few harmless texts.
+const RARE: f64 = 0.0005;
 
 fn curve(harmless: &Shares, points: &[(f64, f32)]) -> Curve {
     let mut curve: Curve = Vec::new();
@@ -80,8 +90,12 @@ fn curve(harmless: &Shares, points: &[(f64, f32)]) -> Curve {
     curve
 }
 
-fn report(corpus: &Corpus, held_out: &[(usize, [f32; HEADS.len()])], harmless: &Shares, alone: f32) {
-    let logit = |all: &[f32; HEADS.len()]| ((all[0] + all[1] + all[2]) / 3.0).max(all[0] - alone);
+fn report(
+    corpus: &Corpus,
+    held_out: &[(usize, [f32; HEADS.len()])],
+    harmless: &Shares,
+    logit: impl Fn(&[f32; HEADS.len()]) -> f32,
+) {
     let attacks: Vec<f32> = held_out
         .iter()
         .filter(|(index, _)| corpus.examples[*index].labels.attack == Some(true))

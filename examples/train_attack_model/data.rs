@@ -23,7 +23,7 @@ pub struct Labels {
 impl Labels {
     /// For each head of the model.
     pub fn of_head(&self, head: usize) -> Option<bool> {
-        [self.attack, self.attack, self.attack, self.code, self.code, self.injection, self.extraction][head]
+        [self.attack, self.attack, self.code, self.code, self.injection, self.extraction][head]
     }
 }
 

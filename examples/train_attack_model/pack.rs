@@ -32,9 +32,10 @@ pub fn pack(corpus: &Corpus, weights: &Weights, curves: Curves) -> Parameters {
     let mut dropped = 0;
     for (_, hash, bytes) in &features {
         let (bucket, print) = place(*hash, ROWS);
-        let free = (bucket..bucket + 2).find(|row| rows[*row][7] == 0);
-        match free.filter(|_| rows[bucket][7] != print) {
-            Some(row) => rows[row] = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], bytes[6], print],
+        let print = print.to_le_bytes();
+        let free = (bucket..bucket + 2).find(|row| rows[*row][6..] == [0; 2]);
+        match free.filter(|_| rows[bucket][6..] != print) {
+            Some(row) => rows[row] = [bytes[0], bytes[1], bytes[2], bytes[3], bytes[4], bytes[5], print[0], print[1]],
             None => dropped += 1,
         }
     }

@@ -60,14 +60,14 @@ impl Classifier {
         }
         let totals = Lanes::totals(&words);
         let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &words, totals[head]));
-        let together = (best[0].logit + best[1].logit + best[2].logit) / 3.0;
+        let together = (best[0].logit + 2.0 * best[1].logit) / 3.0;
         let span = |best: Best| Span::new(places[best.first] as usize, places[best.last] as usize);
         Some(Judgement {
-            attack: together.max(best[0].logit - self.parameters.alone),
-            code: (best[3].logit + best[4].logit) / 2.0,
-            shares: shares([best[5].logit, 0.0, best[6].logit]),
+            attack: together.max(alone(self.parameters.alone, best[0].logit)),
+            code: (best[2].logit + best[3].logit) / 2.0,
+            shares: shares([best[4].logit, 0.0, best[5].logit]),
             attack_span: span(best[0]),
-            code_span: span(best[3]),
+            code_span: span(best[2]),
         })
     }
 
@@ -210,6 +210,13 @@ struct Best {
     logit: f32,
     first: usize,
     last: usize,
+}
+
+/// What a short attack within a long text is judged by: the first head alone, whose doubts count twice, for harmless texts have
+/// suspicious spots more often than they look suspicious.
+pub fn alone([reached, stands_for]: [f32; 2], logit: f32) -> f32 {
+    let more = logit - reached;
+    stands_for + if more < 0.0 { 2.0 * more } else { more }
 }
 
 /// The likeliest kind has all of the score, the others what their likelihood is to its.

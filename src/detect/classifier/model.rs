@@ -16,10 +16,9 @@ pub struct Head {
 }
 
 /// Linear heads over the same features: one row of the table holds a weight for each.
-pub const HEADS: [Head; 7] = [
-    // Prompt attacks: what stands close together, what the whole looks like, and the same by whole words.
+pub const HEADS: [Head; 6] = [
+    // Prompt attacks: what stands close together, and what the whole looks like by whole words.
     Head { windows: &[4, 8, 16, 32], parts: true },
-    Head { windows: &[WHOLE], parts: true },
     Head { windows: &[WHOLE], parts: false },
     // Malicious code.
     Head { windows: &[24, 64], parts: true },
@@ -32,8 +31,8 @@ pub const HEADS: [Head; 7] = [
 /// Words that a head for whole texts sees at once. A longer text is as suspicious as its worst such window.
 pub const WHOLE: usize = 1024;
 const SCALES: usize = 4;
-const MAGIC: &[u8; 8] = b"PGATK\0\0\x01";
-/// Bytes of a row: one weight a head and the fingerprint of the feature, so that others do not read it as theirs.
+const MAGIC: &[u8; 8] = b"PGATK\0\0\x02";
+/// Bytes of a row: one weight a head and, in two, the fingerprint of the feature, so that others do not read it as theirs.
 const ROW: usize = 8;
 /// Bytes of a cache line.
 const LINE: usize = 64;
@@ -47,8 +46,8 @@ pub struct Parameters {
     /// A head's weight is its byte times this.
     pub scale: [f32; HEADS.len()],
     pub bias: [[f32; SCALES]; HEADS.len()],
-    /// How much less sure the first head alone is than all that judge prompt attacks together.
-    pub alone: f32,
+    /// What the first head alone has to reach, and the logit that it then stands for.
+    pub alone: [f32; 2],
     /// What a rule that is sure adds to the logit.
     pub rule: f32,
     pub attack: Curve,
@@ -67,7 +66,7 @@ pub struct Malformed;
 impl Parameters {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = MAGIC.to_vec();
-        let floats = self.scale.iter().chain(self.bias.iter().flatten()).chain([&self.alone, &self.rule]);
+        let floats = self.scale.iter().chain(self.bias.iter().flatten()).chain(&self.alone).chain([&self.rule]);
         floats.for_each(|value| out.extend(value.to_le_bytes()));
         for curve in [&self.attack, &self.code] {
             out.extend((curve.len() as u32).to_le_bytes());
@@ -104,7 +103,7 @@ impl Parameters {
         for value in parameters.scale.iter_mut().chain(parameters.bias.iter_mut().flatten()) {
             *value = rest.float()?;
         }
-        (parameters.alone, parameters.rule) = (rest.float()?, rest.float()?);
+        (parameters.alone, parameters.rule) = ([rest.float()?, rest.float()?], rest.float()?);
         (parameters.attack, parameters.code) = (rest.curve()?, rest.curve()?);
         let length = rest.length()?;
         let words = std::str::from_utf8(rest.take(length)?).map_err(|_| Malformed)?;
@@ -138,7 +137,7 @@ impl<'b> Reader<'b> {
     }
 }
 
-/// What something brings each head; the last place is unused. A word of `features::LONGEST` letters brings some ten thousand.
+/// What something brings each head; the last two places are unused. A word of `features::LONGEST` letters brings some ten thousand.
 type Weights = [i16; ROW];
 
 /// Weights being added up, those of all heads at once: heads of even number in the first integer, the others in the second, sixteen
@@ -191,7 +190,7 @@ impl Lanes {
     #[inline]
     pub fn of_feature(hash: u64, rows: [u64; 2]) -> Lanes {
         rows.into_iter().fold(Lanes::default(), |lanes, row| {
-            let own = u64::from(row >> 56 == u64::from(print(hash))).wrapping_neg();
+            let own = u64::from(row >> 48 == u64::from(print(hash))).wrapping_neg();
             let weights = (row & own) ^ (0x80 * (u64::MAX / 0xFF));
             lanes.plus(Lanes([weights & Self::LOW, weights >> 8 & Self::LOW]))
         })
@@ -259,12 +258,12 @@ impl Table {
 }
 
 /// The first of the two rows a feature may stand in, and its fingerprint, which is never zero.
-pub fn place(hash: u64, rows: usize) -> (usize, u8) {
+pub fn place(hash: u64, rows: usize) -> (usize, u16) {
     ((hash as usize & (rows / 2).saturating_sub(1)) * 2, print(hash))
 }
 
-fn print(hash: u64) -> u8 {
-    ((hash >> 56) as u8).max(1)
+fn print(hash: u64) -> u16 {
+    ((hash >> 48) as u16).max(1)
 }
 
 /// Feature hashes are hashes already.
@@ -292,7 +291,7 @@ mod tests {
     #[test]
     fn a_model_comes_back_from_its_file_and_a_damaged_one_does_not() {
         let parameters = Parameters {
-            alone: 1.5,
+            alone: [1.5, 2.5],
             attack: vec![(-1.0, 0.1), (2.0, 0.9)],
             words: vec!["ignore".to_owned(), "忽".to_owned()],
             rows: vec![[1; ROW]; 4].into(),
@@ -302,7 +301,7 @@ mod tests {
         let back = Parameters::decode(&bytes).expect("what was encoded");
         assert_eq!(
             (back.alone, back.attack, back.words, back.rows.len()),
-            (1.5, parameters.attack, parameters.words, 4)
+            ([1.5, 2.5], parameters.attack, parameters.words, 4)
         );
         for end in 0..bytes.len() {
             assert!(Parameters::decode(&bytes[..end]).is_err(), "{end}");
@@ -314,7 +313,8 @@ mod tests {
         let mut rows = vec![[0; ROW]; 512];
         let mut put = |hash| {
             let (bucket, print) = place(hash, 512);
-            rows[bucket] = [3, 5, 7, 1, 2, 4, 6, print];
+            let [low, high] = print.to_le_bytes();
+            rows[bucket] = [3, 5, 7, 1, 2, 4, low, high];
         };
         put(features::word("erongi"));
         features::parts("erongi", &mut put);
@@ -325,6 +325,6 @@ mod tests {
             .plus(Lanes::of_feature(1, [0; 2]))
             .plus(Lanes::of_feature(1, [0; 2]))
             .plus(Lanes::of_feature(1, [0; 2]))]);
-        assert!(totals[0] > totals[2], "the head of whole words leaves the parts out");
+        assert!(totals[0] > totals[1], "the head of whole words leaves the parts out");
     }
 }
