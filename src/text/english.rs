@@ -179,6 +179,12 @@ pub fn is_word(word: &str) -> bool {
     Packed::new(word.as_bytes()).is_some_and(Packed::is_word)
 }
 
+/// Whether some word begins with these two letters and ends with that one.
+pub(super) fn may_be([first, second]: [u8; 2], last: u8) -> bool {
+    let letter = |byte: u8| u32::from(byte) & 31;
+    ENGLISH.ends.has(letter(first) << 10 | letter(second) << 5 | letter(last))
+}
+
 /// Builds the tables, for which the first text would wait.
 pub(super) fn prepare() {
     LazyLock::force(&ENGLISH);
@@ -187,6 +193,11 @@ pub(super) fn prepare() {
 /// Cuts `letters` where words most probably meet.
 pub(super) fn segment(letters: &str) -> Vec<Cut> {
     ENGLISH.tree.cut(letters.as_bytes())
+}
+
+/// Whether `letters` hold a word of four letters or more, which any text in them would.
+pub(super) fn tells(letters: &[u8]) -> bool {
+    ENGLISH.tree.tells(letters)
 }
 
 /// Some word has at each place one of the letters that the byte there may stand for.
@@ -293,20 +304,22 @@ struct Ends(Box<[u64; 1 << 9]>);
 impl Ends {
     fn new(words: impl Iterator<Item = Packed>) -> Self {
         let mut ends = Ends(Box::new([0; 1 << 9]));
-        words.map(Self::place).for_each(|(slot, bit)| ends.0[slot] |= 1 << bit);
+        words.map(Self::place).for_each(|place| ends.0[(place >> 6) as usize] |= 1 << (place & 63));
         ends
     }
 
     fn may_have(&self, word: Packed) -> bool {
-        let (slot, bit) = Self::place(word);
-        self.0[slot] >> bit & 1 == 1
+        self.has(Self::place(word))
+    }
+
+    fn has(&self, place: u32) -> bool {
+        self.0[(place >> 6) as usize] >> (place & 63) & 1 == 1
     }
 
     /// Five bits a letter.
-    fn place(word: Packed) -> (usize, u32) {
+    fn place(word: Packed) -> u32 {
         let letter = |at: usize| (word.bits >> (8 * at % 128)) as u32 & 31;
-        let all = letter(0) << 10 | letter(1) << 5 | letter(word.len.saturating_sub(1));
-        ((all >> 6) as usize, all & 63)
+        letter(0) << 10 | letter(1) << 5 | letter(word.len.saturating_sub(1))
     }
 }
 

@@ -3,7 +3,15 @@
 use std::ops::Range;
 
 /// The words as a tree of letters. Children of a node lie together, in order.
-pub(super) struct Tree(Vec<Node>);
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    /// What every letter costs that is a word.
+    alone: [Option<u16>; LETTERS],
+    /// The node of every two letters, zero where no word begins with them: most letters are no further from the root.
+    pairs: Box<[u32; PAIRS]>,
+    /// Every three letters that a word of `TELLING` letters or more begins with.
+    beginnings: Box<[u64; PAIRS * LETTERS / 64 + 1]>,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Node {
@@ -58,6 +66,7 @@ impl Tree {
         let mut words: Vec<(&[u8], u16)> =
             words.map(|(word, cost)| (word.as_bytes(), u16::try_from(cost).unwrap_or(u16::MAX))).collect();
         words.sort_unstable();
+        let beginnings = beginnings(&words);
         let mut nodes = vec![Node::default()];
         // Every node with the words below it and how deep it lies; nodes are numbered as they are met.
         let mut open = std::collections::VecDeque::from([(0, &words[..], 0)]);
@@ -72,7 +81,15 @@ impl Tree {
                 nodes.push(Node::default());
             }
         }
-        Tree(nodes)
+        let mut tree = Tree { nodes, alone: [None; LETTERS], pairs: Box::new([0; PAIRS]), beginnings };
+        for (number, first) in (0..LETTERS).zip(b'a'..=b'z') {
+            let Some(node) = tree.root().and_then(|root| tree.child(root, first)) else { continue };
+            tree.alone[number] = node.cost;
+            for (pair, second) in (number * LETTERS..).zip(b'a'..=b'z') {
+                tree.pairs[pair] = tree.place(node, second).unwrap_or(0);
+            }
+        }
+        tree
     }
 
     /// The cheapest way to cut `letters`. Neighbouring letters that belong to no word are one piece.
@@ -88,8 +105,11 @@ impl Tree {
                 }
             };
             offer(1, UNKNOWN, false);
-            let mut node = self.0.first().copied().unwrap_or_default();
-            for (length, letter) in letters[start..].iter().enumerate() {
+            let alone = self.alone.get(usize::from(letters[start].wrapping_sub(b'a'))).copied().flatten();
+            alone.into_iter().for_each(|cost| offer(1, u32::from(cost), true));
+            let Some(mut node) = self.after_two(&letters[start..]) else { continue };
+            node.cost.into_iter().for_each(|cost| offer(2, u32::from(cost), true));
+            for (length, letter) in letters[start..].iter().enumerate().skip(2) {
                 let Some(next) = self.child(node, *letter) else { break };
                 node = next;
                 node.cost.into_iter().for_each(|cost| offer(length + 1, u32::from(cost), true));
@@ -98,9 +118,24 @@ impl Tree {
         trace(&best)
     }
 
+    /// Whether a word of `TELLING` letters or more stands in `letters`: told in a fraction of the time it takes to cut them.
+    pub fn tells(&self, letters: &[u8]) -> bool {
+        let begins = |three: &[u8; 3]| {
+            number(three).is_some_and(|number| self.beginnings[number / 64] >> (number % 64) & 1 == 1)
+        };
+        let mut places = letters.array_windows().enumerate().filter(|(_, three)| begins(three)).map(|(at, _)| at);
+        places.any(|at| {
+            let mut node = self.after_two(&letters[at..]);
+            letters[at + 2..].iter().enumerate().any(|(length, letter)| {
+                node = node.and_then(|node| self.child(node, *letter));
+                length + 3 >= TELLING && node.is_some_and(|node| node.cost.is_some())
+            })
+        })
+    }
+
     /// Some word has at each place one of the letters that the byte there may stand for.
     pub fn holds(&self, token: &[u8], letters: impl Fn(u8) -> [u8; 2]) -> bool {
-        self.0.first().is_some_and(|root| self.goes_on(*root, token, &letters))
+        self.root().is_some_and(|root| self.goes_on(root, token, &letters))
     }
 
     fn goes_on(&self, node: Node, rest: &[u8], letters: &impl Fn(u8) -> [u8; 2]) -> bool {
@@ -109,11 +144,42 @@ impl Tree {
         children.into_iter().any(|next| self.goes_on(next, rest, letters))
     }
 
+    fn root(&self) -> Option<Node> {
+        self.nodes.first().copied()
+    }
+
+    /// The node of the first two of `letters`.
+    fn after_two(&self, letters: &[u8]) -> Option<Node> {
+        let place = *self.pairs.get(number(letters.first_chunk::<2>()?)?)?;
+        if place == 0 { None } else { self.nodes.get(place as usize).copied() }
+    }
+
     fn child(&self, node: Node, letter: u8) -> Option<Node> {
+        self.nodes.get(self.place(node, letter)? as usize).copied()
+    }
+
+    fn place(&self, node: Node, letter: u8) -> Option<u32> {
         let bit = 1_u32.checked_shl(u32::from(letter.wrapping_sub(b'a')))?;
         let before = (node.letters & (bit - 1)).count_ones();
-        if node.letters & bit == 0 { None } else { self.0.get((node.first + before) as usize).copied() }
+        (node.letters & bit != 0).then_some(node.first + before)
     }
+}
+
+/// The number of some letters, if that is what they are.
+fn number(letters: &[u8]) -> Option<usize> {
+    letters.iter().try_fold(0, |number, letter| {
+        let letter = usize::from(letter.wrapping_sub(b'a'));
+        (letter < LETTERS).then_some(number * LETTERS + letter)
+    })
+}
+
+fn beginnings(words: &[(&[u8], u16)]) -> Box<[u64; PAIRS * LETTERS / 64 + 1]> {
+    let mut beginnings = Box::new([0; PAIRS * LETTERS / 64 + 1]);
+    let long = words.iter().filter(|(word, _)| word.len() >= TELLING);
+    for number in long.filter_map(|(word, _)| number(word.first_chunk::<3>()?)) {
+        beginnings[number / 64] |= 1 << (number % 64);
+    }
+    beginnings
 }
 
 fn trace(best: &[Best]) -> Vec<Cut> {
@@ -133,6 +199,10 @@ fn trace(best: &[Best]) -> Vec<Cut> {
 
 /// Cost of a letter that belongs to no word: more than a rare word, so that no word is left.
 const UNKNOWN: u32 = 120;
+const LETTERS: usize = 26;
+const PAIRS: usize = LETTERS * LETTERS;
+/// Letters of a word that tells that letters make sense.
+const TELLING: usize = 4;
 
 #[cfg(test)]
 mod tests {

@@ -5,27 +5,28 @@ use std::ops::Range;
 use super::LONGEST;
 use super::plan::{Piece, Plan, runs, runs_from};
 use crate::text::Span;
-use crate::text::english::{Packed, segment};
+use crate::text::english::{Packed, may_be, segment, tells};
 use crate::text::segment::Cut;
 use crate::text::words::Word;
 
 /// The letters of the spelling alphabet by their names.
 pub(super) fn named(plan: &mut Plan) {
     let words = plan.words;
-    // Of so many in a row one stands at a multiple of three.
-    if !plan.tokens.iter().step_by(3).any(|token| name(token, words).is_some()) {
+    let is_name = |at: &usize| plan.tokens.get(*at).is_some_and(|token| name(token, words).is_some());
+    let before = |at: usize| (at.saturating_sub(NAMED)..at).rev().take_while(is_name).count();
+    let in_a_row = |at: usize| is_name(&at) && before(at) + (at..at + NAMED).take_while(is_name).count() >= NAMED;
+    // Of so many in a row one stands at a multiple of their number.
+    if !(0..plan.tokens.len()).step_by(NAMED).any(in_a_row) {
         return;
     }
     let values = plan.tokens.iter().map(|token| name(token, words).map_or(-SPELLED, |_| 2));
     for run in runs(values, 0, 2 * NAMED as i32) {
-        spelled(plan, run, |token, words| {
-            name(token, words).map(|letter| (letter, token.start() as u32)).into_iter().collect()
-        });
+        let letters = plan.tokens[run.clone()].iter();
+        let letters = letters.filter_map(|token| name(token, words).map(|letter| (letter, token.start() as u32)));
+        let letters = letters.unzip();
+        spelled(plan, run, letters);
     }
 }
-
-/// Letters, each with its place in the words.
-type Letters = Vec<(u8, u32)>;
 
 /// Letters one by one or a few at a time, joined and cut into words.
 pub(super) fn letters(plan: &mut Plan) {
@@ -35,9 +36,12 @@ pub(super) fn letters(plan: &mut Plan) {
     let pieces =
         plan.tokens.iter().enumerate().filter(|(_, token)| token.is_odd() || token.len() == 1).map(|(at, _)| at);
     for run in runs_from(pieces, plan.tokens.len(), |at| single(plan.tokens[at]), DROP, SPELLED) {
-        spelled(plan, run, |token, words| {
-            words[token.start()..token.end()].bytes().zip(token.start() as u32..).collect()
-        });
+        let (mut letters, mut places) = (Vec::new(), Vec::new());
+        for token in &plan.tokens[run.clone()] {
+            letters.extend_from_slice(&plan.words.as_bytes()[token.start()..token.end()]);
+            places.extend(token.start() as u32..token.end() as u32);
+        }
+        spelled(plan, run, (letters, places));
     }
 }
 
@@ -90,8 +94,12 @@ pub(super) fn halves(plan: &mut Plan) {
 /// A word a sentence, numbered or not: three such sentences or more are one.
 pub(super) fn stops(plan: &mut Plan) {
     let number = |token: &Word| plan.words[token.start()..token.end()].bytes().all(|byte| byte.is_ascii_digit());
-    let ends: Vec<usize> = plan.tokens.iter().enumerate().filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
-    let lone = |pair: &[usize]| if pair[1] - pair[0] <= 2 { 1 } else { -LONE };
+    let is_lone = |pair: &[usize]| pair[1] - pair[0] <= 2;
+    let ends: Vec<usize> = (0..).zip(plan.tokens).filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
+    if !ends.windows(3).any(|three| is_lone(&three[..2]) && is_lone(&three[1..])) {
+        return;
+    }
+    let lone = |pair: &[usize]| if is_lone(pair) { 1 } else { -LONE };
     for run in runs(ends.windows(2).map(lone), 0, LONE - 1) {
         let tokens = ends[run.start].saturating_sub(1)..(ends[run.end] + 2).min(plan.tokens.len());
         let words = plan.tokens[tokens.clone()].iter().filter(|token| !number(token));
@@ -157,33 +165,35 @@ fn single(token: Word) -> i32 {
     }
 }
 
-/// The tokens of `run` as the letters they stand for, cut into words, if that is what they make. Letters may be turned too.
-fn spelled(plan: &mut Plan, run: Range<usize>, letters: impl Fn(&Word, &str) -> Letters) {
-    let tokens = &plan.tokens[run.clone()];
-    let letters: Letters = tokens.iter().flat_map(|token| letters(token, plan.words)).collect();
-    let spaced = |cut: &Cut, sources: &[u32]| {
-        let places = sources.get(cut.range()).unwrap_or_default();
+/// The tokens of `run` as the `letters` they stand for, each with its place, cut into words, if that is what they make. Letters
+/// may be turned too.
+fn spelled(plan: &mut Plan, run: Range<usize>, (mut letters, mut places): (Vec<u8>, Vec<u32>)) {
+    if !letters.is_ascii() {
+        return;
+    }
+    let spaced = |cut: &Cut, places: &[u32]| {
+        let places = places.get(cut.range()).unwrap_or_default();
         places.first().zip(places.last()).is_some_and(|(first, last)| first.abs_diff(*last) as usize >= cut.len())
     };
-    let readings: [fn(&Letters) -> Letters; 3] = [
-        |letters| letters.iter().map(|(letter, at)| (digit(*letter), *at)).collect(),
-        |letters| letters.iter().rev().copied().collect(),
-        |letters| letters.iter().map(|(letter, at)| (rot13(*letter), *at)).collect(),
-    ];
-    let tries = if letters.len() <= LONGEST_TURNED { 3 } else { 1 };
-    for reading in readings.into_iter().take(tries) {
-        let (word, sources): (String, Vec<u32>) =
-            reading(&letters).into_iter().map(|(letter, at)| (char::from(letter), at)).unzip();
-        if !word.is_ascii() {
-            return;
-        }
-        let cuts = segment(&word);
-        let sense =
-            sense(&cuts).filter(|sense| cuts[sense.clone()].iter().any(|cut| cut.len() > 3 && spaced(cut, &sources)));
-        if sense.is_some() {
-            return plan.replace(run, pieces(&word, &cuts, &sources), 2);
-        }
+    let mut try_as = |letters: &[u8], places: &[u32]| {
+        let word = std::str::from_utf8(letters).ok().filter(|_| tells(letters))?;
+        let cuts = segment(word);
+        let makes_sense = sense(&cuts)?.any(|cut| cuts[cut].len() > 3 && spaced(&cuts[cut], places));
+        makes_sense.then(|| plan.replace(run.clone(), pieces(word, &cuts, places), 2))
+    };
+    let as_written: Vec<u8> = letters.iter().copied().map(digit).collect();
+    if try_as(&as_written, &places).is_some() || letters.len() > LONGEST_TURNED {
+        return;
     }
+    letters.reverse();
+    places.reverse();
+    if try_as(&letters, &places).is_some() {
+        return;
+    }
+    letters.reverse();
+    places.reverse();
+    letters.iter_mut().for_each(|letter| *letter = rot13(*letter));
+    try_as(&letters, &places);
 }
 
 /// The first of `cuts` that read as a text.
@@ -211,29 +221,40 @@ fn without_repeats(word: &str) -> Option<&'static str> {
 
 /// The neighbours that together with the unknown word `at` make a known one.
 fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
-    let runs = [(0, 2), (0, 3), (1, 1), (1, 2)];
+    let (runs, bytes) = ([(0, 2), (0, 3), (1, 1), (1, 2)], plan.words.as_bytes());
     runs.into_iter().find_map(|(before, behind)| {
         let run = at.checked_sub(before)?..at + behind;
         let tokens = plan.tokens.get(run.clone())?;
-        let len = tokens.last()?.end() + 1 - tokens.first()?.start() - tokens.len();
+        let (first, last) = (tokens.first()?, tokens.last()?);
+        // Nearly all that is no word shows it at its ends.
+        let second = if first.len() > 1 { first.start() + 1 } else { tokens.get(1)?.start() };
+        if !may_be([bytes[first.start()], bytes[second]], bytes[last.end() - 1]) {
+            return None;
+        }
+        let len = last.end() + 1 - first.start() - tokens.len();
         if !(JOINED_ODD..=LONGEST).contains(&len) {
             return None;
         }
-        let odd = tokens.iter().all(|token| !token.is_english());
+        let (mut unknown, mut odd, mut whole, mut stops) = (0, true, false, false);
+        for token in tokens {
+            unknown += if token.is_english() { 0 } else { token.len() };
+            odd &= !token.is_english();
+            // Of three, a known one of some length is whole.
+            whole |= token.is_english() && token.len() > 3;
+        }
+        for token in &tokens[..tokens.len() - 1] {
+            stops |= token.stop;
+        }
         let least = if odd && tokens.len() == 2 { JOINED_ODD } else { JOINED };
-        if !(least..=LONGEST).contains(&len) || tokens.iter().rev().skip(1).any(|token| token.stop) {
-            return None;
-        }
-        let unknown: usize = tokens.iter().filter(|token| !token.is_english()).map(|token| token.len()).sum();
         let likely = if tokens.len() == 2 && len > JOINED { unknown * 4 >= len } else { unknown * 2 >= len };
-        // Of three, a known one of some length is whole.
-        if !likely || tokens.len() > 2 && tokens.iter().any(|token| token.is_english() && token.len() > 3) {
+        if len < least || stops || !likely || whole && tokens.len() > 2 {
             return None;
         }
-        let mut letters = tokens.iter().map(|token| token.letters(plan.words));
-        let first = letters.next()??;
-        let word = letters.try_fold(first, |word, next| word.then(next?))?;
-        (run.clone().all(|at| plan.is_free(at)) && word.is_word()).then_some(run)
+        let mut word = first.letters(plan.words)?;
+        for token in &tokens[1..] {
+            word = word.then(token.letters(plan.words)?)?;
+        }
+        (word.is_word() && run.clone().all(|at| plan.is_free(at))).then_some(run)
     })
 }
 
@@ -251,9 +272,12 @@ fn unpigged(word: &str) -> Option<&'static str> {
 
 /// The letter that a word of the spelling alphabet stands for. Nearly every other word shows by its ends that it is none.
 fn name(token: &Word, words: &str) -> Option<u8> {
+    if token.len() <= SHORT_NAME {
+        return None;
+    }
     let word = words.as_bytes().get(token.start()..token.end())?;
     let (first, last) = (*word.first()?, word.last()?);
-    let ends = word.len() > 3 && LAST.get(usize::from(first.wrapping_sub(b'a'))) == Some(last);
+    let ends = LAST.get(usize::from(first.wrapping_sub(b'a'))) == Some(last);
     (ends && NAMES.binary_search_by(|name| name.as_bytes().cmp(word)).is_ok()).then_some(first)
 }
 
@@ -303,6 +327,8 @@ const PIGS: usize = 3;
 const CLUSTER: usize = 4;
 /// Words from one garbled word to the next.
 const NEAR: usize = 6;
+/// A word of no more letters is the name of none.
+const SHORT_NAME: usize = 3;
 /// With what the name of each letter ends.
 const LAST: &[u8; 26] = b"aoeaotflatoaerracoaomryyeu";
 #[rustfmt::skip]
