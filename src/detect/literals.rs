@@ -4,6 +4,8 @@
 //! word is known beforehand, and most of most texts is English words. Elsewhere the rarest few bytes of each literal, its
 //! window, are looked up at every position in a bitmap that stays in the first-level cache; what it lets through is compared.
 
+mod bitmap;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -11,6 +13,7 @@ use super::need::frequency;
 use crate::text::Span;
 use crate::text::english::{self, Packed};
 use crate::text::words::Word;
+use bitmap::{Beginnings, Bits, Pairs, hash};
 
 /// The literals, by their windows.
 #[derive(Clone, Debug)]
@@ -33,6 +36,7 @@ struct Windows {
     tables: [Table; SIZES.len()],
     /// The windows of three bytes, and those of two with every third byte.
     short: Bits,
+    beginnings: Beginnings,
 }
 
 /// Windows of one length.
@@ -73,10 +77,6 @@ struct At {
     /// Bytes of the head.
     bytes: u8,
 }
-
-/// A set of windows, with next to none that was not put in: two bits of one number say that one is.
-#[derive(Clone, Debug)]
-struct Bits(Box<[u64; BITS / 64]>);
 
 impl Finder {
     /// `literals` are of two bytes or more and in lower case.
@@ -283,46 +283,12 @@ fn starts_at_signs(literal: &[u8]) -> Range<usize> {
     sign.min(literal.len().saturating_sub(SHORTEST))..literal.len()
 }
 
-/// Pairs of bytes, without regard to case.
-#[derive(Clone, Debug)]
-struct Pairs(Box<[u64; 1 << 10]>);
-
-impl Default for Pairs {
-    fn default() -> Self {
-        Pairs(Box::new([0; 1 << 10]))
-    }
-}
-
-impl Pairs {
-    /// The first byte of `window` that is no letter and the next one, or every next one if the window ends there.
-    fn insert(&mut self, window: &[u8]) {
-        let sign = window.iter().position(|byte| !byte.is_ascii_lowercase()).unwrap_or(0);
-        let next = window.get(sign + 1).map_or(0..=u8::MAX, |next| *next..=*next);
-        for next in next {
-            let (word, bit) = Self::place(window[sign], next);
-            self.0[word] |= bit;
-        }
-    }
-
-    #[inline(always)]
-    fn has(&self, byte: u8, next: u8) -> bool {
-        let (word, bit) = Self::place(byte, next);
-        self.0[word] & bit != 0
-    }
-
-    #[inline(always)]
-    fn place(byte: u8, next: u8) -> (usize, u64) {
-        let pair = usize::from(byte) << 8 | usize::from(next | 0x20);
-        (pair / 64 % (1 << 10), 1 << (pair % 64))
-    }
-}
-
 impl Windows {
     /// `chosen` is told each window.
     fn new(literals: &[Placed], mut chosen: impl FnMut(&[u8])) -> Self {
         let shared = shared(literals);
         let mut windows: [Vec<(u64, u32, u16)>; SIZES.len()] = Default::default();
-        let mut short = Bits::new();
+        let (mut short, mut beginnings) = (Bits::default(), Beginnings::default());
         for (number, literal, place) in literals {
             let table = table(place.len());
             let size = SIZES[table];
@@ -335,13 +301,18 @@ impl Windows {
                 3 => short.insert(window),
                 _ => {}
             }
+            let thirds = if size == 2 { 0..=u64::from(u8::MAX) } else { 0..=0 };
+            thirds.for_each(|third| beginnings.insert(window | third << 16));
         }
-        Windows { tables: windows.map(Table::new), short }
+        Windows { tables: windows.map(Table::new), short, beginnings }
     }
 
-    /// No branch: hardly any window is one.
+    /// No branch but one: hardly any window is one.
     #[inline(always)]
     fn may_hold(&self, window: u64) -> bool {
+        if !self.beginnings.has(window) {
+            return false;
+        }
         let [six, four, ..] = &self.tables;
         six.bits.may_hold(window & mask(6))
             | four.bits.may_hold(window & mask(4))
@@ -410,33 +381,10 @@ fn shared(literals: &[Placed]) -> HashMap<u64, u32> {
     counts
 }
 
-impl Bits {
-    fn new() -> Self {
-        Bits(Box::new([0; BITS / 64]))
-    }
-
-    fn insert(&mut self, window: u64) {
-        let (word, bits) = Self::place(window);
-        self.0[word] |= bits;
-    }
-
-    #[inline(always)]
-    fn may_hold(&self, window: u64) -> bool {
-        let slot = (hash(window) >> (64 - BITS.ilog2())) as usize;
-        self.0[slot / 64 % (BITS / 64)] >> (slot % 64) & 1 == 1
-    }
-
-    #[inline(always)]
-    fn place(window: u64) -> (usize, u64) {
-        let slot = hash(window) >> (64 - BITS.ilog2());
-        (slot as usize / 64, 1 << (slot % 64))
-    }
-}
-
 impl Table {
     fn new(mut windows: Vec<(u64, u32, u16)>) -> Self {
         windows.sort_by_key(|(window, ..)| Self::place(*window));
-        let (mut bits, mut ends) = (Bits::new(), vec![0; BUCKETS]);
+        let (mut bits, mut ends) = (Bits::default(), vec![0; BUCKETS]);
         let entries = windows.into_iter().zip(1..).map(|((window, literal, offset), count)| {
             let (bucket, print) = Self::place(window);
             bits.insert(window);
@@ -483,18 +431,11 @@ const fn mask(bytes: usize) -> u64 {
     if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
 }
 
-#[inline(always)]
-fn hash(window: u64) -> u64 {
-    window.wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
-
 const LETTERS: usize = 26;
 /// Letters in a row that make a window.
 const SHORTEST: usize = 2;
 /// Lengths of windows. Of four bytes or fewer ordinary words have too many.
 const SIZES: [usize; 4] = [6, 4, 3, 2];
-/// Of a bitmap: 8 KB.
-const BITS: usize = 1 << 16;
 const BUCKETS: usize = 1 << 11;
 
 #[cfg(test)]
