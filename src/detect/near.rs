@@ -230,6 +230,10 @@ fn begins_part(run: &[u8], at: usize) -> bool {
 
 /// `algoliakey`, `mytoken`: a name and a word for a credential with nothing between them.
 fn is_glued(word: &[u8]) -> bool {
+    // Every ending below ends with one of these.
+    if !matches!(word.last(), Some(b'y' | b'n' | b't' | b'd' | b'h' | b'i' | b's')) {
+        return false;
+    }
     let endings: [&[u8]; 5] = [b"apikey", b"token", b"secret", b"password", b"passwd"];
     let after = |end: &&[u8]| word.strip_suffix(*end).is_some_and(|name| name.len() > 1);
     let service = |end: &&[u8]| {
@@ -242,13 +246,15 @@ fn is_glued(word: &[u8]) -> bool {
 fn credential_behind(text: &str, at: usize) -> bool {
     let end = text.ceil_char_boundary((at + BEHIND).min(text.len()));
     let line = text[at..end].lines().next().unwrap_or_default();
+    if !line.trim_start_matches(['"', '\'', '`', ')', ',']).starts_with([' ', '\t']) {
+        return false;
+    }
     let mut words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(BEHIND_WORDS);
-    let prose = line.trim_start_matches(['"', '\'', '`', ')', ',']).starts_with([' ', '\t']);
     let decisive = words.find_map(|word| match lexicon::meaning(word.to_ascii_lowercase().as_bytes()) {
         known if known & DIGEST != 0 => Some(false),
         known => (known & STRONG != 0).then_some(true),
     });
-    prose && decisive == Some(true)
+    decisive == Some(true)
 }
 
 /// What follows the name of a service in one word with it.

@@ -2,18 +2,19 @@
 
 /// Drawn at random and not a digest, a UUID or filled up.
 pub(super) fn random(text: &str) -> bool {
-    !is_hash(text) && looks_drawn(text) && !["xxx", "XXX", "...", "___"].iter().any(|filler| text.contains(filler))
+    let filler = || text.as_bytes().array_windows().any(|three| matches!(three, b"xxx" | b"XXX" | b"..." | b"___"));
+    !is_hash(text) && looks_drawn(text) && !filler()
 }
 
 /// The same or hexadecimal: what may be a secret if something says so.
 pub fn looks_random(text: &str) -> bool {
-    let counted = ["01020304", "abcdefgh", "ABCDEFGH"].iter().any(|row| text.contains(row));
-    !counted
-        && if is_hash(text) {
-            has_digits_and_letters(text) && distinct(text) >= FEWEST_DISTINCT
-        } else {
-            looks_drawn(text)
-        }
+    let is_row = |eight: &[u8; 8]| matches!(eight, b"01020304" | b"abcdefgh" | b"ABCDEFGH");
+    let drawn = if is_hash(text) {
+        has_digits_and_letters(text) && Counts::of(text).distinct() >= FEWEST_DISTINCT
+    } else {
+        looks_drawn(text)
+    };
+    drawn && !text.as_bytes().array_windows().any(is_row)
 }
 
 /// Words, identifiers and paths consist of the pairs of letters that languages and their abbreviations use, and keep
@@ -21,27 +22,18 @@ pub fn looks_random(text: &str) -> bool {
 /// every second character. Of 44,000 names of sixteen characters and more in source code one in 170 passes, of random
 /// strings of that length 97 in 100.
 pub(super) fn looks_drawn(text: &str) -> bool {
-    let classes: Vec<Class> = text.bytes().map(Class::of).collect();
-    let digits = classes.iter().filter(|class| **class == Class::Digit).count();
-    let (pairs, usual) = letter_pairs(text.as_bytes());
-    let (length, changes) = (text.len() as f32, changes(&classes) as f32);
+    let counts = Counts::of(text);
+    let Counts { pairs, usual, digits, .. } = counts;
+    let (length, changes) = (text.len() as f32, counts.changes as f32);
     let wordlike = (usual as f32 + 1.0) / (pairs as f32 + 1.3);
     let (words, change) = (usual as f32 / length, changes / length);
     digits < text.len()
         && (words < 0.45 || pairs >= MANY_PAIRS)
         && (change >= 0.3 && digits >= 2 || wordlike < 0.68)
         && wordlike - change <= if pairs < MANY_PAIRS { 0.45 } else { 0.6 }
-        && distinct(text) >= FEWEST_DISTINCT
-        && is_base64_or_no_path(text, &classes)
+        && counts.distinct() >= FEWEST_DISTINCT
+        && counts.is_base64_or_no_path(text)
         && !is_constant(text)
-}
-
-/// With a slash or a plus sign in it, only what has the whole alphabet of base64; a path or a sum has not.
-fn is_base64_or_no_path(text: &str, classes: &[Class]) -> bool {
-    let signs = text.bytes().filter(|b| matches!(b, b'/' | b'+')).count();
-    let all = [Class::Upper, Class::Lower, Class::Digit].iter().all(|class| classes.contains(class));
-    let path = text.starts_with("//") || text.starts_with('/') && text.len() < SHORTEST_BASE64;
-    signs == 0 || all && signs * 6 <= text.len() && !path
 }
 
 /// `NL80211_CMD_DEL_PMK`
@@ -49,58 +41,81 @@ fn is_constant(text: &str) -> bool {
     text.contains('_') && text.bytes().all(|b| b == b'_' || b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Upper,
-    Lower,
-    Digit,
-    Other,
+/// What is counted of a text, in one pass over it.
+#[derive(Default)]
+struct Counts {
+    /// Pairs of letters that its words have, and how many of them are usual. A capital behind a small letter begins a word.
+    pairs: usize,
+    usual: usize,
+    /// Neighbours of different class; a separator ends a word and counts for nothing.
+    changes: usize,
+    digits: usize,
+    /// Which bytes there are.
+    seen: u128,
 }
 
-impl Class {
-    fn of(b: u8) -> Self {
-        match b {
-            b'A'..=b'Z' => Class::Upper,
-            b'a'..=b'z' => Class::Lower,
-            b'0'..=b'9' => Class::Digit,
-            _ => Class::Other,
+impl Counts {
+    fn of(text: &str) -> Self {
+        let (mut counts, mut before) = (Counts::default(), b' ');
+        for byte in text.bytes() {
+            let (last, class) = (CLASSES[usize::from(before)], CLASSES[usize::from(byte)]);
+            let inside = (last | class) & !(UPPER | LOWER) == 0 && (last, class) != (LOWER, UPPER);
+            counts.pairs += usize::from(inside);
+            counts.usual += usize::from(inside && is_usual(before, byte));
+            counts.changes += usize::from(last != class && last != OTHER && class != OTHER);
+            counts.digits += usize::from(class == DIGIT);
+            counts.seen |= 1 << (byte & 0x7f);
+            before = byte;
         }
+        counts
+    }
+
+    fn distinct(&self) -> u32 {
+        self.seen.count_ones()
+    }
+
+    /// With a slash or a plus sign in it, only what has the whole alphabet of base64; a path or a sum has not.
+    fn is_base64_or_no_path(&self, text: &str) -> bool {
+        let signs = text.bytes().filter(|b| matches!(b, b'/' | b'+')).count();
+        let has = |wanted: u8| text.bytes().any(|byte| CLASSES[usize::from(byte)] == wanted);
+        let path = || text.starts_with("//") || text.starts_with('/') && text.len() < SHORTEST_BASE64;
+        signs == 0 || signs * 6 <= text.len() && has(UPPER) && has(LOWER) && has(DIGIT) && !path()
     }
 }
 
-/// Neighbours of different class; a separator ends a word and counts for nothing.
-fn changes(classes: &[Class]) -> usize {
-    let differ = |pair: &&[Class]| pair.first() != pair.last() && !pair.contains(&Class::Other);
-    classes.windows(2).filter(differ).count()
-}
+const OTHER: u8 = 8;
+const UPPER: u8 = 1;
+const LOWER: u8 = 2;
+const DIGIT: u8 = 4;
+/// The class of every byte.
+const CLASSES: [u8; 256] = {
+    let mut classes = [OTHER; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'A'..=b'Z' => UPPER,
+            b'a'..=b'z' => LOWER,
+            b'0'..=b'9' => DIGIT,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    classes
+};
 
 /// Words joined by capitals or signs: `X25519PublicKey`, `project-cache-v5`, `core_1.crypto`.
 pub(super) fn is_name(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let (pairs, usual) = letter_pairs(bytes);
+    let Counts { pairs, usual, .. } = Counts::of(text);
     let humps = bytes.windows(2).any(|pair| matches!(pair, [a, b] if a.is_ascii_lowercase() && b.is_ascii_uppercase()));
     let joined = humps || bytes.iter().any(|b| b"_-.:".contains(b));
     let letters = bytes.iter().filter(|b| b.is_ascii_alphabetic()).count();
     joined && pairs >= 4 && usual * 10 >= pairs * 8 && letters * 10 >= bytes.len() * 6
 }
 
-/// How many pairs of letters the words of a text have, and how many of them are usual. A capital behind a small letter
-/// begins a word.
-fn letter_pairs(bytes: &[u8]) -> (usize, usize) {
-    let inside = |pair: &&[u8]| match pair {
-        [a, b] => {
-            a.is_ascii_alphabetic() && b.is_ascii_alphabetic() && !(a.is_ascii_lowercase() && b.is_ascii_uppercase())
-        }
-        _ => false,
-    };
-    let pairs = bytes.windows(2).filter(inside);
-    pairs.fold((0, 0), |(all, usual), pair| (all + 1, usual + usize::from(is_usual(pair))))
-}
-
-fn is_usual(pair: &[u8]) -> bool {
-    let place = |b: &u8| u32::from(b.to_ascii_lowercase().wrapping_sub(b'a'));
-    let [a, b] = pair else { return false };
-    USUAL.get(place(a) as usize).is_some_and(|seconds| seconds >> place(b) & 1 == 1)
+fn is_usual(first: u8, second: u8) -> bool {
+    let place = |letter: u8| u32::from(letter.to_ascii_lowercase().wrapping_sub(b'a'));
+    USUAL.get(place(first) as usize).is_some_and(|seconds| seconds >> place(second) & 1 == 1)
 }
 
 /// For each first letter the second ones, `a` lowest: the 249 pairs that make up 95 % of English text and source code.
@@ -117,10 +132,6 @@ fn is_hash(text: &str) -> bool {
 
 fn has_digits_and_letters(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_digit()) && text.bytes().any(|b| b.is_ascii_alphabetic())
-}
-
-fn distinct(text: &str) -> u32 {
-    text.bytes().fold(0_u128, |seen, b| seen | 1 << (b & 0x7f)).count_ones()
 }
 
 const FEWEST_DISTINCT: u32 = 7;

@@ -1,5 +1,9 @@
 //! Whether a text can be a secret's value: random enough, decodable, or simply not a placeholder, a variable or an expression.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 
@@ -42,7 +46,7 @@ fn is_dotted_number(text: &str) -> bool {
 
 pub(super) fn password(text: &str) -> bool {
     let bare = text.trim_end_matches(['.', ',', '!', '?', ';', ':', ')']).to_ascii_lowercase();
-    bare.len() > 2 && !is_placeholder(text) && !is_expression(text) && !has_word(NOT_PASSWORDS, &bare)
+    bare.len() > 2 && !is_placeholder(text) && !is_expression(text) && !LISTS.not_passwords.contains(&*bare)
 }
 
 pub(super) fn strong_password(text: &str) -> bool {
@@ -62,17 +66,29 @@ fn is_placeholder(text: &str) -> bool {
     let lower = text.to_ascii_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     let repeated = lower.bytes().all(|b| Some(b) == lower.bytes().next());
-    let filler = ["xxx", "***", "...", "___", "###"].iter().any(|f| lower.contains(f));
+    let same = |three: &[u8; 3]| three[0] == three[1] && three[1] == three[2] && b"x*._#".contains(&three[0]);
+    let filler = lower.as_bytes().array_windows().any(same);
     letters.is_empty()
         || repeated
         || filler
-        || PLACEHOLDERS.split_whitespace().any(|p| letters.contains(p))
-        || has_word(PLACEHOLDER_VALUES, &letters)
+        || LISTS.placeholders.as_ref().is_some_and(|placeholders| placeholders.is_match(&letters))
+        || LISTS.placeholder_values.contains(&*letters)
 }
 
-fn has_word(words: &str, word: &str) -> bool {
-    words.split_whitespace().any(|known| known == word)
+/// The lists below, to be looked up.
+struct Lists {
+    placeholders: Option<AhoCorasick>,
+    placeholder_values: HashSet<&'static str>,
+    not_passwords: HashSet<&'static str>,
+    lookups: Vec<&'static str>,
 }
+
+static LISTS: LazyLock<Lists> = LazyLock::new(|| Lists {
+    placeholders: AhoCorasick::new(PLACEHOLDERS.split_ascii_whitespace()).ok(),
+    placeholder_values: PLACEHOLDER_VALUES.split_ascii_whitespace().collect(),
+    not_passwords: NOT_PASSWORDS.split_ascii_whitespace().collect(),
+    lookups: LOOKUPS.split_ascii_whitespace().collect(),
+});
 
 /// Anywhere in the value, read without its signs.
 const PLACEHOLDERS: &str = "
@@ -103,7 +119,7 @@ fn is_expression(text: &str) -> bool {
         || bracketed
         || percent
         || is_shell_variable(text)
-        || LOOKUPS.split_whitespace().any(|prefix| lower.starts_with(prefix))
+        || LISTS.lookups.iter().any(|prefix| lower.starts_with(prefix))
 }
 
 /// `$NAME`, `$name_2`; a dollar among other signs is part of a password.
