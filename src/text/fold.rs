@@ -284,8 +284,9 @@ fn unleet(word: &str) -> String {
     String::from_utf8(folded.collect()).unwrap_or_default()
 }
 
+/// Whether Latin letters outnumber those of scripts that have look-alikes of them.
 fn mostly_latin(text: &str) -> bool {
-    if text.is_ascii() {
+    if !may_have_look_alikes(text) {
         return true;
     }
     let latin = text.bytes().filter(u8::is_ascii_alphabetic).count();
@@ -294,7 +295,7 @@ fn mostly_latin(text: &str) -> bool {
 
 /// A letter of another script stands beside one from a to z.
 fn mixes_scripts(text: &str) -> bool {
-    if text.is_ascii() {
+    if !may_have_look_alikes(text) {
         return false;
     }
     let mut before = None;
@@ -307,6 +308,11 @@ fn mixes_scripts(text: &str) -> bool {
         let last = std::mem::replace(&mut before, this);
         this.zip(last).is_some_and(|(this, last)| this != last)
     })
+}
+
+/// What the letters of such scripts begin with in UTF-8.
+fn may_have_look_alikes(text: &str) -> bool {
+    !text.is_ascii() && text.bytes().any(|byte| matches!(byte, 0xCD..=0xD6 | 0xE1 | 0xEA))
 }
 
 /// Read as Latin, `letters` are an English word.

@@ -17,6 +17,12 @@ pub(super) fn find(text: &str, found: &mut Vec<(Span, String)>) {
 /// Bytes smuggled as variation selectors: U+FE00-FE0F are 0-15, U+E0100-E01EF are 16-255.
 fn selectors(text: &str) -> Vec<(Span, String)> {
     let mut found = Vec::new();
+    // Nearly every text has none, which their first bytes tell.
+    let bytes = text.as_bytes();
+    let is_first = |at: usize| matches!(bytes.get(at..at + 2), Some([0xEF, 0xB8] | [0xF3, 0xA0]));
+    if !memchr::memchr2_iter(0xEF, 0xF3, bytes).any(is_first) {
+        return found;
+    }
     let (mut start, mut bytes) = (0, Vec::new());
     for (at, character) in text.char_indices().chain([(text.len(), ' ')]) {
         let byte = match character as u32 {
@@ -42,18 +48,17 @@ fn is_turned(character: char) -> bool {
 }
 
 /// The character that `character` is when the page is turned.
+#[rustfmt::skip]
 fn upright(character: char) -> Option<char> {
-    FLIPPED.iter().find(|(flipped, _)| *flipped == character).map(|(_, upright)| *upright)
+    Some(match character {
+        'ɐ' | '∀' => 'a', 'q' => 'b', 'ɔ' | 'Ɔ' => 'c', 'p' | 'ᗡ' => 'd', 'ǝ' | 'Ǝ' => 'e', 'ɟ' | 'Ⅎ' => 'f',
+        'ƃ' | 'ᵷ' | 'ɓ' | '⅁' => 'g', 'ɥ' => 'h', 'ᴉ' | 'ı' => 'i', 'ɾ' | 'ſ' => 'j', 'ʞ' | '⋊' => 'k',
+        'ן' | 'ꞁ' | 'Ꞁ' | '⅂' | '˥' => 'l', 'ɯ' | 'W' => 'm', 'u' => 'n', 'd' | 'Ԁ' => 'p', 'b' | 'Ό' => 'q',
+        'ɹ' | 'ᴚ' => 'r', 'ʇ' | '┴' | '⊥' | 'Ʇ' => 't', 'n' | '∩' => 'u', 'ʌ' | 'Λ' => 'v', 'ʍ' | 'M' => 'w',
+        'ʎ' | '⅄' => 'y', 'ᗺ' => 'b', '˙' => '.', '¿' => '?', '¡' => '!', '‘' => ',', '6' => '9', '9' => '6',
+        _ => return None,
+    })
 }
 
 /// Characters of a line that make it one to be turned.
 const TURNED: usize = 3;
-#[rustfmt::skip]
-const FLIPPED: &[(char, char)] = &[
-    ('ɐ', 'a'), ('q', 'b'), ('ɔ', 'c'), ('p', 'd'), ('ǝ', 'e'), ('ɟ', 'f'), ('ƃ', 'g'), ('ᵷ', 'g'), ('ɓ', 'g'), ('ɥ', 'h'),
-    ('ᴉ', 'i'), ('ı', 'i'), ('ɾ', 'j'), ('ʞ', 'k'), ('ן', 'l'), ('ꞁ', 'l'), ('ɯ', 'm'), ('u', 'n'), ('d', 'p'), ('b', 'q'),
-    ('ɹ', 'r'), ('ʇ', 't'), ('n', 'u'), ('ʌ', 'v'), ('ʍ', 'w'), ('ʎ', 'y'), ('∀', 'a'), ('ᗺ', 'b'), ('Ɔ', 'c'), ('ᗡ', 'd'),
-    ('Ǝ', 'e'), ('Ⅎ', 'f'), ('⅁', 'g'), ('ſ', 'j'), ('⋊', 'k'), ('Ꞁ', 'l'), ('⅂', 'l'), ('˥', 'l'), ('W', 'm'), ('M', 'w'),
-    ('Ԁ', 'p'), ('Ό', 'q'), ('ᴚ', 'r'), ('┴', 't'), ('⊥', 't'), ('Ʇ', 't'), ('∩', 'u'), ('Λ', 'v'), ('⅄', 'y'), ('˙', '.'),
-    ('¿', '?'), ('¡', '!'), ('‘', ','), ('6', '9'), ('9', '6'),
-];
