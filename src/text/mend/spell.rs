@@ -36,8 +36,10 @@ pub(super) fn letters(plan: &mut Plan) {
     let pieces =
         plan.tokens.iter().enumerate().filter(|(_, token)| token.is_odd() || token.len() == 1).map(|(at, _)| at);
     for run in runs_from(pieces, plan.tokens.len(), |at| single(plan.tokens[at]), DROP, SPELLED) {
-        let (mut letters, mut places) = (Vec::new(), Vec::new());
-        for token in &plan.tokens[run.clone()] {
+        let tokens = &plan.tokens[run.clone()];
+        let most = plan.tokens[run.end - 1].end() - plan.tokens[run.start].start();
+        let (mut letters, mut places) = (Vec::with_capacity(most), Vec::with_capacity(most));
+        for token in tokens {
             letters.extend_from_slice(&plan.words.as_bytes()[token.start()..token.end()]);
             places.extend(token.start() as u32..token.end() as u32);
         }
