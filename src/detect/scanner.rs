@@ -29,6 +29,8 @@ pub const CONTEXT: usize = 256;
 const CODED: usize = 8;
 /// How far around a change in the text another reading of it is scanned: as far as a match may lie from its keyword, or more.
 const AROUND: usize = 512;
+/// The same for wording, whose matches are a sentence or two.
+const WORDING: usize = 256;
 
 /// What kind of text is scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,19 +113,27 @@ impl Scanner {
         scan.text(&raw);
         scan.words(&raw);
         if let Some(escaped) = &escaped {
-            scan.changed(&raw, escaped, |scan, part| {
-                scan.text(part);
-                scan.words(part);
+            scan.changed(&raw, escaped, AROUND, Scan::text);
+            let again = once.as_ref().filter(|_| bare.text != plain.text);
+            let again: Vec<View> = again.map_or(Vec::new(), |once| once.parts(WORDING).collect());
+            // What has no other escapes is read below.
+            let is_read =
+                |text: &str| again.iter().any(|part| part.text() == text && unescape(text, Escapes::All).is_none());
+            scan.changed(&raw, escaped, WORDING, |scan, part| {
+                if !is_read(part.text) {
+                    scan.words(part);
+                }
             });
         }
         if let Some(shown) = &shown {
-            scan.changed(&plain, shown, Scan::text);
+            scan.changed(&plain, shown, AROUND, Scan::text);
         }
         if let Some(unwrapped) = &unwrapped {
             scan.published(&plain.through(Some(unwrapped)));
         }
         if let Some(once) = once.as_ref().filter(|_| bare.text != plain.text) {
-            scan.changed(&raw, once, Scan::bare);
+            scan.changed(&raw, once, AROUND, |scan, part| scan.bare(part, Scan::encoded_text));
+            scan.changed(&raw, once, WORDING, |scan, part| scan.bare(part, Scan::words));
         }
         for (reading, tokens) in [(&raw, &coded), (&bare, &tokens)] {
             let Some(tokens) = tokens else { continue };
@@ -147,10 +157,10 @@ impl Scanner {
         let mut scan = Scan { sight: Sight::Before, ..Scan::new(self, Class::Text, 0) };
         scan.text(&raw);
         if let Some(escaped) = &escaped {
-            scan.changed(&raw, escaped, Scan::text);
+            scan.changed(&raw, escaped, AROUND, Scan::text);
         }
         if let Some(shown) = &shown {
-            scan.changed(&plain, shown, Scan::text);
+            scan.changed(&plain, shown, AROUND, Scan::text);
         }
         // Word by word: whether a code goes on in the next line is not known yet.
         let mut at = 0;
@@ -220,10 +230,8 @@ impl<'s> Scan<'s> {
     }
 
     /// Reads what `view` has changed in `reading`, and what stands around it: elsewhere nothing new can be found.
-    fn changed(&mut self, reading: &Reading, view: &View, read: impl Fn(&mut Self, &Reading)) {
-        for place in view.changes(AROUND) {
-            read(self, &reading.through(Some(&view.part(place))));
-        }
+    fn changed(&mut self, reading: &Reading, view: &View, margin: usize, read: impl Fn(&mut Self, &Reading)) {
+        view.parts(margin).for_each(|part| read(self, &reading.through(Some(&part))));
     }
 
     fn text(&mut self, reading: &Reading) {
@@ -255,8 +263,12 @@ impl<'s> Scan<'s> {
 
     /// Escaped or encoded text: attacks and formats that cannot be mistaken, since what decodes is often no text at all.
     fn encoded(&mut self, reading: &Reading) {
-        self.run(&self.scanner.text, reading, None, |rule| rule.rule.published || !rule.rule.category.is_sensitive());
+        self.encoded_text(reading);
         self.words(reading);
+    }
+
+    fn encoded_text(&mut self, reading: &Reading) {
+        self.run(&self.scanner.text, reading, None, |rule| rule.rule.published || !rule.rule.category.is_sensitive());
     }
 
     /// What a line end cuts: formats that cannot be mistaken only, and not what is whole before its end.
@@ -270,8 +282,8 @@ impl<'s> Scan<'s> {
     }
 
     /// Text without escapes of any kind, once more without those.
-    fn bare(&mut self, reading: &Reading) {
-        self.encoded(&reading.through(unescape(reading.text, Escapes::All).as_ref()));
+    fn bare(&mut self, reading: &Reading, read: impl Fn(&mut Self, &Reading)) {
+        read(self, &reading.through(unescape(reading.text, Escapes::All).as_ref()));
     }
 
     fn words(&mut self, reading: &Reading) {
@@ -280,10 +292,7 @@ impl<'s> Scan<'s> {
         let cut = words(reading.text);
         self.wording(&reading, &cut);
         if let Some(view) = mend(reading.text, &cut) {
-            for place in view.changes(AROUND) {
-                let part = view.part(place);
-                self.wording(&reading.inside(&part), &words(part.text()));
-            }
+            view.parts(AROUND).for_each(|part| self.wording(&reading.inside(&part), &words(part.text())));
         }
     }
 

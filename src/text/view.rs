@@ -105,6 +105,11 @@ impl View {
         View { text: self.text.get(span.start..span.end).unwrap_or_default().to_owned(), pieces: pieces.collect() }
     }
 
+    /// The parts of the view at its `changes`.
+    pub fn parts(&self, margin: usize) -> impl Iterator<Item = View> {
+        self.changes(margin).into_iter().map(|place| self.part(place))
+    }
+
     /// Where the view differs from its source, with `margin` bytes on either side and on to the ends of the words there.
     pub fn changes(&self, margin: usize) -> Vec<Span> {
         let mut changes: Vec<Span> = Vec::new();
