@@ -29,8 +29,8 @@ pub const CONTEXT: usize = 256;
 const CODED: usize = 8;
 /// How far around a change in the text another reading of it is scanned: as far as a match may lie from its keyword, or more.
 const AROUND: usize = 512;
-/// The same for wording, whose matches are a sentence or two.
-const WORDING: usize = 256;
+/// The same for wording: the longest match that a rule has.
+const WORDING: usize = 384;
 
 /// What kind of text is scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
