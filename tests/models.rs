@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use promptgate::codec::Plan;
 use promptgate::detect::{Finding, RuleSet, Scanner};
 use promptgate::policy::{Level, Matrix};
-use promptgate::sanitize::{Guard, Limits, Request, Verdicts};
+use promptgate::sanitize::{Guard, Limits, Request, Seen, Verdicts};
 use promptgate::wire;
 use shuttle::scheduler::RandomScheduler;
 use shuttle::{Runner, thread};
@@ -193,6 +193,12 @@ impl Verdicts for Forgetful {
         }
         all.insert(key, findings);
     }
+
+    fn get_string(&self, _: u128) -> Option<Arc<Seen>> {
+        None
+    }
+
+    fn put_string(&self, _: u128, _: Arc<Seen>) {}
 }
 
 fn guard() -> Guard {

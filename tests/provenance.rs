@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use promptgate::detect::{Category, Finding};
 use promptgate::policy::{Level, Matrix, placeholder};
-use promptgate::sanitize::{self, Guard, Limits, Refusal, Request, Verdict, Verdicts};
+use promptgate::sanitize::{self, Guard, Limits, Refusal, Request, Seen, Verdict, Verdicts};
 use promptgate::text::Origin;
 use promptgate::wire;
 use serde_json::{Value, json};
@@ -543,6 +543,7 @@ fn of_any_conversation_what_must_goes_and_the_rest_stays() {
 #[derive(Debug, Default)]
 struct Store {
     known: Mutex<HashMap<u128, Arc<[Finding]>>>,
+    strings: Mutex<HashMap<u128, Arc<Seen>>>,
     misses: AtomicUsize,
 }
 
@@ -560,6 +561,14 @@ impl Verdicts for Store {
     }
     fn put(&self, key: u128, findings: Arc<[Finding]>) {
         self.known.lock().unwrap().insert(key, findings);
+    }
+
+    fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+        self.strings.lock().unwrap().get(&key).cloned()
+    }
+
+    fn put_string(&self, key: u128, seen: Arc<Seen>) {
+        self.strings.lock().unwrap().insert(key, seen);
     }
 }
 

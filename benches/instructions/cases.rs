@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use promptgate::auth::{Authenticator, ClaimRules, KeySet, StaticTokens};
 use promptgate::detect::Finding;
-use promptgate::sanitize::Verdicts;
+use promptgate::sanitize::{Seen, Verdicts};
 use ring::rand::SystemRandom;
 use ring::rsa::{KeyPair, PublicKeyComponents};
 use ring::signature::RSA_PKCS1_SHA256;
@@ -86,15 +86,26 @@ fn cases() -> Vec<(&'static str, Case)> {
 
 /// What was found where, for good.
 #[derive(Debug, Default)]
-struct Store(Mutex<HashMap<u128, Arc<[Finding]>>>);
+struct Store {
+    findings: Mutex<HashMap<u128, Arc<[Finding]>>>,
+    strings: Mutex<HashMap<u128, Arc<Seen>>>,
+}
 
 impl Verdicts for Store {
     fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
-        self.0.lock().expect("one thread").get(&key).cloned()
+        self.findings.lock().expect("one thread").get(&key).cloned()
     }
 
     fn put(&self, key: u128, findings: Arc<[Finding]>) {
-        self.0.lock().expect("one thread").insert(key, findings);
+        self.findings.lock().expect("one thread").insert(key, findings);
+    }
+
+    fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+        self.strings.lock().expect("one thread").get(&key).cloned()
+    }
+
+    fn put_string(&self, key: u128, seen: Arc<Seen>) {
+        self.strings.lock().expect("one thread").insert(key, seen);
     }
 }
 

@@ -1,12 +1,13 @@
 //! A strict RFC 8259 push tokenizer: chunks in, events out, however the bytes are cut. Builds no tree, holds no string
 //! value, and knows nothing of what the strings mean.
 //!
-//! Every input byte reaches the sink exactly once as part of `raw`, `text` or `escape`, so a sink that writes them all
-//! reproduces the input byte for byte. Where the standard leaves a choice: a lone surrogate escape is legal and reads
+//! Every input byte reaches the sink exactly once as part of `raw`, `text` or `escape`, or of a string value that the sink
+//! recalls, so a sink that writes them all reproduces the input byte for byte. Where the standard leaves a choice: a lone surrogate escape is legal and reads
 //! as U+FFFD, a byte order mark is not, numbers have no limit of size, and duplicate keys are the sink's to judge.
 
 mod carry;
 mod number;
+mod run;
 
 use memchr::memchr2;
 
@@ -25,6 +26,15 @@ pub trait Sink {
     fn key(&mut self, key: &str, start: u64, end: u64) -> Result<(), Self::Error>;
     /// `at` is the offset of the first byte after the opening quote.
     fn begin_string(&mut self, at: u64) -> Result<(), Self::Error>;
+    /// Whether the sink wants to see the string value that has begun as it is written, before it is read.
+    fn may_know(&self) -> bool {
+        false
+    }
+    /// All of a string value as it is written. With `true` the sink takes it as read: it has seen these bytes before, and that
+    /// they are well-formed. With `false` they come as `text` and `escape`.
+    fn recall(&mut self, _written: &[u8]) -> Result<bool, Self::Error> {
+        Ok(false)
+    }
     /// Part of a string value that stands for itself.
     fn text(&mut self, text: &str) -> Result<(), Self::Error>;
     /// One escaped character of a string value and the bytes it was written with.
@@ -190,7 +200,7 @@ impl Tokenizer {
         *at += 1;
         match (self.state, byte) {
             (State::Value | State::FirstValueOrEnd, _) if byte != b']' => {
-                self.begin_value(byte, chunk, here, pending, sink)
+                self.begin_value(byte, chunk, at, pending, sink)
             }
             (State::FirstValueOrEnd, _) => self.close(chunk, here, pending, sink),
             (State::FirstKeyOrEnd | State::Key, b'"') => {
@@ -227,17 +237,25 @@ impl Tokenizer {
         &mut self,
         byte: u8,
         chunk: &[u8],
-        here: usize,
+        at: &mut usize,
         pending: &mut usize,
         sink: &mut S,
     ) -> Result<(), S::Error> {
+        let here = *at - 1;
         match byte {
             b'"' => {
                 sink.raw(&chunk[*pending..=here]);
-                *pending = here + 1;
+                *pending = *at;
                 self.in_key = false;
                 self.state = State::Text;
-                sink.begin_string(self.offset(here + 1))
+                sink.begin_string(self.offset(*at))?;
+                if sink.may_know()
+                    && let Some(written) = run::written(&chunk[*at..])
+                    && sink.recall(written)?
+                {
+                    *at += written.len();
+                }
+                Ok(())
             }
             b'{' => self.open(Container::Object, here, sink),
             b'[' => self.open(Container::Array, here, sink),
@@ -327,7 +345,7 @@ impl Tokenizer {
         sink.end_scalar(self.offset(*at))
     }
 
-    /// Reads characters that stand for themselves up to a quote, an escape or the end of the chunk.
+    /// Reads characters that stand for themselves and short escapes, up to a quote, a longer escape or the end of the chunk.
     fn read_text<S: Sink>(
         &mut self,
         chunk: &[u8],
@@ -335,43 +353,32 @@ impl Tokenizer {
         pending: &mut usize,
         sink: &mut S,
     ) -> Result<(), S::Error> {
-        let rest = &chunk[*at..];
-        let stop = memchr2(b'"', b'\\', rest);
-        let run = &rest[..stop.unwrap_or(rest.len())];
-        if let Some(control) = position_of_control(run) {
-            return Err(self.first_error(run, control, *at).into());
-        }
-        let (text, cut) = match std::str::from_utf8(run) {
-            Ok(text) => (text, &run[run.len()..]),
-            Err(error) if error.error_len().is_none() && stop.is_none() => {
-                let (valid, cut) = run.split_at(error.valid_up_to());
-                (std::str::from_utf8(valid).unwrap_or_default(), cut)
-            }
-            Err(error) => return Err(self.error(*at + error.valid_up_to(), Reason::InvalidUtf8).into()),
-        };
-        self.emit_text(text, *at, sink)?;
-        *at += run.len();
-        if !cut.is_empty() {
-            self.carry.fill(cut);
-            self.state = State::Partial;
-        }
-        match stop.map(|stop| rest[stop]) {
-            Some(b'"') => self.end_string(at, pending, sink),
-            Some(_) => {
-                self.carry.fill(b"\\");
+        loop {
+            let rest = &chunk[*at..];
+            let stop = memchr2(b'"', b'\\', rest);
+            let run = &rest[..stop.unwrap_or(rest.len())];
+            let (text, cut) =
+                run::characters(run, stop.is_none()).map_err(|(place, reason)| self.error(*at + place, reason))?;
+            self.emit_text(text, *at, sink)?;
+            *at += run.len();
+            if !cut.is_empty() {
+                self.carry.fill(cut);
                 self.state = State::Partial;
-                *at += 1;
-                Ok(())
             }
-            None => Ok(()),
-        }
-    }
-
-    /// A run with a control character at `control`: unless the text before it is damaged already, that is the error.
-    fn first_error(&self, run: &[u8], control: usize, at: usize) -> SyntaxError {
-        match std::str::from_utf8(&run[..control]) {
-            Ok(_) => self.error(at + control, Reason::ControlCharacter),
-            Err(error) => self.error(at + error.valid_up_to(), Reason::InvalidUtf8),
+            match &rest[run.len()..] {
+                [] => return Ok(()),
+                [b'"', ..] => return self.end_string(at, pending, sink),
+                [_, byte, ..] if let Some(character) = carry::short_escape(*byte) => {
+                    self.emit_escape(character, &[b'\\', *byte], *at + 1, sink)?;
+                    *at += 2;
+                }
+                _ => {
+                    self.carry.fill(b"\\");
+                    self.state = State::Partial;
+                    *at += 1;
+                    return Ok(());
+                }
+            }
         }
     }
 
@@ -473,12 +480,6 @@ impl Tokenizer {
         self.key.push_str(text);
         Ok(())
     }
-}
-
-/// Written so that the compiler vectorises the common case, a run without control characters.
-fn position_of_control(run: &[u8]) -> Option<usize> {
-    let any = run.iter().fold(false, |any, &byte| any | (byte < 0x20));
-    if any { run.iter().position(|&byte| byte < 0x20) } else { None }
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl Second {
 }
 
 impl Doubt {
+    /// Whether an engine is asked about this score.
+    pub fn covers(&self, score: f32) -> bool {
+        (self.low..self.high).contains(&score)
+    }
+
     /// The score that holds, given that of the engine if it has one.
     pub fn answer(&self, score: Option<f32>) -> Option<f32> {
         score.or(self.unanswered)
@@ -114,7 +119,7 @@ impl Consult {
     /// becomes a question.
     pub fn weigh(&mut self, guard: &Guard, text: &str, findings: &[Finding], tally: &mut Tally) {
         let Some(Second { doubt, .. }) = &guard.second_look else { return };
-        if !(doubt.low..doubt.high).contains(&tally.peak()) {
+        if !doubt.covers(tally.peak()) {
             return;
         }
         let Some(excerpts) = excerpts(text, findings) else { return };

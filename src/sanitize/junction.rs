@@ -40,6 +40,11 @@ impl Junction {
         })
     }
 
+    /// Whether there is a text before.
+    pub fn has(&self, row: Option<Row>) -> bool {
+        self.tails.iter().any(|(other, tail)| Some(*other) == row && !tail.is_empty())
+    }
+
     /// Remembers the end of a text. Short ones add up: a part may be a single word.
     pub fn leave(&mut self, row: Option<Row>, text: &str) {
         let Some(row) = row else { return };

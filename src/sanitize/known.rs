@@ -60,6 +60,10 @@ impl Known {
         Some(text)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// Number of the finding, wherever its span is.
     fn number(&mut self, finding: &Finding) -> u32 {
         let finding = Finding { span: Span::new(0, 0), ..finding.clone() };
@@ -88,7 +92,7 @@ impl Known {
 
     /// Adds what of `text` is known and in no sensitive finding yet. Those are in order, and so is the result.
     pub fn find(&self, text: &str, findings: &mut Vec<Finding>) {
-        if self.values.is_empty() {
+        if self.is_empty() {
             return;
         }
         let (mut found, mut at) = (Vec::new(), 0);

@@ -29,7 +29,7 @@ use highway::Key;
 
 pub use judge::{Report, Verdict};
 pub use limits::Limits;
-pub use recall::Verdicts;
+pub use recall::{Seen, Verdicts};
 pub use request::{Refusal, Request, Whole};
 pub use response::{AnswerLimits, AnswerReport, Broken, Form, Response, Sinks, Usage};
 pub use sent::Sent;

@@ -14,6 +14,29 @@ use crate::detect::{Class, Finding};
 pub trait Verdicts: fmt::Debug + Send + Sync {
     fn get(&self, key: u128) -> Option<Arc<[Finding]>>;
     fn put(&self, key: u128, findings: Arc<[Finding]>);
+    /// The same of a whole string value, by a hash of it as it is written.
+    fn get_string(&self, key: u128) -> Option<Arc<Seen>>;
+    fn put_string(&self, key: u128, seen: Arc<Seen>);
+}
+
+/// A string value that was read before and of which nothing has to be masked: all that reading it again would tell.
+#[derive(Debug)]
+pub struct Seen {
+    pub(super) findings: Vec<Finding>,
+    /// What `Sent` remembers of it.
+    pub(super) words: Vec<u64>,
+    /// Bytes of the text it stands for.
+    pub(super) length: u64,
+    /// Where the part ends, as it is written, that the text before could go on into, and where the one begins that could go on.
+    pub(super) head: usize,
+    pub(super) tail: usize,
+}
+
+impl Seen {
+    /// About how many bytes it takes.
+    pub fn size(&self) -> usize {
+        size_of::<Seen>() + size_of_val(&*self.findings) + size_of_val(&*self.words)
+    }
 }
 
 /// Which scan the findings are of.
@@ -24,10 +47,14 @@ pub(super) enum Scan {
     Label,
     /// Of two neighbouring texts, across the cut.
     Junction,
+    /// Of a string value as it is written.
+    Written,
+    NamedWritten,
+    LabelWritten,
 }
 
 /// Shorter texts are scanned again: that takes no longer than asking.
-const WORTH: usize = 128;
+pub(super) const WORTH: usize = 128;
 
 impl From<Class> for Scan {
     fn from(class: Class) -> Self {
@@ -40,9 +67,24 @@ impl From<Class> for Scan {
 }
 
 impl Guard {
+    /// The class as which a text of this one is read.
+    fn named(&self, class: Class) -> Class {
+        if class == Class::Text && self.names { Class::Named } else { class }
+    }
+
+    /// The key of a string value of that class, as it is written.
+    pub(super) fn key_of_string(&self, class: Class, written: &[u8]) -> u128 {
+        let scan = match self.named(class) {
+            Class::Text => Scan::Written,
+            Class::Named => Scan::NamedWritten,
+            Class::Label => Scan::LabelWritten,
+        };
+        self.key_of_bytes(scan, [written, b""])
+    }
+
     /// The findings of a window, which are the same for the same text.
     pub(super) fn scan(&self, text: &str, class: Class) -> Vec<Finding> {
-        let class = if class == Class::Text && self.names { Class::Named } else { class };
+        let class = self.named(class);
         self.recall(class.into(), [text, ""], || {
             let mut findings = Vec::new();
             self.scanner.scan(text, 0, class, &mut findings);
@@ -65,12 +107,16 @@ impl Guard {
 
     /// A keyed hash: nobody outside can make two texts collide, and by chance they will not.
     pub(super) fn key(&self, scan: Scan, texts: [&str; 2]) -> u128 {
+        self.key_of_bytes(scan, texts.map(str::as_bytes))
+    }
+
+    fn key_of_bytes(&self, scan: Scan, texts: [&[u8]; 2]) -> u128 {
         let mut hasher = HighwayHasher::new(self.texts);
         for text in texts {
             hasher.append(&(text.len() as u64).to_le_bytes());
         }
         hasher.append(&[scan as u8]);
-        texts.into_iter().for_each(|text| hasher.append(text.as_bytes()));
+        texts.into_iter().for_each(|text| hasher.append(text));
         let [low, high] = hasher.finalize128();
         u128::from(high) << 64 | u128::from(low)
     }

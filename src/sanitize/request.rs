@@ -2,6 +2,7 @@
 
 mod case;
 mod refusal;
+mod seen;
 mod signed;
 mod string;
 mod value;
@@ -345,10 +346,19 @@ impl Sink for Pass {
             ends_masked: false,
             type_text: std::mem::take(&mut self.string.type_text),
             len: 0,
+            key: None,
         };
         self.output.text = self.output.position();
         self.window.begin();
         Ok(())
+    }
+
+    fn may_know(&self) -> bool {
+        self.may_be_seen()
+    }
+
+    fn recall(&mut self, written: &[u8]) -> Result<bool, Refusal> {
+        self.recall_string(written)
     }
 
     fn text(&mut self, text: &str) -> Result<(), Refusal> {

@@ -15,10 +15,14 @@ pub struct Sent {
     hashes: Arc<HashSet<u64, fast::RandomState>>,
     /// The word read last.
     last: Option<u64>,
+    /// All that was read of the text so far, unless that is a lot.
+    text: Vec<u64>,
 }
 
 /// What of one request is remembered. Later words are not: what a model makes of them is masked.
 const MOST: usize = 65_536;
+/// What of one text is told.
+const MOST_OF_TEXT: usize = 1024;
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,17 +38,45 @@ impl Sent {
                 return;
             }
             let hash = state.hash_one(word);
-            let hashes = Arc::make_mut(&mut self.hashes);
-            hashes.insert(hash);
+            self.note(hash);
             if let Some(last) = self.last.replace(hash) {
-                hashes.insert(state.hash_one((last, hash)));
+                self.note(state.hash_one((last, hash)));
             }
+        }
+    }
+
+    fn note(&mut self, hash: u64) {
+        if self.hashes.len() < MOST {
+            Arc::make_mut(&mut self.hashes).insert(hash);
+        }
+        if self.text.len() <= MOST_OF_TEXT {
+            self.text.push(hash);
+        }
+    }
+
+    /// What `read` noted of the text so far, if that is all there is in it and not too much: for `recall`.
+    pub(super) fn of_text(&self) -> Option<&[u64]> {
+        (self.hashes.len() < MOST && self.text.len() <= MOST_OF_TEXT).then_some(&self.text)
+    }
+
+    /// A whole text comes of which this was noted before.
+    pub(super) fn recall(&mut self, noted: &[u64]) {
+        if noted.is_empty() || self.hashes.len() >= MOST {
+            return;
+        }
+        let hashes = Arc::make_mut(&mut self.hashes);
+        for hash in noted {
+            if hashes.len() >= MOST {
+                return;
+            }
+            hashes.insert(*hash);
         }
     }
 
     /// Another text begins: its first word follows none.
     pub(super) fn pause(&mut self) {
         self.last = None;
+        self.text.clear();
     }
 
     /// Whether all that identifies anything in the text was sent, in this order. Nothing does without a digit or an `@`.

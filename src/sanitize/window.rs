@@ -108,6 +108,13 @@ impl Window {
         (self.offset == 0 && self.context == 0).then_some(&*self.text)
     }
 
+    /// If all of the text is here, the places in `raw()` where its first stretch of context ends and its last begins.
+    pub fn ends(&self) -> Option<(usize, usize)> {
+        let text = self.beginning()?;
+        let last = text.ceil_char_boundary(text.len().saturating_sub(CONTEXT));
+        Some((self.raw_at(text.floor_char_boundary(CONTEXT)), self.raw_at(last)))
+    }
+
     /// What is still known of the text: at its end, the last of it.
     pub fn text(&self) -> &str {
         &self.text

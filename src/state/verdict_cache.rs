@@ -2,18 +2,25 @@
 
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
 use moka::sync::Cache;
 use prometheus::IntCounter;
 
 use crate::detect::Finding;
-use crate::sanitize::Verdicts;
+use crate::sanitize::{Seen, Verdicts};
 
 /// See the module.
 #[derive(Debug)]
 pub struct VerdictCache {
-    cache: Cache<u128, Arc<[Finding]>>,
+    cache: Cache<u128, Entry, RandomState>,
     hits: IntCounter,
     misses: IntCounter,
+}
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Findings(Arc<[Finding]>),
+    String(Arc<Seen>),
 }
 
 /// What an entry takes beside its findings: key, counters and links of the cache.
@@ -22,22 +29,41 @@ const ENTRY: usize = 160;
 impl VerdictCache {
     /// Of at most `bytes`, by estimate.
     pub fn new(bytes: usize, hits: IntCounter, misses: IntCounter) -> Self {
-        let weigher = |_: &u128, findings: &Arc<[Finding]>| {
-            u32::try_from(ENTRY + size_of_val::<[Finding]>(findings)).unwrap_or(u32::MAX)
+        let weigher = |_: &u128, entry: &Entry| {
+            let size = match entry {
+                Entry::Findings(findings) => size_of_val::<[Finding]>(findings),
+                Entry::String(seen) => seen.size(),
+            };
+            u32::try_from(ENTRY + size).unwrap_or(u32::MAX)
         };
-        VerdictCache { cache: Cache::builder().max_capacity(bytes as u64).weigher(weigher).build(), hits, misses }
+        let builder = Cache::builder().max_capacity(bytes as u64).weigher(weigher);
+        VerdictCache { cache: builder.build_with_hasher(RandomState::default()), hits, misses }
     }
 }
 
 impl Verdicts for VerdictCache {
     fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
-        let found = self.cache.get(&key);
+        let found = match self.cache.get(&key) {
+            Some(Entry::Findings(findings)) => Some(findings),
+            Some(Entry::String(_)) | None => None,
+        };
         if found.is_some() { &self.hits } else { &self.misses }.inc();
         found
     }
 
     fn put(&self, key: u128, findings: Arc<[Finding]>) {
-        self.cache.insert(key, findings);
+        self.cache.insert(key, Entry::Findings(findings));
+    }
+
+    /// What is not found here is looked up once more, by its text, and counted then.
+    fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+        let Some(Entry::String(seen)) = self.cache.get(&key) else { return None };
+        self.hits.inc();
+        Some(seen)
+    }
+
+    fn put_string(&self, key: u128, seen: Arc<Seen>) {
+        self.cache.insert(key, Entry::String(seen));
     }
 }
 

@@ -92,16 +92,24 @@ impl Carry {
 }
 
 fn simple_escape(byte: u8) -> Result<Step, Reason> {
-    Ok(Step::Escape(match byte {
+    match short_escape(byte) {
+        Some(character) => Ok(Step::Escape(character)),
+        None if byte == b'u' => Ok(Step::More),
+        None => Err(Reason::InvalidEscape),
+    }
+}
+
+/// What a backslash and this byte stand for, if that is all of the escape.
+pub(super) fn short_escape(byte: u8) -> Option<char> {
+    Some(match byte {
         b'"' | b'\\' | b'/' => char::from(byte),
         b'b' => '\u{8}',
         b'f' => '\u{c}',
         b'n' => '\n',
         b'r' => '\r',
         b't' => '\t',
-        b'u' => return Ok(Step::More),
-        _ => return Err(Reason::InvalidEscape),
-    }))
+        _ => return None,
+    })
 }
 
 fn hex_digit(byte: u8) -> Result<u16, Reason> {

@@ -165,7 +165,7 @@ impl Pass {
     }
 
     /// Whether a notice cannot stand in place of such a text.
-    fn is_fixed(&self, class: Class) -> bool {
+    pub(super) fn is_fixed(&self, class: Class) -> bool {
         class == Class::Label || self.plan.refuses()
     }
 
@@ -333,7 +333,7 @@ impl Pass {
     }
 
     /// The strictest that can become of these attacks, and the origin it would be for.
-    fn strictest(&self, whose: Whose, tally: &Tally, fixed: bool) -> (Origin, Action) {
+    pub(super) fn strictest(&self, whose: Whose, tally: &Tally, fixed: bool) -> (Origin, Action) {
         let of = |origin| (origin, self.judge.strictest(&self.guard, origin, tally));
         let origins = Origin::ALL.into_iter().filter(|origin| whose.may_be(*origin)).map(of);
         let (origin, action) = origins.max_by_key(|(_, action)| *action).unwrap_or((Origin::Other, Action::Block));

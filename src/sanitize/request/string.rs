@@ -93,6 +93,9 @@ impl Pass {
             trace.note(&self.window, &findings);
         }
         self.sent.read(self.window.fresh(), &self.guard.words);
+        if last && alone {
+            self.note_string(&findings);
+        }
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
@@ -150,7 +153,7 @@ impl Pass {
                     self.string.mode = Mode::Inspect(class);
                 }
             }
-            Mode::Inspect(_) | Mode::Name => {}
+            Mode::Inspect(_) | Mode::Name | Mode::Recalled => {}
         }
         match escape {
             Some((character, raw)) => self.window.push_escape(character, raw),
@@ -185,7 +188,7 @@ impl Pass {
                     self.end_inspected()?;
                 }
             }
-            Mode::Flow(_) | Mode::Unread(_) => {}
+            Mode::Flow(_) | Mode::Unread(_) | Mode::Recalled => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::detect::{Category, RuleSet, Scanner};
 use crate::policy::{Action, Matrix, NamedPolicy, Rule};
 use crate::sanitize::Verdict;
 
-const RULES: &str = r#"
+pub(super) const RULES: &str = r#"
 [[rule]]
 id = "secret.test.key"
 category = "secret"

@@ -70,6 +70,8 @@ pub(super) struct Current {
     pub ends_masked: bool,
     pub type_text: String,
     pub len: u64,
+    /// By which it is known again, if it may be.
+    pub key: Option<u128>,
 }
 
 #[derive(Debug)]
@@ -85,6 +87,8 @@ pub(super) enum Mode {
     /// Media that has proved to be; the check goes on.
     Flow(MediaCheck),
     Unread(&'static str),
+    /// Taken as read.
+    Recalled,
 }
 
 /// Longest `type` or `role` that is of interest.
@@ -105,6 +109,7 @@ impl Default for Current {
             ends_masked: false,
             type_text: String::new(),
             len: 0,
+            key: None,
         }
     }
 }
