@@ -6,6 +6,7 @@
 //! as U+FFFD, a byte order mark is not, numbers have no limit of size, and duplicate keys are the sink's to judge.
 
 mod carry;
+mod kept;
 mod number;
 mod run;
 
@@ -94,7 +95,8 @@ pub struct Limits {
     pub key: usize,
 }
 
-/// The tokenizer. Memory: the stack of open containers, one key, and twelve bytes.
+/// The tokenizer. Memory: the stack of open containers, one key, and twelve bytes; for a sink that may know string values, one
+/// that a chunk's end has cut, if it is short.
 #[derive(Debug)]
 pub struct Tokenizer {
     state: State,
@@ -105,6 +107,8 @@ pub struct Tokenizer {
     key: String,
     key_start: u64,
     carry: Carry,
+    /// The beginning of a string value whose end is still to come, unread.
+    kept: Vec<u8>,
     /// Offset of the first byte of the chunk being fed.
     base: u64,
 }
@@ -135,12 +139,18 @@ impl Tokenizer {
             key: String::new(),
             key_start: 0,
             carry: Carry::default(),
+            kept: Vec::new(),
             base: 0,
         }
     }
 
     /// Reads one chunk. After an error the tokenizer must not be fed again.
     pub fn feed<S: Sink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
+        let rest = if self.kept.is_empty() { Some(chunk) } else { self.complete(chunk, sink)? };
+        rest.map_or(Ok(()), |rest| self.read(rest, sink))
+    }
+
+    fn read<S: Sink>(&mut self, chunk: &[u8], sink: &mut S) -> Result<(), S::Error> {
         let mut at = 0;
         // Start of what has been read but not yet given to `raw`.
         let mut pending = 0;
@@ -156,12 +166,13 @@ impl Tokenizer {
         if !self.in_value_string() {
             sink.raw(&chunk[pending..]);
         }
-        self.base += chunk.len() as u64;
+        self.base += (chunk.len() - self.kept.len()) as u64;
         Ok(())
     }
 
     /// Ends the input. Only a number at the top level is still open then.
     pub fn finish<S: Sink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
+        self.settle(sink)?;
         if let State::Number(number) = self.state {
             if !self.stack.is_empty() || !number.may_end() {
                 return Err(self.error(0, Reason::UnexpectedEnd).into());
@@ -249,11 +260,8 @@ impl Tokenizer {
                 self.in_key = false;
                 self.state = State::Text;
                 sink.begin_string(self.offset(*at))?;
-                if sink.may_know()
-                    && let Some(written) = run::written(&chunk[*at..])
-                    && sink.recall(written)?
-                {
-                    *at += written.len();
+                if sink.may_know() {
+                    self.offer(chunk, at, sink)?;
                 }
                 Ok(())
             }

@@ -124,7 +124,11 @@ impl Request {
         let fits = chunk.get(..room as usize).filter(|fits| fits.len() < chunk.len());
         self.tokenizer.feed(fits.unwrap_or(chunk), &mut self.pass)?;
         self.pass.bound()?;
-        if fits.is_some() { Err(Refusal::BodyTooLong(self.pass.limits.body)) } else { Ok(()) }
+        if fits.is_none() {
+            return Ok(());
+        }
+        self.tokenizer.settle(&mut self.pass)?;
+        Err(Refusal::BodyTooLong(self.pass.limits.body))
     }
 
     /// Sanitized bytes that may leave before the verdict: none until more than `limits.hold` are held.

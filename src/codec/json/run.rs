@@ -4,11 +4,11 @@ use memchr::memchr_iter;
 
 use super::Reason;
 
-/// The content of a string up to its closing quote, if that is there.
-pub(super) fn written(rest: &[u8]) -> Option<&[u8]> {
-    let escapes = |quote: &usize| rest[..*quote].iter().rev().take_while(|byte| **byte == b'\\').count();
-    let end = memchr_iter(b'"', rest).find(|quote| escapes(quote) % 2 == 0)?;
-    Some(&rest[..end])
+/// Where the closing quote of a string stands, of which all before `from` was looked through.
+pub(super) fn end(written: &[u8], from: usize) -> Option<usize> {
+    let escapes = |quote: usize| written[..quote].iter().rev().take_while(|byte| **byte == b'\\').count();
+    let quotes = memchr_iter(b'"', &written[from..]).map(|quote| from + quote);
+    quotes.into_iter().find(|quote| escapes(*quote) % 2 == 0)
 }
 
 /// The characters of a run that holds neither quote nor backslash, and what is left of it where the chunk `ends` inside one;

@@ -230,11 +230,14 @@ mod tests {
                 assert_eq!(read(&guard, Level::Medium, &body, usize::MAX), expected, "{turn} of {body}");
             }
             assert_eq!(store.recalled.load(Ordering::Relaxed), recalled, "{body}");
+            store.recalled.store(0, Ordering::Relaxed);
+            assert_eq!(read(&guard, Level::Medium, &body, 100), expected, "{body}");
+            assert_eq!(store.recalled.load(Ordering::Relaxed), recalled, "cut: {body}");
         }
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(96))]
+        #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
         fn what_was_read_before_changes_no_outcome(

@@ -40,7 +40,7 @@ enum Structure {
     #[default]
     Unknown,
     /// And where its JSON begins.
-    Json(Nested, usize),
+    Json(Box<Nested>, usize),
     None,
 }
 
@@ -246,7 +246,8 @@ impl Channel {
         let (text, start) = (&self.text[from..until], self.base + from);
         if matches!(self.structure, Structure::Unknown) && !text.trim_start().is_empty() {
             // Nothing but white space was decided before.
-            self.structure = Nested::begin(text).map_or(Structure::None, |nested| Structure::Json(nested, start));
+            self.structure =
+                Nested::begin(text).map_or(Structure::None, |nested| Structure::Json(Box::new(nested), start));
         }
         let Structure::Json(nested, begin) = &mut self.structure else { return Vec::new() };
         if !nested.feed(text) {
