@@ -6,12 +6,11 @@
 
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
 use regex_automata::util::pool::Pool;
-use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input, MatchKind};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
@@ -21,11 +20,21 @@ use super::scanner::CONTEXT;
 
 /// The patterns whose findings may be more than a word, each in two parts: what leads to the finding, and from there on.
 #[derive(Clone)]
-pub struct Growing(Arc<Automata>);
+pub struct Growing(Arc<Patterns>);
+
+/// Their automata are made when the first answer is streamed: they take five megabytes.
+struct Patterns {
+    sources: Vec<String>,
+    automata: OnceLock<Option<Automata>>,
+}
 
 struct Automata {
+    /// What leads to a finding, and under the same numbers the rests of those patterns.
     leads: DFA,
     rests: DFA,
+    /// The patterns that nothing leads to.
+    bare: DFA,
+    openings: Openings,
     /// What a search needs beside them: one for each that runs at the same time, not for each text that waits.
     memories: Pool<Memory, Make>,
 }
@@ -35,11 +44,15 @@ type Make = Box<dyn Fn() -> Memory + Send + Sync + UnwindSafe + RefUnwindSafe>;
 struct Memory {
     leads: Cache,
     rests: Cache,
+    bare: Cache,
 }
+
+/// By the byte before, which may be none: with which bytes a lead may begin, a bit for each. Nearly all of a text is neither.
+struct Openings(Vec<[u64; 4]>);
 
 impl fmt::Debug for Growing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Growing({} patterns)", self.0.rests.pattern_len())
+        write!(f, "Growing({} patterns)", self.0.sources.len())
     }
 }
 
@@ -49,34 +62,55 @@ pub const LONGEST: usize = 8 * 1024;
 impl Growing {
     pub(super) fn compile(rules: &[Rule]) -> Result<Self, RuleProblem> {
         let sensitive = rules.iter().filter(|rule| rule.category.is_sensitive() && rule.view == ViewKind::Text);
-        let (leads, rests): (Vec<Hir>, Vec<Hir>) = sensitive.filter_map(|rule| parts(&rule.regex)).unzip();
+        let waiting = sensitive.filter(|rule| parts(&rule.regex).is_some());
+        let sources: Vec<String> = waiting.map(|rule| rule.regex.clone()).collect();
         let problem = |error| RuleProblem {
             rule: "rules".to_owned(),
             problem: format!("their patterns are too large together: {error}"),
         };
-        let automaton = |patterns: &[Hir]| automaton(patterns).map_err(problem);
-        let (leads, rests) = (automaton(&leads)?, automaton(&rests)?);
-        let (of_leads, of_rests) = (leads.clone(), rests.clone());
-        let make = move || Memory { leads: of_leads.create_cache(), rests: of_rests.create_cache() };
-        Ok(Growing(Arc::new(Automata { leads, rests, memories: Pool::new(Box::new(make)) })))
+        Automata::new(&sources).map_err(problem)?;
+        Ok(Growing(Arc::new(Patterns { sources, automata: OnceLock::new() })))
     }
 
     /// From where on `text[from..]` could still become a finding; its length if nothing could. What leads to a finding may
     /// stand before `from`.
     pub fn start(&self, text: &str, from: usize) -> usize {
-        let mut memory = self.0.memories.get();
         let mut earliest = last_word(text).max(from);
+        if from >= text.len() {
+            return earliest;
+        }
+        let Patterns { sources, automata } = &*self.0;
+        // What compiled once does so again; if not, all waits.
+        let Some(automata) = automata.get_or_init(|| Automata::new(sources).ok()) else { return from };
+        let mut memory = automata.memories.get();
         for at in from.saturating_sub(CONTEXT)..text.len() {
             if at >= earliest {
                 break;
             }
-            earliest = self.0.grows(text, at, from, earliest, &mut memory);
+            if automata.openings.has(text.as_bytes(), at) {
+                earliest = automata.grows(text, at, from, earliest, &mut memory);
+            }
+            if at >= from && is_alive(&automata.bare, text, at, Anchored::Yes, &mut memory.bare) {
+                earliest = earliest.min(at);
+            }
         }
         text.floor_char_boundary(earliest).max(from)
     }
 }
 
 impl Automata {
+    fn new(sources: &[String]) -> Result<Self, String> {
+        let parts = sources.iter().filter_map(|source| parts(source));
+        let (bare, led): (Vec<_>, Vec<_>) = parts.partition(|(lead, _)| *lead.kind() == HirKind::Empty);
+        let (leads, rests): (Vec<Hir>, Vec<Hir>) = led.into_iter().unzip();
+        let bare: Vec<Hir> = bare.into_iter().map(|(_, rest)| rest).collect();
+        let (leads, rests, bare) = (automaton(&leads)?, automaton(&rests)?, automaton(&bare)?);
+        let (openings, all) = (Openings::of(&leads), (leads.clone(), rests.clone(), bare.clone()));
+        let make =
+            move || Memory { leads: all.0.create_cache(), rests: all.1.create_cache(), bare: all.2.create_cache() };
+        Ok(Automata { leads, rests, bare, openings, memories: Pool::new(Box::new(make)) })
+    }
+
     /// The earliest place before `earliest`, not before `from`, where the finding of a pattern that begins at `at` may have
     /// begun, if it has not ended before the end of the text.
     fn grows(&self, text: &str, at: usize, from: usize, mut earliest: usize, memory: &mut Memory) -> usize {
@@ -95,26 +129,58 @@ impl Automata {
             if state.is_match() && place >= from {
                 let patterns = self.leads.match_len(&memory.leads, state);
                 let mut led = (0..patterns).map(|index| self.leads.match_pattern(&memory.leads, state, index));
-                if led.any(|pattern| self.is_alive(text, place, pattern, &mut memory.rests)) {
+                let rests = &mut memory.rests;
+                if led.any(|pattern| is_alive(&self.rests, text, place, Anchored::Pattern(pattern), rests)) {
                     earliest = place;
                 }
             }
         }
         earliest
     }
+}
 
-    /// Whether the rest of a pattern, begun here, has neither failed nor ended before the end of the text.
-    fn is_alive(&self, text: &str, at: usize, pattern: PatternID, memory: &mut Cache) -> bool {
-        let input = Input::new(text).range(at..).anchored(Anchored::Pattern(pattern));
-        let Ok(mut state) = self.rests.start_state_forward(memory, &input) else { return true };
-        for byte in &text.as_bytes()[at..] {
-            if state.is_dead() {
-                return false;
-            }
-            let Ok(next) = self.rests.next_state(memory, state, *byte) else { return true };
-            state = next;
+/// Whether one of these patterns, begun here, has neither failed nor ended before the end of the text.
+fn is_alive(patterns: &DFA, text: &str, at: usize, which: Anchored, memory: &mut Cache) -> bool {
+    let input = Input::new(text).range(at..).anchored(which);
+    let Ok(mut state) = patterns.start_state_forward(memory, &input) else { return true };
+    for byte in &text.as_bytes()[at..] {
+        if state.is_dead() {
+            return false;
         }
-        !state.is_dead()
+        let Ok(next) = patterns.next_state(memory, state, *byte) else { return true };
+        state = next;
+    }
+    !state.is_dead()
+}
+
+impl Openings {
+    fn of(leads: &DFA) -> Self {
+        let mut memory = leads.create_cache();
+        let before = (0..=u8::MAX).map(Some).chain([None]);
+        Openings(before.map(|before| Self::behind(leads, before, &mut memory)).collect())
+    }
+
+    fn behind(leads: &DFA, before: Option<u8>, memory: &mut Cache) -> [u64; 4] {
+        let mut bits = [0; 4];
+        for byte in 0..=u8::MAX {
+            let text = [before.unwrap_or_default(), byte];
+            let start = usize::from(before.is_some());
+            let text = &text[1 - start..];
+            let input = Input::new(text).range(start..).anchored(Anchored::Yes);
+            let begun = leads.start_state_forward(memory, &input);
+            let next = begun.map(|state| leads.next_state(memory, state, byte));
+            // What cannot be told is looked at.
+            if !matches!(next, Ok(Ok(state)) if state.is_dead()) {
+                bits[usize::from(byte / 64)] |= 1 << (byte % 64);
+            }
+        }
+        bits
+    }
+
+    fn has(&self, text: &[u8], at: usize) -> bool {
+        let before = at.checked_sub(1).map_or(256, |before| usize::from(text[before]));
+        let byte = text[at];
+        self.0[before][usize::from(byte / 64)] >> (byte % 64) & 1 == 1
     }
 }
 
