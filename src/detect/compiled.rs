@@ -14,13 +14,9 @@ use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
 use super::scanner::CONTEXT;
 use crate::text::{Span, entropy};
 
-/// A pattern, ready to run or to be made when it is first wanted. Published formats are 362, most of them never met with by one
-/// gateway; all of them take twelve megabytes, and one of them about a millisecond.
-#[derive(Clone, Debug)]
-enum Pattern {
-    Ready(meta::Regex),
-    OnDemand(OnceLock<Option<meta::Regex>>),
-}
+/// A pattern, made when it is first wanted: there are hundreds, most of them never met with by one gateway. All of them take
+/// twenty megabytes, and one of them about a millisecond.
+type Pattern = OnceLock<Option<meta::Regex>>;
 
 /// A `Rule` with its patterns compiled.
 #[derive(Clone, Debug)]
@@ -54,7 +50,6 @@ impl CompiledRule {
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
-        let pattern = if rule.published { Pattern::OnDemand(OnceLock::new()) } else { Pattern::Ready(pattern) };
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
         let margins = match (secret, not) {
             (_, Some(_)) => Vec::new(),
@@ -63,6 +58,7 @@ impl CompiledRule {
         };
         let reach = reach::of(&rule.regex);
         let (lead, whole_words) = (lead(rule), whole_words(rule));
+        let pattern = Pattern::new();
         Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead, whole_words })
     }
 
@@ -97,12 +93,7 @@ impl CompiledRule {
 
     /// `None` for a pattern that does not compile, which those of a rule that was made do.
     fn pattern(&self) -> Option<&meta::Regex> {
-        match &self.pattern {
-            Pattern::Ready(pattern) => Some(pattern),
-            Pattern::OnDemand(made) => {
-                made.get_or_init(|| search(&self.rule.regex).ok().map(|(pattern, _)| pattern)).as_ref()
-            }
-        }
+        self.pattern.get_or_init(|| search(&self.rule.regex).ok().map(|(pattern, _)| pattern)).as_ref()
     }
 
     /// Whether the rule would be asked about this match if the text ended with it: what follows may not bring it up.
