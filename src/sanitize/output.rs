@@ -1,13 +1,15 @@
 //! Sanitized bytes on their way out: held until the verdict, or released behind a tail. Does not know what they are.
 
+use std::collections::VecDeque;
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 /// Output of one request. Positions are absolute, counted from the first byte of the output.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    held: BytesMut,
+    /// A ring, so that what is held behind a long body takes its own size and no more.
+    held: VecDeque<u8>,
     released: u64,
     /// Text that waits for a decision, in order: nothing from the first of it on is released.
     pub deferred: Vec<Deferred>,
@@ -40,7 +42,10 @@ pub(super) struct Edit {
 
 impl Output {
     pub fn write(&mut self, bytes: &[u8]) {
-        self.held.extend_from_slice(bytes);
+        if self.held.capacity() - self.held.len() < bytes.len() {
+            self.held.reserve_exact(self.held.len().clamp(LEAST, GROWTH).max(bytes.len()));
+        }
+        self.held.extend(bytes);
     }
 
     pub fn position(&self) -> u64 {
@@ -56,7 +61,17 @@ impl Output {
         let free = self.held.len().saturating_sub(self.waiting());
         let ready = self.held.len().saturating_sub(hold).min(free);
         self.released += ready as u64;
-        self.held.split_to(ready).freeze()
+        if ready == 0 {
+            return Bytes::new();
+        }
+        if ready == self.held.len() {
+            return Bytes::from(Vec::from(std::mem::take(&mut self.held)));
+        }
+        let (first, second) = self.held.as_slices();
+        let first = &first[..ready.min(first.len())];
+        let released = [first, &second[..ready - first.len()]].concat();
+        self.held.drain(..ready);
+        Bytes::from(released)
     }
 
     /// Bytes held because of text that waits.
@@ -81,15 +96,17 @@ impl Output {
     /// Makes edits, which are in order and disjoint. What still waits moves with the bytes it stands in.
     pub fn apply(&mut self, edits: &[Edit]) {
         let Some(first) = edits.first().map(|edit| edit.start) else { return };
-        let tail = self.held.split_off((first - self.released) as usize);
+        let at = (first - self.released) as usize;
+        let tail = self.held.make_contiguous()[at..].to_vec();
+        self.held.truncate(at);
         let between = |start: u64, end: u64| &tail[(start - first) as usize..(end - first) as usize];
         let mut done = first;
         for edit in edits {
-            self.held.extend_from_slice(between(done, edit.start));
-            self.held.extend_from_slice(&edit.replacement);
+            self.write(between(done, edit.start));
+            self.write(&edit.replacement);
             done = edit.end;
         }
-        self.held.extend_from_slice(between(done, first + tail.len() as u64));
+        self.write(between(done, first + tail.len() as u64));
         self.shift(edits);
     }
 
@@ -111,6 +128,10 @@ impl Output {
         }
     }
 }
+
+/// By how much the memory grows at least and at most: doubled, it would be twice what is held.
+const LEAST: usize = 512;
+const GROWTH: usize = 128 * 1024;
 
 /// Moves positions, asked for in order, to where the edits leave them.
 fn shifted_by(edits: &[Edit]) -> impl FnMut(&mut u64) {

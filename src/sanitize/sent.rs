@@ -19,8 +19,9 @@ pub struct Sent {
     text: Vec<u64>,
 }
 
-/// What of one request is remembered. Later words are not: what a model makes of them is masked.
-const MOST: usize = 65_536;
+/// What of one request is remembered: as many as a table of 65,536 places takes, which is half a megabyte. Later words are not:
+/// what a model makes of them is masked.
+const MOST: usize = 57_344;
 /// What of one text is told.
 const MOST_OF_TEXT: usize = 1024;
 
