@@ -36,6 +36,8 @@ pub struct Context {
     pub principal: Option<Principal>,
     pub target: Option<Target>,
     pub body: Body,
+    /// All of a judged body was given to the upstream's connection.
+    pub handed_over: bool,
     /// Kept when the body is done with.
     pub report: Report,
     pub failure: Option<Failure>,
@@ -123,6 +125,7 @@ impl Context {
             principal: None,
             target: None,
             body: Body::Empty,
+            handed_over: false,
             report: Report::default(),
             failure: None,
             ways: None,
@@ -282,6 +285,13 @@ impl Context {
         self.keep_report();
         self.body = Body::Away;
         self.held.set(0);
+    }
+
+    /// The upstream answers: a judged body that it has is not asked for again, and the answer may take an hour.
+    pub fn answered(&mut self) {
+        if self.handed_over {
+            self.body = Body::Away;
+        }
     }
 
     fn refused(&mut self, refusal: Refusal) -> Failure {

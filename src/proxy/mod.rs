@@ -253,6 +253,7 @@ impl ProxyHttp for Gateway {
         end: bool,
         context: &mut Context,
     ) -> pingora::Result<()> {
+        context.handed_over = end && matches!(context.body, Body::Judged(_));
         let output = match &context.body {
             Body::Empty => return Ok(()),
             Body::Judged(bytes) if end => bytes.clone(),
@@ -284,6 +285,7 @@ impl ProxyHttp for Gateway {
             context.interim += 1;
             return downstream::check_interim(context.interim).map_err(|failure| Gateway::stop(context, failure));
         }
+        context.answered();
         self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
         if self.live.is_draining() {
             // The caller's next request is for another replica.
