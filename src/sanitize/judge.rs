@@ -124,6 +124,12 @@ impl Tally {
         Some(tally)
     }
 
+    /// About how many bytes it takes beyond its own: one node of its tree for a few rules.
+    pub fn size(&self) -> usize {
+        const NODE: usize = 512;
+        self.rules.len().div_ceil(8) * NODE
+    }
+
     fn count(&mut self, rule: (Category, Arc<str>), more: Count) {
         let count = self.rules.entry(rule).or_default();
         count.findings += more.findings;

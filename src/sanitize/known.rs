@@ -18,6 +18,8 @@ pub(super) struct Known {
     heads: HashMap<[u8; HEAD], u32, RandomState>,
     /// What made them known. Most of one text were found by the same few rules.
     findings: Vec<Finding>,
+    /// A hash of the first so many values.
+    fingerprint: (u128, usize),
 }
 
 /// In few bytes: a hostile text has thousands.
@@ -60,8 +62,12 @@ impl Known {
         Some(text)
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
+    /// A hash of all values, in the order in which they became known, by a hash of one behind that of those before.
+    pub fn fingerprint(&mut self, hash: impl Fn(u128, &str) -> u128) -> u128 {
+        let (before, read) = self.fingerprint;
+        let now = self.values[read..].iter().fold(before, |before, value| hash(before, &value.text));
+        self.fingerprint = (now, self.values.len());
+        now
     }
 
     /// Number of the finding, wherever its span is.
@@ -92,7 +98,7 @@ impl Known {
 
     /// Adds what of `text` is known and in no sensitive finding yet. Those are in order, and so is the result.
     pub fn find(&self, text: &str, findings: &mut Vec<Finding>) {
-        if self.is_empty() {
+        if self.values.is_empty() {
             return;
         }
         let (mut found, mut at) = (Vec::new(), 0);

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use highway::{HighwayHash, HighwayHasher};
 
 use super::Guard;
+use super::judge::Tally;
+use super::known::Known;
 use crate::detect::{Class, Finding};
 
 /// Findings by a keyed hash of the text they were found in. Holds names and spans, never text, and may forget at any time.
@@ -22,7 +24,9 @@ pub trait Verdicts: fmt::Debug + Send + Sync {
 /// A string value that was read before and of which nothing has to be masked: all that reading it again would tell.
 #[derive(Debug)]
 pub struct Seen {
-    pub(super) findings: Vec<Finding>,
+    /// Its attacks, and what is sensitive in it.
+    pub(super) attacks: Option<Tally>,
+    pub(super) sensitive: Vec<Finding>,
     /// What `Sent` remembers of it.
     pub(super) words: Vec<u64>,
     /// Bytes of the text it stands for.
@@ -35,7 +39,8 @@ pub struct Seen {
 impl Seen {
     /// About how many bytes it takes.
     pub fn size(&self) -> usize {
-        size_of::<Seen>() + size_of_val(&*self.findings) + size_of_val(&*self.words)
+        let attacks = self.attacks.as_ref().map_or(0, Tally::size);
+        size_of::<Seen>() + attacks + size_of_val(&*self.sensitive) + size_of_val(&*self.words)
     }
 }
 
@@ -51,6 +56,8 @@ pub(super) enum Scan {
     Written,
     NamedWritten,
     LabelWritten,
+    /// Of values that have a placeholder.
+    Known,
 }
 
 /// Shorter texts are scanned again: that takes no longer than asking.
@@ -72,14 +79,16 @@ impl Guard {
         if class == Class::Text && self.names { Class::Named } else { class }
     }
 
-    /// The key of a string value of that class, as it is written.
-    pub(super) fn key_of_string(&self, class: Class, written: &[u8]) -> u128 {
+    /// The key of a string value of that class, as it is written, in which these values would be found again.
+    pub(super) fn key_of_string(&self, class: Class, known: &mut Known, written: &[u8]) -> u128 {
+        let known = known
+            .fingerprint(|before, value| self.key_of_bytes(Scan::Known, [&before.to_le_bytes(), value.as_bytes()]));
         let scan = match self.named(class) {
             Class::Text => Scan::Written,
             Class::Named => Scan::NamedWritten,
             Class::Label => Scan::LabelWritten,
         };
-        self.key_of_bytes(scan, [written, b""])
+        self.key_of_bytes(scan, [&known.to_le_bytes(), written])
     }
 
     /// The findings of a window, which are the same for the same text.

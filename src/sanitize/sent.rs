@@ -35,7 +35,7 @@ impl Sent {
     /// Reads what comes next of the caller's text.
     pub(super) fn read(&mut self, text: &str, state: &RandomState) {
         for word in words(text) {
-            if self.hashes.len() >= MOST {
+            if self.hashes.len() >= MOST && self.text.len() > MOST_OF_TEXT {
                 return;
             }
             let hash = state.hash_one(word);
@@ -55,9 +55,9 @@ impl Sent {
         }
     }
 
-    /// What `read` noted of the text so far, if that is all there is in it and not too much: for `recall`.
+    /// What there is in the text so far, whether or not there was room for it, unless it is a lot: for `recall`.
     pub(super) fn of_text(&self) -> Option<&[u64]> {
-        (self.hashes.len() < MOST && self.text.len() <= MOST_OF_TEXT).then_some(&self.text)
+        (self.text.len() <= MOST_OF_TEXT).then_some(&self.text)
     }
 
     /// A whole text comes of which this was noted before.
@@ -174,6 +174,12 @@ mod tests {
     fn no_more_is_remembered_than_the_limit() {
         let (state, mut sent) = (RandomState::default(), Sent::default());
         sent.read(&(0..MOST).map(|number| format!("{number} ")).collect::<String>(), &state);
-        assert!(sent.hashes.len() <= MOST + 1);
+        assert_eq!(sent.hashes.len(), MOST);
+        assert!(sent.of_text().is_none());
+        sent.pause();
+        sent.read("room 101 at 9", &state);
+        assert_eq!(sent.of_text().map(<[u64]>::len), Some(3), "two words, and that one follows the other");
+        sent.recall(&[7]);
+        assert_eq!(sent.hashes.len(), MOST);
     }
 }

@@ -57,7 +57,7 @@ pub(super) struct Ahead {
 }
 
 impl Whose {
-    fn may_be(self, origin: Origin) -> bool {
+    pub fn may_be(self, origin: Origin) -> bool {
         match self {
             Whose::Known(known) => known == origin,
             Whose::Turn(_) => !matches!(origin, Origin::Document | Origin::Definition | Origin::Other),

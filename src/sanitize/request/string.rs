@@ -94,7 +94,7 @@ impl Pass {
         }
         self.sent.read(self.window.fresh(), &self.guard.words);
         if last && alone {
-            self.note_string(&findings);
+            self.note_string(class, &findings);
         }
         self.observe_attacks(&findings, class, alone)?;
         if let Some((frame, bit)) = self.string.signed {
