@@ -11,6 +11,8 @@ pub mod overview;
 pub mod recent;
 pub mod record;
 pub mod rfc3339;
+pub mod trace_context;
+mod trace_ids;
 
 pub use audit::Audit;
 pub use connections::Connected;
@@ -19,3 +21,4 @@ pub use metrics::{Held, InFlight, Metrics, Totals};
 pub use overview::{Overview, RuleCount};
 pub use recent::{Recent, Seen, Spread};
 pub use record::{AnswerRecord, Bytes, CandidateRecord, FindingCount, MaskCount, RequestRecord, Timings, Verdict};
+pub use trace_context::{SpanId, TraceContext, TraceId};
