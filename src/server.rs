@@ -40,7 +40,7 @@ use crate::proxy::{Edge, Gateway};
 use crate::snapshot::Snapshot;
 use crate::state::jwks::{Jwks, JwksConfig, JwksError};
 use crate::state::{Fleet, Live, Vault, VaultError, VerdictCache};
-use crate::telemetry::{Audit, Metrics};
+use crate::telemetry::{Audit, Metrics, Traces, TracesError};
 
 /// What kept the gateway from starting.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,8 @@ pub enum StartError {
     Unclaimed(String),
     #[error("the audit log cannot be opened: {0}")]
     Audit(io::Error),
+    #[error("telemetry.otlp: {0}")]
+    Traces(#[from] TracesError),
     #[error("threads cannot be started: {0}")]
     Threads(io::Error),
     #[error("metrics: {0}")]
@@ -100,6 +102,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let snapshot = snapshot(config, None, &metrics)?;
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(&config.audit, &metrics).map_err(StartError::Audit)?);
+    let traces = config.telemetry.otlp.as_ref().map(|otlp| Traces::start(otlp, &metrics).map(Arc::new)).transpose()?;
     let jwks = jwks(&config, &metrics)?;
     let live = Arc::new(Live::new(snapshot, jwks));
     live.set_vault(vault(&config)?);
@@ -122,7 +125,9 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
 
     let mut server = Server::new_with_opt_and_conf(None, server_conf(&config));
     server.bootstrap();
-    let edge = gateway(&server.configuration, &config, &secured, &live, &metrics, &audit)?;
+    let gateway =
+        Gateway::new(live.clone(), metrics.clone(), audit.clone(), traces.clone()).map_err(StartError::Threads)?;
+    let edge = edge(&server.configuration, &config, &secured, gateway, (&live, &metrics));
     let mut service = background_service("gateway", GatewayService::new(socket, edge, live.clone()));
     // As many as `server_conf` says, where other background services have one.
     service.threads = None;
@@ -158,6 +163,9 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let patience = config.timeouts.drain;
     server.run(RunArgs { shutdown_signal: Box::new(Drain::new(live, metrics, patience)) });
     audit.flush(FLUSH);
+    if let Some(traces) = traces {
+        traces.flush(FLUSH);
+    }
     Ok(())
 }
 
@@ -200,7 +208,7 @@ fn share_limits(live: &Live, config: &Config) -> Result<(), Problems> {
     shared.map_err(|error| Problems(vec![Problem::new("redis.url", error.to_string())]))
 }
 
-/// How long the audit log may take to write its last records.
+/// How long the audit log may take to write its last records, and the collector to take the last traces.
 const FLUSH: Duration = Duration::from_secs(2);
 
 fn server_conf(config: &Config) -> ServerConf {
@@ -216,22 +224,20 @@ fn server_conf(config: &Config) -> ServerConf {
     }
 }
 
-fn gateway(
+fn edge(
     conf: &Arc<ServerConf>,
     config: &Config,
     secured: &Secured,
-    live: &Arc<Live>,
-    metrics: &Arc<Metrics>,
-    audit: &Arc<Audit>,
-) -> Result<Edge<impl ServerApp + Send + Sync + 'static + use<>>, StartError> {
-    let gateway = Gateway::new(live.clone(), metrics.clone(), audit.clone()).map_err(StartError::Threads)?;
+    gateway: Gateway,
+    (live, metrics): (&Arc<Live>, &Arc<Metrics>),
+) -> Edge<impl ServerApp + Send + Sync + 'static + use<>> {
     let mut proxy = http_proxy(conf, gateway);
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.keepalive_request_limit = u32::try_from(config.limits.connection_requests).ok();
     options.h2_idle_timeout = Some(config.timeouts.keepalive);
     proxy.server_options = Some(options);
-    Ok(Edge::new(proxy, secured.gateway.clone(), live.clone(), metrics.clone()))
+    Edge::new(proxy, secured.gateway.clone(), live.clone(), metrics.clone())
 }
 
 fn jwks(config: &Config, metrics: &Arc<Metrics>) -> Result<Option<Arc<Jwks>>, StartError> {

@@ -156,7 +156,7 @@ fn every_metric_is_in_the_readme() {
     static NAME: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r#"families\s*\.\w+\(\s*"([a-z_]+)""#).expect("a constant pattern"));
     let read = |name: &str| fs::read_to_string(root().join("src/telemetry").join(name)).expect("the metrics");
-    let source = read("metrics.rs") + &read("connections.rs");
+    let source = read("metrics.rs") + &read("connections.rs") + &read("otlp.rs");
     let readme = fs::read_to_string(root().join("README.md")).expect("the README");
     let names: Vec<&str> = NAME.captures_iter(&source).map(|found| found.extract::<1>().1[0]).collect();
     assert!(names.len() > 10, "the families are not written as this test reads them");

@@ -7,6 +7,7 @@ mod auth;
 mod check;
 mod engine;
 mod env;
+mod otlp;
 mod pattern;
 mod policies;
 mod problem;
@@ -35,6 +36,7 @@ use crate::policy::{Level, Matrix};
 
 pub use auth::{Auth, AuthMode, Hmac, Jwt};
 pub use engine::Engine;
+pub use otlp::Otlp;
 pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};
@@ -69,6 +71,7 @@ pub struct Config {
     pub rules: Rules,
     pub engine: Engine,
     pub audit: Audit,
+    pub telemetry: Telemetry,
     pub log: Log,
     pub reload: Reload,
 }
@@ -101,7 +104,9 @@ impl Config {
             .upstreams
             .iter()
             .filter_map(|upstream| Some((format!("upstream.{}.ca", upstream.name), upstream.ca.as_deref()?)));
-        gateway.chain(admin).chain(revoked).chain(rules).chain(authorities).collect()
+        let collector = self.telemetry.otlp.iter().filter_map(|otlp| otlp.ca.as_deref());
+        let collector = collector.map(|path| ("telemetry.otlp.ca".to_owned(), path));
+        gateway.chain(admin).chain(revoked).chain(rules).chain(authorities).chain(collector).collect()
     }
 }
 
@@ -231,6 +236,12 @@ pub struct Audit {
     pub keep: usize,
     /// Whether a record names the placeholders of its request, by which the same value is known again.
     pub placeholders: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Telemetry {
+    /// Where traces go, if anywhere.
+    pub otlp: Option<Otlp>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

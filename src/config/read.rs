@@ -12,8 +12,8 @@ use super::source::{Section, Source};
 use super::value::{Size, VariableName};
 use super::{
     Admin, Audit, AuthMode, Config, Gateway, Hmac, Jwt, Limits, Loaded, Log, LogFormat, LogLevel, Reload, Rules,
-    SHIPPED, Secret, Security, Timeouts, auth, check, engine, policies, rate_limit, redis, revocation, rows, tls,
-    tokens, upstream,
+    SHIPPED, Secret, Security, Telemetry, Timeouts, auth, check, engine, otlp, policies, rate_limit, redis, revocation,
+    rows, tls, tokens, upstream,
 };
 use crate::detect::{Adjustment, Category};
 use crate::policy::{Action, Entities, Leniency, Level, Matrix, Origins, Override};
@@ -71,6 +71,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
     let rules = rules(root.section("rules"));
     let engine = engine::read(root.section("engine"));
     let audit = audit(root.section("audit"));
+    let telemetry = telemetry(root.section("telemetry"));
     let log = log(root.section("log"));
     let reload = reload(root.section("reload"));
     root.finish();
@@ -97,6 +98,7 @@ fn sections(source: &Source, file: &Table, shipped: &Table) -> Option<Config> {
         rules,
         engine,
         audit,
+        telemetry,
         log,
         reload,
     })
@@ -356,6 +358,12 @@ fn audit_key(section: &Section) -> Option<Secret> {
         Some(_) => {}
     }
     key
+}
+
+fn telemetry(section: Section) -> Telemetry {
+    let telemetry = Telemetry { otlp: otlp::read(section.section("otlp")) };
+    section.finish();
+    telemetry
 }
 
 fn log(section: Section) -> Log {

@@ -81,7 +81,7 @@ impl Filter {
         let guards = route.placeholders != Placeholders::Keep && guard.matrix.guards_answers(*level);
         let idle = tokens.is_empty() && !guards;
         let plan = snapshot.answer_plan(route).filter(|_| has_body(head.status, method));
-        let counted = snapshot.config.rate_limit.limits.counts_tokens();
+        let counted = snapshot.config.rate_limit.limits.counts_tokens() || snapshot.config.telemetry.otlp.is_some();
         let plan = plan.filter(|plan| plan.is_marked() || !idle || counted);
         let Some(plan) = plan else { return Ok(None) };
         let decoder = decoder(head, snapshot)?;

@@ -13,6 +13,7 @@ use super::offload::{Lost, Offload, SHORT};
 use super::pace::Pace;
 use super::patience::Patience;
 use super::reply::{Answer, Failure};
+use super::trace::Trace;
 use super::way::{Way, Ways};
 use crate::auth::Principal;
 use crate::config::Route;
@@ -30,6 +31,8 @@ pub struct Context {
     pub policy: Governing,
     pub level: Level,
     pub request_id: String,
+    /// Where traces are recorded.
+    pub trace: Option<Box<Trace>>,
     pub started: Instant,
     /// Whose error envelope answers: the route's, or the likeliest where no route matched.
     pub family: Family,
@@ -120,6 +123,7 @@ impl Context {
             snapshot,
             level,
             request_id: String::new(),
+            trace: None,
             started: Instant::now(),
             family: Family::OpenAi,
             principal: None,

@@ -15,6 +15,7 @@ mod pace;
 mod patience;
 mod record;
 mod reply;
+mod trace;
 mod upstream;
 mod vault;
 mod way;
@@ -35,10 +36,11 @@ use context::{Body, Context};
 use offload::{Lost, Offload};
 use patience::Patience;
 use reply::Failure;
+use trace::Trace;
 use way::Ways;
 
 use crate::state::{Difference, Live, dns::Resolver};
-use crate::telemetry::{Audit, Metrics, RequestRecord};
+use crate::telemetry::{self, Audit, Metrics, RequestRecord, Traces};
 
 pub use edge::Edge;
 
@@ -47,6 +49,7 @@ pub struct Gateway {
     live: Arc<Live>,
     metrics: Arc<Metrics>,
     audit: Arc<Audit>,
+    traces: Option<Arc<Traces>>,
     resolver: Resolver,
     offload: Offload,
 }
@@ -54,8 +57,13 @@ pub struct Gateway {
 impl Gateway {
     /// # Errors
     /// When its threads cannot be started.
-    pub fn new(live: Arc<Live>, metrics: Arc<Metrics>, audit: Arc<Audit>) -> std::io::Result<Self> {
-        Ok(Gateway { live, metrics, audit, resolver: Resolver::default(), offload: Offload::new()? })
+    pub fn new(
+        live: Arc<Live>,
+        metrics: Arc<Metrics>,
+        audit: Arc<Audit>,
+        traces: Option<Arc<Traces>>,
+    ) -> std::io::Result<Self> {
+        Ok(Gateway { live, metrics, audit, traces, resolver: Resolver::default(), offload: Offload::new()? })
     }
 
     async fn refuse(&self, session: &mut Session, context: &mut Context, failure: Failure) -> pingora::Result<()> {
@@ -178,6 +186,8 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> pingora::Result<bool> {
         context.started = Instant::now();
+        let begin = |traces: &Arc<Traces>| Box::new(Trace::begin(&session.req_header().headers, traces.sample_ratio()));
+        context.trace = self.traces.as_ref().map(begin);
         context.serving = edge::connection(session).map(edge::Connection::serve);
         let stall = context.snapshot.config.timeouts.stall;
         session.set_read_timeout(Some(stall));
@@ -194,6 +204,9 @@ impl ProxyHttp for Gateway {
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> pingora::Result<Box<HttpPeer>> {
         let Some(target) = &context.target else { return Err(Error::new(ErrorType::InternalError)) };
         let upstream = target.route.upstream.clone();
+        if let Some(trace) = &mut context.trace {
+            trace.call();
+        }
         let order = || self.live.health().order(&upstream);
         let ways = context.ways.get_or_insert_with(|| Ways::new(&upstream, order()));
         // There is one already when a kept connection had ended and the request is repeated.
@@ -243,7 +256,7 @@ impl ProxyHttp for Gateway {
         context.dropped_headers = upstream::rewrite(head, context.family, upstream, &way.place, &path, length)?;
         context.dropped_query = dropped_query;
         context.scrub = context.snapshot.scrub(upstream);
-        Ok(())
+        context.trace.as_ref().map_or(Ok(()), |trace| trace.stamp(head))
     }
 
     async fn request_body_filter(
@@ -286,6 +299,9 @@ impl ProxyHttp for Gateway {
             return downstream::check_interim(context.interim).map_err(|failure| Gateway::stop(context, failure));
         }
         context.answered();
+        if let Some(trace) = &mut context.trace {
+            trace.answered(head.status);
+        }
         self.filter_answer(session, head, context).map_err(|failure| Gateway::stop(context, failure))?;
         if self.live.is_draining() {
             // The caller's next request is for another replica.
@@ -383,10 +399,14 @@ impl ProxyHttp for Gateway {
         self.remember(context).await;
         let status = session.response_written().map_or(0, |head| head.status.as_u16());
         self.settle(context, status, error.is_some());
+        let traced = trace::of(context);
         let record = record::of(session, error, context, self.live.mode());
         self.note_candidate(&record);
         self.metrics.request(&record);
         self.audit.request(&record);
+        if let (Some(traces), Some((place, call))) = (&self.traces, traced) {
+            traces.request(telemetry::Trace { record, place, call });
+        }
     }
 
     fn suppress_error_log(&self, _: &Session, context: &Context, error: &Error) -> bool {

@@ -23,6 +23,7 @@ pub fn of(session: &Session, error: Option<&Error>, context: &mut Context, mode:
     let target = context.target.as_ref();
     RequestRecord {
         request_id: std::mem::take(&mut context.request_id),
+        trace: context.trace.as_ref().map(|trace| trace.id),
         client_id: context.principal.as_ref().map(|principal| principal.client_id.clone()).unwrap_or_default(),
         auth_mode: context.principal.as_ref().map_or(mode, |principal| principal.mode).name(),
         route: target.map(|target| Arc::from(target.route.label())),

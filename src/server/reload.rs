@@ -173,6 +173,7 @@ fn build(file: Option<PathBuf>, before: &Snapshot, at_start: &Config, metrics: &
     let late = [
         ("timeouts.drain", config.timeouts.drain != at_start.timeouts.drain),
         ("audit", config.audit != at_start.audit),
+        ("telemetry", config.telemetry != at_start.telemetry),
         ("log", config.log != at_start.log),
         ("reload", config.reload != at_start.reload),
     ];

@@ -158,6 +158,8 @@ enum Event<'a> {
 #[derive(Serialize)]
 struct RequestLine<'a> {
     request_id: Bounded<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
     client_id: Bounded<'a>,
     auth_mode: &'static str,
     route: Option<Bounded<'a>>,
@@ -226,6 +228,7 @@ impl<'a> From<&'a RequestRecord> for RequestLine<'a> {
     fn from(record: &'a RequestRecord) -> Self {
         RequestLine {
             request_id: Bounded(&record.request_id),
+            trace_id: record.trace.map(|trace| trace.to_string()),
             client_id: Bounded(&record.client_id),
             auth_mode: record.auth_mode,
             route: record.route.as_deref().map(Bounded),

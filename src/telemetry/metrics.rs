@@ -14,6 +14,7 @@ use prometheus::{
 use super::connections::{Connected, Connections};
 use super::engine::Counted;
 use super::families::Families;
+use super::otlp::Counts;
 use super::overview::{Overview, by_label, by_rule};
 use super::recent::Recent;
 use super::record::{AnswerRecord, RequestRecord, Verdict};
@@ -63,6 +64,7 @@ pub struct Metrics {
     dropped_headers: IntCounter,
     dropped_query: IntCounter,
     audit_dropped: IntCounter,
+    traces: Counts,
 }
 
 /// What happened since the process started, for people.
@@ -172,6 +174,7 @@ impl Metrics {
             dropped_headers: families.counter("dropped_headers_total", "Request headers that did not go up.")?,
             dropped_query: families.counter("dropped_query_keys_total", "Query keys that did not go up.")?,
             audit_dropped: families.counter("audit_dropped_total", "Audit records that could not be written.")?,
+            traces: Counts::new(&families)?,
             registry: families.0,
         })
     }
@@ -348,6 +351,10 @@ impl Metrics {
 
     pub(super) fn audit_dropped(&self) -> IntCounter {
         self.audit_dropped.clone()
+    }
+
+    pub(super) fn traces(&self) -> Counts {
+        self.traces.clone()
     }
 
     /// In the Prometheus text format 0.0.4.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::trace_context::TraceId;
 use crate::detect::Category;
 use crate::policy::{Action, Level};
 use crate::sanitize::{Usage, Verdict as Judged};
@@ -14,6 +15,8 @@ use crate::sanitize::{Usage, Verdict as Judged};
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestRecord {
     pub request_id: String,
+    /// Where traces are recorded, whether or not this one is.
+    pub trace: Option<TraceId>,
     /// Empty for a caller that was not authenticated.
     pub client_id: String,
     /// `static`, `jwt` or `hmac`.
@@ -199,6 +202,7 @@ impl RequestRecord {
     pub(super) fn example() -> Self {
         RequestRecord {
             request_id: "req-1".to_owned(),
+            trace: None,
             client_id: "user@company.com".to_owned(),
             auth_mode: "static",
             route: Some(Arc::from("/v1/chat/completions")),
