@@ -10,7 +10,7 @@ SDK_NEEDS = python3:python3 curl:curl
 DEPLOY_NEEDS = python3:python3 prometheus:prometheus promtool:prometheus nginx:nginx
 BROWSER_NEEDS = npm:npm chromium:chromium
 
-.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test console-test recipes-test leak-test deploy-test fuzz bench instructions instructions-write ci
+.PHONY: help demo test setup fmt lint check sdk-test mcp-test api-test console-test recipes-test leak-test deploy-test otlp-test fuzz bench instructions instructions-write ci
 
 help:
 	@echo 'make demo      build and start gateway, admin listener and the built-in upstream; prints commands to try'
@@ -26,6 +26,7 @@ help:
 	@echo 'make recipes-test  clients by their recipes: SDKs, LangChain, LlamaIndex, LiteLLM, Vercel, Claude Code, Codex (a first run installs 1.4 GB)'
 	@echo 'make leak-test the public benchmark of leaks, against the gateway'
 	@echo 'make deploy-test  alert rules, dashboard and balancer, by a real Prometheus and nginx'
+	@echo 'make otlp-test  traces, decoded by a collector with the messages of OpenTelemetry'
 	@echo 'make fuzz      every fuzz target for 20 seconds (needs a nightly toolchain and cargo-fuzz)'
 	@echo 'make bench     the measurements of benches/README.md'
 	@echo 'make instructions        instructions of the library, against the committed figures (needs valgrind)'
@@ -89,6 +90,10 @@ leak-test: setup
 deploy-test: NEEDS = $(BUILD_NEEDS) $(DEPLOY_NEEDS)
 deploy-test: setup
 	python3 tests/deploy/run.py
+
+otlp-test: NEEDS = $(BUILD_NEEDS) $(SDK_NEEDS)
+otlp-test: setup
+	python3 tests/otlp/run.py
 
 fuzz: setup
 	bash fuzz/run.sh
