@@ -612,6 +612,47 @@ fn tokens_are_counted_where_each_provider_tells_them() {
     }
 }
 
+#[test]
+fn the_model_that_answers_is_known_where_the_provider_names_it() {
+    let long = format!("{{\"model\":\"{}\"}}", "m".repeat(257));
+    let cases: &[(&str, Form, &[u8], Option<&str>)] = &[
+        ("openai.chat", Form::Document, br#"{"model":"gpt-5-0613","choices":[]}"#, Some("gpt-5-0613")),
+        (
+            "openai.chat",
+            SSE,
+            b"data: {\"model\":\"a\",\"choices\":[]}\n\ndata: {\"model\":\"b\",\"choices\":[]}\n\n",
+            Some("a"),
+        ),
+        ("openai.completions", Form::Document, br#"{"model":"m"}"#, Some("m")),
+        ("openai.responses", Form::Document, br#"{"model":"m"}"#, Some("m")),
+        (
+            "openai.responses",
+            SSE,
+            b"data: {\"type\":\"response.created\",\"response\":{\"model\":\"m\"}}\n\n",
+            Some("m"),
+        ),
+        ("azure.chat", Form::Document, br#"{"model":"m"}"#, Some("m")),
+        ("anthropic.messages", Form::Document, br#"{"model":"m","content":[]}"#, Some("m")),
+        (
+            "anthropic.messages",
+            SSE,
+            b"event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"model\":\"m\"}}\n\n",
+            Some("m"),
+        ),
+        ("gemini.generate", Form::Document, br#"{"candidates":[],"modelVersion":"m"}"#, Some("m")),
+        ("ollama.chat", LINES, b"{\"model\":\"m\",\"done\":true}\n", Some("m")),
+        ("mistral.chat", Form::Document, br#"{"model":"m"}"#, Some("m")),
+        ("cohere.chat", Form::Document, br#"{"id":"m"}"#, None),
+        ("openai.chat", Form::Document, long.as_bytes(), None),
+        ("openai.chat", Form::Document, br#"{"choices":[{"message":{"content":"{}","model":"m"}}]}"#, None),
+    ];
+    for (format, form, answer, expected) in cases {
+        let (output, broken, response) = Case::new(format, *form, &Tokens::default()).run([*answer]);
+        assert_eq!((response.report().model.as_deref(), broken), (*expected, None), "{format}");
+        assert_eq!(output, *answer, "{format}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 

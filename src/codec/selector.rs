@@ -22,7 +22,7 @@ pub enum Treatment {
     Name,
     /// As `Name`, and it names what the API remembers itself: earlier messages are part of this one.
     State,
-    /// As `Name`, and it names the model that is to answer.
+    /// As `Name`, and it names the model that is to answer, or of an answer the one that did.
     Model,
     /// Base64 media, or a `data:` URL of it: passed as it is while it is base64, inspected as text otherwise.
     Media,

@@ -96,7 +96,8 @@ fn call(trace: &Trace, context: &Context) -> Option<Call> {
     let (began, target) = (trace.called?, context.target.as_ref()?);
     let address = context.way.as_ref().map_or(&target.route.upstream.address, |way| &way.place);
     let guard = &context.policy.guard;
-    let model = context.models.first().map(|model| sanitize::text(guard, context.level, model).text);
+    let harmless = |name: &String| sanitize::text(guard, context.level, name).text;
+    let answer = context.answer.as_ref().map(|filter| filter.report());
     Some(Call {
         span: trace.call,
         host: address.host.clone(),
@@ -105,7 +106,8 @@ fn call(trace: &Trace, context: &Context) -> Option<Call> {
         sent: context.clock.sent_up.map(since),
         answered: context.clock.first_byte.map(since),
         status: trace.status.map(|status| status.as_u16()),
-        model,
+        model: context.models.first().map(harmless),
+        answered_by: answer.and_then(|report| report.model.as_ref()).map(harmless),
     })
 }
 

@@ -430,9 +430,12 @@ impl Response {
                     self.answer.note_state(&leaf.text);
                     Some("name")
                 }
+                Treatment::Model => {
+                    self.answer.note_model(&leaf.text);
+                    Some("name")
+                }
                 Treatment::Name
                 | Treatment::State
-                | Treatment::Model
                 | Treatment::Answer(AnswerPart::Tool | AnswerPart::End | AnswerPart::Usage(_)) => Some("name"),
                 Treatment::Answer(AnswerPart::Echo) | Treatment::Sealed => Some("sealed"),
                 Treatment::Credential => Some("credential"),

@@ -81,6 +81,7 @@ fn called(trace: &Trace, call: &Call) -> Span {
             attributes.text("gen_ai.operation.name", operation);
             attributes.text("gen_ai.provider.name", provider);
             attributes.maybe("gen_ai.request.model", model.as_deref());
+            attributes.maybe("gen_ai.response.model", call.answered_by.as_deref());
             model.map_or_else(|| operation.to_owned(), |model| format!("{operation} {model}"))
         }
         None => method(record).to_owned(),
@@ -273,6 +274,7 @@ mod tests {
             ("gen_ai.operation.name", "chat"),
             ("gen_ai.provider.name", "openai"),
             ("gen_ai.request.model", "gpt-5"),
+            ("gen_ai.response.model", "gpt-5-0613"),
             ("server.address", "api.example.com"),
         ] {
             assert_eq!(text(called, key).as_deref(), Some(expected), "{key}");

@@ -42,8 +42,9 @@ pub struct Call {
     pub answered: Option<Duration>,
     /// Of the upstream's answer.
     pub status: Option<u16>,
-    /// What the caller named, without what policy would mask in it.
+    /// The models that the caller and the answer name, without what policy would mask there.
     pub model: Option<String>,
+    pub answered_by: Option<String>,
 }
 
 #[cfg(test)]
@@ -69,6 +70,7 @@ impl Trace {
             answered: Some(millis(14)),
             status: Some(200),
             model: Some("gpt-5".to_owned()),
+            answered_by: Some("gpt-5-0613".to_owned()),
         };
         Trace { record: RequestRecord::example(), place, call: Some(call) }
     }

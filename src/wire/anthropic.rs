@@ -123,8 +123,9 @@ pub(super) static MODELS: Dialect = Dialect::bodiless("anthropic.models", Family
 
 /// A message, whole or in events. What a signature covers stays as it is: it is sent back with the next turn.
 const ANSWERS: &[Selector] = rows![
-    Name => "id", "type", "role", "model", "stop_reason", "container.id", "usage.service_tier", "request_id",
-        "error.type", "message.id", "message.type", "message.role", "message.model", "message.stop_reason",
+    Model => "model", "message.model";
+    Name => "id", "type", "role", "stop_reason", "container.id", "usage.service_tier", "request_id",
+        "error.type", "message.id", "message.type", "message.role", "message.stop_reason",
         "message.container.id", "message.usage.service_tier", "delta.type", "delta.stop_reason", "delta.container.id",
         "content[].type", "content[].id", "content[].tool_use_id", "content[].source.type",
         "content[].citations[].type", "content[].citations[].file_id", "content_block.type", "content_block.id",

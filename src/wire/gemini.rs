@@ -7,7 +7,7 @@
 use super::rows::{ECHO, END, INPUT, NAMES, OUTPUT, PIECE, REASONING, ROW, TOOL, TOOL_INPUT, marks, rows, schema};
 use super::{Dialect, Family};
 use crate::codec::Selector;
-use crate::codec::Treatment::{Credential, Label, Media, Name, Sealed, Text};
+use crate::codec::Treatment::{Credential, Label, Media, Model, Name, Sealed, Text};
 
 macro_rules! media {
     ($at:expr) => {
@@ -197,7 +197,8 @@ const ANSWERS: &[Selector] = rows![
     TOOL_INPUT => "usageMetadata.toolUsePromptTokenCount";
     OUTPUT => "usageMetadata.candidatesTokenCount";
     REASONING => "usageMetadata.thoughtsTokenCount";
-    Name => "responseId", "modelVersion", "candidates[].content.role", "candidates[].safetyRatings[].**",
+    Model => "modelVersion";
+    Name => "responseId", "candidates[].content.role", "candidates[].safetyRatings[].**",
         "promptFeedback.blockReason", "promptFeedback.safetyRatings[].**", "usageMetadata.**", "createTime",
         "candidates[].content.parts[].functionCall.id", "candidates[].content.parts[].inlineData.mimeType",
         "candidates[].content.parts[].executableCode.language",

@@ -53,7 +53,8 @@ const PROMPT: &[Selector] = rows![
 
 /// One object, or one a line.
 const ANSWERS: &[Selector] = rows![
-    Name => "model", "created_at", "done_reason", "message.role", "message.tool_calls[].id", "remote_model",
+    Model => "model";
+    Name => "created_at", "done_reason", "message.role", "message.tool_calls[].id", "remote_model",
         "remote_host";
     TOOL => "message.tool_calls[].function.name";
     END => "done";

@@ -168,7 +168,8 @@ const MODERATION: &[Selector] = rows![
 
 /// A message, whole or in pieces: whatever stands in a delta goes on in the next.
 pub(super) const CHAT_ANSWERS: &[Selector] = rows![
-    Name => "id", "object", "model", "service_tier", "system_fingerprint", "obfuscation", "choices[].message.role",
+    Model => "model";
+    Name => "id", "object", "service_tier", "system_fingerprint", "obfuscation", "choices[].message.role",
         "choices[].message.tool_calls[].id", "choices[].message.tool_calls[].type", "choices[].message.audio.id",
         "choices[].message.annotations[].type", "choices[].delta.role", "choices[].delta.tool_calls[].id",
         "choices[].delta.tool_calls[].type", "choices[].delta.audio.id", "choices[].delta.annotations[].type";
@@ -190,7 +191,8 @@ pub(super) const CHAT_ANSWERS: &[Selector] = rows![
 ];
 
 pub(super) const COMPLETIONS_ANSWERS: &[Selector] = rows![
-    Name => "id", "object", "model", "system_fingerprint";
+    Model => "model";
+    Name => "id", "object", "system_fingerprint";
     END => "choices[].finish_reason";
     INPUT => "usage.prompt_tokens";
     OUTPUT => "usage.completion_tokens";
@@ -221,7 +223,8 @@ macro_rules! answer_object {
             STATE => "id", "conversation.id";
             INPUT => "usage.input_tokens";
             OUTPUT => "usage.output_tokens";
-            Name => "object", "model", "status", "previous_response_id", "prompt.id",
+            Model => "model";
+            Name => "object", "status", "previous_response_id", "prompt.id",
                 "prompt.version", "service_tier", "truncation", "background", "prompt_cache_retention", "tool_choice",
                 "tool_choice.**", "reasoning.effort", "reasoning.summary", "text.verbosity", "text.format.type",
                 "text.format.name", "tools[].type", "tools[].name", "tools[].server_label", "billing.payer",

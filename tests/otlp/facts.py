@@ -96,7 +96,7 @@ class Provider(Handler):
             lines = [f"data: {json.dumps({'id': 'c', 'object': 'chat.completion.chunk', **event})}\n\n" for event in events]
             return 200, "text/event-stream", ("".join(lines) + "data: [DONE]\n\n").encode()
         message = {"role": "assistant", "content": said}
-        answer = {"id": "c", "object": "chat.completion", "model": "gpt-5-0613", "usage": usage,
+        answer = {"id": "c", "object": "chat.completion", "model": asked["model"] + "-0613", "usage": usage,
                   "choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
         return 200, "application/json", json.dumps(answer).encode()
 
@@ -305,6 +305,7 @@ def called(told):
         same(f"{name}: what stands below it", set(kinds), {"chat gpt-5", "inspect request", "inspect answer"})
         has(f"{name}: the call", kinds["chat gpt-5"], {
             "gen_ai.operation.name": "chat", "gen_ai.provider.name": "openai", "gen_ai.request.model": "gpt-5",
+            "gen_ai.response.model": "gpt-5-0613" if name == "masked" else None,
             "gen_ai.usage.input_tokens": 11, "gen_ai.usage.output_tokens": 7, "http.response.status_code": 200,
             "server.address": "127.0.0.1", "error.type": None})
     below = {span.name: span for span in told.requests["masked"][1]}

@@ -48,6 +48,8 @@ pub struct AnswerReport {
     pub uninspected: BTreeMap<&'static str, u64>,
     /// Tokens, where the provider counted them.
     pub usage: Option<Usage>,
+    /// Which model it says has answered, as it says so first.
+    pub model: Option<String>,
     /// The most bytes that waited at once.
     pub held: usize,
 }
@@ -100,6 +102,15 @@ impl Answer {
     /// Text of a leaf that is not inspected, and why.
     pub fn skip(&mut self, reason: &'static str, text: &str) {
         *self.report.uninspected.entry(reason).or_default() += text.len() as u64;
+    }
+
+    /// Takes note of the model that answers.
+    pub fn note_model(&mut self, name: &str) {
+        /// No model has a longer name.
+        const LONGEST: usize = 256;
+        if self.report.model.is_none() && (1..=LONGEST).contains(&name.len()) {
+            self.report.model = Some(name.to_owned());
+        }
     }
 
     /// Takes note of what the provider counted.
