@@ -172,6 +172,11 @@ impl Filter {
         self.state == State::Open && self.framing.is_some()
     }
 
+    /// Whether it comes in events.
+    pub fn is_stream(&self) -> bool {
+        self.framing.is_some()
+    }
+
     pub fn has_told(&self) -> bool {
         matches!(self.state, State::Told(_))
     }

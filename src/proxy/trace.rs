@@ -96,8 +96,8 @@ fn call(trace: &Trace, context: &Context) -> Option<Call> {
     let (began, target) = (trace.called?, context.target.as_ref()?);
     let address = context.way.as_ref().map_or(&target.route.upstream.address, |way| &way.place);
     let guard = &context.policy.guard;
+    let answer = context.answer.as_ref();
     let harmless = |name: &String| sanitize::text(guard, context.level, name).text;
-    let answer = context.answer.as_ref().map(|filter| filter.report());
     Some(Call {
         span: trace.call,
         host: address.host.clone(),
@@ -107,7 +107,8 @@ fn call(trace: &Trace, context: &Context) -> Option<Call> {
         answered: context.clock.first_byte.map(since),
         status: trace.status.map(|status| status.as_u16()),
         model: context.models.first().map(harmless),
-        answered_by: answer.and_then(|report| report.model.as_ref()).map(harmless),
+        answered_by: answer.and_then(|filter| filter.report().model.as_ref()).map(harmless),
+        streamed: answer.is_some_and(|filter| filter.is_stream()),
     })
 }
 

@@ -82,6 +82,10 @@ fn called(trace: &Trace, call: &Call) -> Span {
             attributes.text("gen_ai.provider.name", provider);
             attributes.maybe("gen_ai.request.model", model.as_deref());
             attributes.maybe("gen_ai.response.model", call.answered_by.as_deref());
+            // As the conventions have it: left out is no.
+            if call.streamed {
+                attributes.push("gen_ai.request.stream", Value::BoolValue(true));
+            }
             model.map_or_else(|| operation.to_owned(), |model| format!("{operation} {model}"))
         }
         None => method(record).to_owned(),
@@ -280,6 +284,7 @@ mod tests {
             assert_eq!(text(called, key).as_deref(), Some(expected), "{key}");
         }
         assert_eq!(value(called, "server.port"), Some(Value::IntValue(443)));
+        assert_eq!(value(called, "gen_ai.request.stream"), Some(Value::BoolValue(true)));
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Call {
     /// The models that the caller and the answer name, without what policy would mask there.
     pub model: Option<String>,
     pub answered_by: Option<String>,
+    /// Whether the answer came in events, which it does where the caller wanted it so.
+    pub streamed: bool,
 }
 
 #[cfg(test)]
@@ -71,6 +73,7 @@ impl Trace {
             status: Some(200),
             model: Some("gpt-5".to_owned()),
             answered_by: Some("gpt-5-0613".to_owned()),
+            streamed: true,
         };
         Trace { record: RequestRecord::example(), place, call: Some(call) }
     }
