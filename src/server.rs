@@ -189,8 +189,8 @@ fn snapshot(config: Config, before: Option<&Snapshot>, metrics: &Metrics) -> Res
 /// The vault the configuration names. It connects when it is first asked.
 fn vault(config: &Config) -> Result<Option<Arc<Vault>>, Problems> {
     let Some(vault) = &config.tokens.vault else { return Ok(None) };
-    let made = Vault::new(&vault.url, vault.secret.expose().as_bytes(), vault.lifetime);
-    let problem = |error: VaultError| Problems(vec![Problem::new("redis.url", error.to_string())]);
+    let made = Vault::new(&vault.servers, vault.secret.expose().as_bytes(), vault.lifetime);
+    let problem = |error: VaultError| Problems(vec![Problem::new("redis.ca", error.to_string())]);
     made.map(|vault| Some(Arc::new(vault))).map_err(problem)
 }
 
@@ -198,14 +198,13 @@ fn vault(config: &Config) -> Result<Option<Arc<Vault>>, Problems> {
 fn fleet(config: &Config) -> Result<Option<Arc<Fleet>>, Problems> {
     let Some(shared) = &config.redis.shared else { return Ok(None) };
     let made = Fleet::new(shared, config.revocation.failure);
-    made.map(|fleet| Some(Arc::new(fleet)))
-        .map_err(|error| Problems(vec![Problem::new("redis.url", error.to_string())]))
+    made.map(|fleet| Some(Arc::new(fleet))).map_err(|error| Problems(vec![Problem::new("redis.ca", error.to_string())]))
 }
 
 /// Callers' limits are counted where the configuration says.
 fn share_limits(live: &Live, config: &Config) -> Result<(), Problems> {
     let shared = live.limiter().share(config.rate_limit.store.as_ref());
-    shared.map_err(|error| Problems(vec![Problem::new("redis.url", error.to_string())]))
+    shared.map_err(|error| Problems(vec![Problem::new("redis.ca", error.to_string())]))
 }
 
 /// How long the audit log may take to write its last records, and the collector to take the last traces.

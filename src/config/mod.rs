@@ -41,7 +41,7 @@ pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};
 pub use rate_limit::{RateLimit, RateLimitStore};
-pub use redis::{Redis, Shared};
+pub use redis::{Login, Node, Redis, RedisServers, Shared, Topology};
 pub use revocation::Revocation;
 pub use routes::{Found, Route, RouteMatch, RouteTable};
 pub use secret::Secret;
@@ -106,7 +106,9 @@ impl Config {
             .filter_map(|upstream| Some((format!("upstream.{}.ca", upstream.name), upstream.ca.as_deref()?)));
         let collector = self.telemetry.otlp.iter().filter_map(|otlp| otlp.ca.as_deref());
         let collector = collector.map(|path| ("telemetry.otlp.ca".to_owned(), path));
-        gateway.chain(admin).chain(revoked).chain(rules).chain(authorities).chain(collector).collect()
+        let redis =
+            self.redis.servers.iter().filter_map(|servers| Some(("redis.ca".to_owned(), servers.ca.as_deref()?)));
+        gateway.chain(admin).chain(revoked).chain(rules).chain(authorities).chain(collector).chain(redis).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use super::problem::{did_you_mean, quoted};
 use super::routes::RouteTable;
 use super::source::Section;
 use super::value::{Leaf, OnOutage, one_of};
-use super::{Redis, Secret};
+use super::{Redis, RedisServers};
 use crate::limits::{Class, Limit, RateLimits, Unit};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,7 @@ pub struct RateLimit {
 /// Redis, which counts for all replicas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RateLimitStore {
-    pub url: Secret,
+    pub servers: Arc<RedisServers>,
     /// How long a request waits for it.
     pub timeout: Duration,
     pub failure: OnOutage,
@@ -90,7 +90,8 @@ pub(super) fn read(section: Section, shared: bool, redis: &Redis, routes: &Route
     }
     section.finish();
     let general = Some(general).filter(|general| !general.limits.is_empty());
-    let store = redis.url.clone().filter(|_| shared).map(|url| RateLimitStore { url, timeout, failure });
+    let store = redis.servers.clone().filter(|_| shared);
+    let store = store.map(|servers| RateLimitStore { servers, timeout, failure });
     RateLimit { limits: Arc::new(RateLimits { general, classes }), store }
 }
 

@@ -1,15 +1,19 @@
-//! The section `[redis]`: the server that replicas share. Connects to none.
+//! The section `[redis]`: the servers that replicas share. Connects to none.
 
-use url::Url;
+mod servers;
+
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Secret;
 use super::source::Section;
 use super::value::{Leaf, one_of};
 
+pub use servers::{Login, Node, RedisServers, Topology};
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Redis {
-    /// With user and password, if it has them.
-    pub url: Option<Secret>,
+    pub servers: Option<Arc<RedisServers>>,
     /// What replicas hold the same, if anything.
     pub shared: Option<Shared>,
 }
@@ -17,7 +21,7 @@ pub struct Redis {
 /// What of a replica's state is that of all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shared {
-    pub url: Secret,
+    pub servers: Arc<RedisServers>,
     /// The security level and the promoted policy.
     pub security: bool,
     pub revocations: bool,
@@ -31,25 +35,9 @@ impl Leaf for Share {
     }
 }
 
-/// Never repeated in a message: it may hold a password.
-struct RedisUrl(Secret);
-
-impl Leaf for RedisUrl {
+impl Leaf for RedisServers {
     fn from_text(text: &str) -> Result<Self, String> {
-        const FORM: &str =
-            "must be redis://HOST:PORT or rediss://HOST:PORT, with USER:PASSWORD@ and /DATABASE if needed";
-        let url = Url::parse(text).map_err(|_| FORM)?;
-        let number = url.path().trim_start_matches('/');
-        let has_database = number.is_empty() || number.parse::<u16>().is_ok();
-        let has_host = url.host_str().is_some_and(|host| !host.is_empty() && !matches!(host, "0.0.0.0" | "[::]"));
-        if !matches!(url.scheme(), "redis" | "rediss") || !has_host || !has_database {
-            return Err(FORM.to_owned());
-        }
-        // A fragment is how the certificate's check would be switched off.
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err("must have no query and no fragment".to_owned());
-        }
-        Ok(RedisUrl(Secret::new(text)))
+        RedisServers::parse(text).map_err(str::to_owned)
     }
 }
 
@@ -63,10 +51,33 @@ pub(super) fn read(section: Section, users: &[(&str, bool)]) -> Redis {
     if let Some((user, _)) = users.iter().chain([&own]).find(|(_, on)| *on && !section.has("url")) {
         section.problem("url", format!("is missing: {user} there"));
     }
-    let url = section.read("url").map(|RedisUrl(url)| url);
+    let servers = servers(&section).map(Arc::new);
     section.finish();
-    let shared = url.clone().filter(|_| security || revocations).map(|url| Shared { url, security, revocations });
-    Redis { url, shared }
+    let shared =
+        servers.clone().filter(|_| security || revocations).map(|servers| Shared { servers, security, revocations });
+    Redis { servers, shared }
+}
+
+/// The address, and what else it takes to ask there.
+fn servers(section: &Section) -> Option<RedisServers> {
+    let servers: Option<RedisServers> = section.read("url");
+    let ca: Option<PathBuf> = section.read("ca");
+    let secret = |key| section.read(key).map(|text: String| Secret::new(text));
+    let known = Login { user: secret("sentinel_user"), password: secret("sentinel_password") };
+    let mut servers = servers?;
+    if ca.is_some() && !servers.tls {
+        section.problem("ca", "is of use only with TLS: an address that begins with rediss");
+    }
+    servers.ca = ca;
+    match &mut servers.topology {
+        Topology::Sentinel { login, .. } => *login = known,
+        Topology::Server | Topology::Cluster => {
+            for key in ["sentinel_user", "sentinel_password"].into_iter().filter(|key| section.has(key)) {
+                section.problem(key, "is of use only with Sentinels: an address that begins with redis+sentinel");
+            }
+        }
+    }
+    Some(servers)
 }
 
 fn checked(section: &Section, name: &str) -> Option<Share> {
@@ -76,29 +87,35 @@ fn checked(section: &Section, name: &str) -> Option<Share> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
+
+    fn load(text: &str) -> Result<Redis, Vec<String>> {
+        let loaded = Config::load(Some(&format!("[redis]\n{text}\n")), []);
+        loaded.map(|loaded| loaded.config.redis).map_err(|all| all.0.iter().map(ToString::to_string).collect())
+    }
 
     #[test]
-    fn an_address_is_checked_and_not_repeated() {
-        for good in ["redis://127.0.0.1", "redis://h:6379/3", "rediss://:p%40ss@h.example:6380/", "redis://u:p@[::1]:1"]
-        {
-            assert_eq!(RedisUrl::from_text(good).map(|RedisUrl(url)| url), Ok(Secret::new(good)), "{good}");
-        }
-        for bad in [
-            "",
-            "canary",
-            "canary:6379",
-            "http://canary",
-            "redis://",
-            "redis:///1",
-            "unix:///canary",
-            "redis://0.0.0.0/?canary",
-            "redis://h/canary",
-            "redis://h/-1",
-            "redis://h/?protocol=canary",
-            "rediss://canary@h/#insecure",
+    fn sentinels_have_a_login_of_their_own() {
+        let text = "url = \"rediss+sentinel://u:p@a/main\"\nca = \"/ca.pem\"\nsentinel_password = \"s-canary\"";
+        let servers = load(text).expect("a configuration").servers.expect("servers");
+        let login = Login { user: None, password: Some(Secret::new("s-canary")) };
+        assert_eq!(servers.topology, Topology::Sentinel { master: "main".to_owned(), login });
+        assert_eq!(servers.ca.as_deref(), Some(std::path::Path::new("/ca.pem")));
+        assert!(!format!("{servers:?}").contains("canary"));
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_a_problem() {
+        for (text, problem) in [
+            ("url = \"redis://h\"\nca = \"/ca.pem\"", "redis.ca: is of use only with TLS"),
+            ("url = \"redis://h\"\nsentinel_password = \"canary\"", "redis.sentinel_password: is of use only"),
+            ("url = \"redis+cluster://h\"\nsentinel_user = \"canary\"", "redis.sentinel_user: is of use only"),
+            ("url = \"redis://h/canary\"", "redis.url: must be"),
+            ("share = [\"security\"]", "redis.url: is missing"),
         ] {
-            let message = RedisUrl::from_text(bad).map(|_| ()).expect_err(bad);
-            assert!(message.starts_with("must ") && !message.contains("canary"), "{bad}: {message}");
+            let found = load(text).expect_err(text);
+            assert!(found.len() == 1 && found[0].starts_with(problem), "{text}: {found:?}");
+            assert!(!found[0].contains("canary"), "{found:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::source::Section;
 use super::value::{Leaf, OnOutage, VariableName, one_of};
-use super::{Redis, Secret};
+use super::{Redis, RedisServers, Secret};
 use crate::policy::TokenKey;
 use crate::sanitize::Sinks;
 
@@ -26,8 +26,7 @@ pub struct Tokens {
 /// What it takes to remember placeholders beyond their request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vault {
-    /// Of Redis.
-    pub url: Secret,
+    pub servers: Arc<RedisServers>,
     /// The key of the placeholders; what seals the records is derived from it.
     pub secret: Secret,
     /// Of one record; whole seconds count.
@@ -112,7 +111,7 @@ fn vault(section: &Section, redis: &Redis, key: Option<&Secret>) -> Option<Vault
         section.problem("vault_lifetime", "must be from 1s to 8760h");
     }
     let failure = section.read_or("vault_failure", OnOutage::Open);
-    Some(Vault { url: redis.url.clone()?, secret: key?.clone(), lifetime, failure })
+    Some(Vault { servers: redis.servers.clone()?, secret: key?.clone(), lifetime, failure })
 }
 
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
@@ -147,7 +146,7 @@ mod tests {
         let owned = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let config = Config::load(None, owned).expect("a configuration").config;
         let vault = config.tokens.vault.clone().expect("a vault");
-        assert_eq!((vault.url.expose(), vault.secret.expose()), ("redis://:canary@h", KEY.1));
+        assert_eq!((&*vault.servers.nodes[0].host, vault.secret.expose()), ("h", KEY.1));
         assert_eq!((vault.lifetime, vault.failure), (Duration::from_secs(86_400), OnOutage::Open));
         assert!(!format!("{config:?}").contains("canary"));
         assert_eq!(

@@ -18,8 +18,9 @@ use crate::config::{OnOutage, Shared};
 use crate::policy::Level;
 
 /// The hash, and the channel of its changes.
-const SHARED: &str = "promptgate:shared";
-const REVOKED: &str = "promptgate:revoked";
+/// In braces what both have in common, so that one script finds both on one node of a cluster.
+const SHARED: &str = "promptgate:{shared}";
+const REVOKED: &str = "promptgate:{shared}:revoked";
 
 /// Whoever knows no more than this since the last time reads the revocations again, as some may be over.
 const REVIEW: Duration = Duration::from_secs(10);
@@ -109,9 +110,9 @@ impl Fleet {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// Of an address that is not usable.
+    /// Of a file of authorities that is not usable.
     pub fn new(shared: &Shared, failure: OnOutage) -> Result<Self, StoreError> {
-        let (store, sight) = (Store::new(&shared.url)?, watch::Sender::new(Sight::Waiting));
+        let (store, sight) = (Store::new(&shared.servers)?, watch::Sender::new(Sight::Waiting));
         Ok(Fleet {
             store,
             shared: shared.clone(),

@@ -54,7 +54,7 @@ impl Limiter {
     /// Counts in Redis from now on, or no longer. Connects when it is first needed.
     ///
     /// # Errors
-    /// Of an address that is not usable.
+    /// Of a file of authorities that is not usable.
     pub fn share(&self, store: Option<&RateLimitStore>) -> Result<(), StoreError> {
         let shared = store.map(Shared::new).transpose()?;
         self.shared.store(shared.map(Arc::new));

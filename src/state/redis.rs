@@ -1,14 +1,21 @@
 //! The connection to Redis that a kind of shared state has: made when it is first needed, and again when it was lost. Knows no
 //! command.
 
+mod connect;
+
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use redis::aio::{MultiplexedConnection, PubSubStream};
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError};
+use redis::aio::PubSubStream;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError};
+use rustls::RootCertStore;
 use thiserror::Error;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::config::Secret;
+use super::tls::certificates;
+use crate::config::RedisServers;
+use connect::Connection;
 
 /// To connect: TCP, TLS and logging in.
 pub const CONNECT: Duration = Duration::from_secs(1);
@@ -25,8 +32,8 @@ pub const PAUSE: Duration = Duration::from_secs(1);
 
 /// See the module. All who ask share one connection.
 pub struct Store {
-    client: Client,
-    link: Mutex<Link>,
+    servers: Arc<RedisServers>,
+    link: Arc<Mutex<Link>>,
 }
 
 /// The one connection, which all requests share.
@@ -34,15 +41,16 @@ pub struct Store {
 struct Link {
     /// Of the newest connection.
     number: u64,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
     failed: Option<(Instant, StoreError)>,
 }
 
 /// Nothing in it comes from a request or a record.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    #[error("the address of Redis is not usable")]
-    Address,
+    /// Of the file `redis.ca`, and nothing of what it holds.
+    #[error("{0}")]
+    Authority(String),
     #[error("Redis cannot be reached")]
     Unreachable,
     #[error("Redis does not answer in time")]
@@ -56,13 +64,12 @@ impl Store {
     /// Connects to nothing yet.
     ///
     /// # Errors
-    /// Only [`StoreError::Address`]; of an address that the configuration has checked, for a password that is no text.
-    pub fn new(url: &Secret) -> Result<Self, StoreError> {
+    /// Only [`StoreError::Authority`].
+    pub fn new(servers: &Arc<RedisServers>) -> Result<Self, StoreError> {
         // Without it rustls panics where it is first used. A second installation changes nothing.
         pingora::tls::install_default_crypto_provider();
-        // Its message would repeat the address, and with it the password.
-        let client = Client::open(url.expose()).map_err(|_| StoreError::Address)?;
-        Ok(Store { client, link: Mutex::default() })
+        servers.ca.as_deref().map_or(Ok(()), check_authority)?;
+        Ok(Store { servers: servers.clone(), link: Arc::default() })
     }
 
     /// The answer to a command that may be given twice.
@@ -71,7 +78,7 @@ impl Store {
             let (number, connection) = self.connection().await?;
             match self.over(number, connection, command).await {
                 // A connection that had been idle when Redis was restarted, or closed it, is found out only now.
-                Err(StoreError::Unreachable) => {
+                Err(error) if error.is_elsewhere() => {
                     let (number, connection) = self.connection().await?;
                     self.over(number, connection, command).await
                 }
@@ -83,31 +90,28 @@ impl Store {
 
     /// What is published on a channel, over a connection of its own, until that is lost.
     pub async fn subscribe(&self, channel: &str) -> Result<PubSubStream, StoreError> {
-        within(CONNECT, async {
-            let (mut sink, stream) = Box::pin(self.client.get_async_pubsub()).await?.split();
-            sink.subscribe(channel).await?;
-            Ok(stream)
-        })
-        .await
+        // Boxed as below.
+        let attempt = Box::pin(connect::subscribe(&self.servers, channel));
+        within(CONNECT, async { attempt.await.map_err(StoreError::from) }).await
     }
 
     async fn over<T: FromRedisValue>(
         &self,
         number: u64,
-        mut connection: MultiplexedConnection,
+        mut connection: Connection,
         command: &Cmd,
     ) -> Result<T, StoreError> {
-        let answer = command.query_async(&mut connection).await.map_err(StoreError::from);
+        let answer = connection.ask(command).await.map_err(StoreError::from);
         // Not only a connection that broke: over one whose host is gone without a word, nothing would ever be answered.
-        if let Err(StoreError::Unreachable | StoreError::Timeout) = &answer {
+        if answer.as_ref().is_err_and(|error| error.is_elsewhere() || *error == StoreError::Timeout) {
             self.drop_connection(number).await;
         }
         answer
     }
 
     /// The connection there is, or a new one: one attempt at a time, and the others wait for how it ends.
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection), StoreError> {
-        let mut link = self.link.lock().await;
+    async fn connection(&self) -> Result<(u64, Connection), StoreError> {
+        let link = self.link.clone().lock_owned().await;
         if let Some(connection) = &link.connection {
             return Ok((link.number, connection.clone()));
         }
@@ -116,16 +120,8 @@ impl Store {
         {
             return Err(error.clone());
         }
-        let settings =
-            AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
-        // Boxed: it is large and rare, and every request's own future would carry it.
-        let attempt = Box::pin(self.client.get_multiplexed_async_connection_with_config(&settings));
-        let connection = within(CONNECT, async { attempt.await.map_err(StoreError::from) }).await;
-        link.failed = connection.as_ref().err().map(|error| (Instant::now(), error.clone()));
-        let connection = connection?;
-        link.number += 1;
-        link.connection = Some(connection.clone());
-        Ok((link.number, connection))
+        // By itself: whoever asks may have less patience than it takes to find a master, and the next is served by it.
+        tokio::spawn(connect(self.servers.clone(), link)).await.unwrap_or(Err(StoreError::Unreachable))
     }
 
     /// Unless another has taken its place.
@@ -133,6 +129,39 @@ impl Store {
         let mut link = self.link.lock().await;
         if link.number == number {
             link.connection = None;
+        }
+    }
+}
+
+async fn connect(servers: Arc<RedisServers>, mut link: OwnedMutexGuard<Link>) -> Result<(u64, Connection), StoreError> {
+    // Boxed: it is large and rare.
+    let attempt = Box::pin(Connection::open(&servers));
+    let connection = within(CONNECT, async { attempt.await.map_err(StoreError::from) }).await;
+    link.failed = connection.as_ref().err().map(|error| (Instant::now(), error.clone()));
+    let connection = connection?;
+    link.number += 1;
+    link.connection = Some(connection.clone());
+    Ok((link.number, connection))
+}
+
+/// That the file holds authorities, before anything is asked over TLS.
+fn check_authority(path: &Path) -> Result<(), StoreError> {
+    let found = certificates(path).map_err(StoreError::Authority)?;
+    match found.into_iter().all(|one| RootCertStore::empty().add(one).is_ok()) {
+        true => Ok(()),
+        false => {
+            Err(StoreError::Authority(format!("{}: holds a certificate that cannot issue others", path.display())))
+        }
+    }
+}
+
+impl StoreError {
+    /// Whether another connection may lead to where it works: this one broke, or its server is the master no longer.
+    fn is_elsewhere(&self) -> bool {
+        match self {
+            StoreError::Unreachable => true,
+            StoreError::Refused(code) => code == "READONLY",
+            StoreError::Authority(_) | StoreError::Timeout => false,
         }
     }
 }
@@ -157,9 +186,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_is_none_is_refused_and_not_repeated() {
-        for url in ["canary", "http://canary@127.0.0.1", "redis://", "redis://h/canary", "redis://:canary%ff@h"] {
-            assert_eq!(Store::new(&Secret::new(url)).err(), Some(StoreError::Address));
+    fn a_file_without_an_authority_is_told_before_anything_is_asked() {
+        let mut servers = RedisServers::parse("rediss://h").expect("an address");
+        for (file, problem) in [("Cargo.toml", "holds no certificate in PEM"), ("missing.pem", "No such file")] {
+            servers.ca = Some(Path::new(env!("CARGO_MANIFEST_DIR")).join(file));
+            let Err(StoreError::Authority(message)) = Store::new(&Arc::new(servers.clone())) else { panic!("{file}") };
+            assert!(message.contains(file) && message.contains(problem), "{message}");
         }
     }
 }

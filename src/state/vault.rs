@@ -12,7 +12,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use thiserror::Error;
 
 use super::redis::{Store, StoreError};
-use crate::config::Secret;
+use crate::config::RedisServers;
 use crate::policy::seal::MAX_RECORD;
 use crate::policy::token::Original;
 use crate::policy::{SealError, SealKey, Tokens};
@@ -60,9 +60,9 @@ impl Vault {
     /// whole seconds count.
     ///
     /// # Errors
-    /// Only [`StoreError::Address`].
-    pub fn new(url: &Secret, secret: &[u8], lifetime: Duration) -> Result<Self, VaultError> {
-        let (store, key, random) = (Store::new(url)?, SealKey::new(secret), SystemRandom::new());
+    /// Only [`StoreError::Authority`].
+    pub fn new(servers: &Arc<RedisServers>, secret: &[u8], lifetime: Duration) -> Result<Self, VaultError> {
+        let (store, key, random) = (Store::new(servers)?, SealKey::new(secret), SystemRandom::new());
         Ok(Vault { store, key, random, lifetime })
     }
 
@@ -117,8 +117,8 @@ mod tests {
 
     #[test]
     fn neither_address_nor_key_is_in_debug_output() {
-        let url = Secret::new("redis://user:pass-canary@host-canary");
-        let vault = Vault::new(&url, b"key-canary-key-canary-key-canary", Duration::from_secs(1)).unwrap();
+        let servers = RedisServers::parse("redis://user:pass-canary@host-canary").unwrap();
+        let vault = Vault::new(&servers.into(), b"key-canary-key-canary-key-canary", Duration::from_secs(1)).unwrap();
         assert!(!format!("{vault:?}").contains("canary"));
     }
 

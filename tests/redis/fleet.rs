@@ -256,8 +256,8 @@ pub async fn another_redis_is_followed_after_a_reload() {
 
 // ── what they are made of ───────────────────────────────────────────────────────────────────────────────────────────
 
-const SHARED: &str = "promptgate:shared";
-const REVOKED: &str = "promptgate:revoked";
+const SHARED: &str = "promptgate:{shared}";
+const REVOKED: &str = "promptgate:{shared}:revoked";
 const CHAT: &str = "/v1/chat/completions";
 const HELLO: &str = r#"{"messages":[{"role":"user","content":"hello"}]}"#;
 const POLICY: &str = "[security]\ncandidate = \"strict\"\n[policies.strict]\nlevel = \"high\"\n";
@@ -271,22 +271,22 @@ fn replica(redis: &Redis, more: &str) -> Site {
 }
 
 /// The status of a caller's request.
-async fn chat(site: &Site) -> u16 {
+pub async fn chat(site: &Site) -> u16 {
     Ask::post(CHAT, HELLO).send(site.address()).await.status()
 }
 
-async fn admin(gateway: &Gateway, method: &'static str, path: &str, body: &str) -> Reply {
+pub async fn admin(gateway: &Gateway, method: &'static str, path: &str, body: &str) -> Reply {
     let ask = Ask::post(path, body).method(method).with("host", "localhost");
     let ask = ask.with("authorization", &format!("Bearer {ADMIN_TOKEN}"));
     let ask = if body.is_empty() { ask.without("content-type") } else { ask };
     ask.send(gateway.admin).await
 }
 
-async fn set_level(gateway: &Gateway, level: &str) -> Reply {
+pub async fn set_level(gateway: &Gateway, level: &str) -> Reply {
     admin(gateway, "POST", "/update_security_level", &json!({ "level": level }).to_string()).await
 }
 
-async fn level(gateway: &Gateway) -> String {
+pub async fn level(gateway: &Gateway) -> String {
     let stats = admin(gateway, "GET", "/get_security_stats", "").await.json();
     stats["current_security_level"].as_str().expect("a level").to_owned()
 }
@@ -295,11 +295,11 @@ async fn in_force(gateway: &Gateway) -> Value {
     admin(gateway, "GET", "/get_candidate_policy", "").await.json()["in_force"].clone()
 }
 
-fn is_current(gateway: &Gateway) -> bool {
+pub fn is_current(gateway: &Gateway) -> bool {
     gateway.ask_admin("/readyz").contains(r#""shared_state":"current""#)
 }
 
-async fn until(what: impl AsyncFn() -> bool) {
+pub async fn until(what: impl AsyncFn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !what().await {
         assert!(Instant::now() < deadline, "it never happens");

@@ -21,6 +21,7 @@ mod upstream;
 mod fleet;
 mod limits;
 mod server;
+mod topology;
 mod vault;
 
 use std::process::{Command, ExitCode};
@@ -54,6 +55,9 @@ const CASES: &[(&str, fn())] = cases![
     limits::a_redis_that_does_not_answer_is_waited_for_once_a_second,
     limits::a_redis_that_is_killed_ten_times_under_load_holds_nobody_up,
     limits::a_replica_that_was_killed_leaves_its_places_in_a_minute,
+    topology::over_tls_an_authority_of_its_own_is_trusted_and_no_other,
+    topology::where_the_master_is_killed_the_gateway_follows_to_the_promoted_one,
+    topology::a_cluster_is_one_redis_to_all_uses,
     vault::what_was_stored_is_loaded_by_the_same_tenant_alone,
     vault::a_gateway_that_was_started_again_reads_it_with_the_same_key_alone,
     vault::a_record_is_forgotten_after_its_lifetime,
@@ -65,6 +69,7 @@ const CASES: &[(&str, fn())] = cases![
     vault::a_server_that_does_not_answer_is_not_waited_for,
     vault::a_server_that_stops_in_between_is_given_up_and_found_again,
     vault::a_connection_that_the_server_closed_costs_nobody_an_answer,
+    vault::where_the_server_became_a_replica_the_master_is_looked_for,
     vault::a_password_is_shown_and_a_wrong_one_told_without_it,
     vault::over_tls_the_server_is_checked,
     vault::a_placeholder_of_an_earlier_answer_is_given_back_to_its_tenant_alone,

@@ -25,10 +25,19 @@ pub fn has_redis() -> bool {
     Command::new("redis-server").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
 }
 
+/// What is started.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain,
+    Tls,
+    /// One that watches over others; its configuration stands in its directory.
+    Sentinel,
+}
+
 /// A server on a free port of the loopback address, with nothing on disk; killed when dropped.
 pub struct Redis {
     pub port: u16,
-    tls: bool,
+    kind: Kind,
     arguments: Vec<String>,
     directory: PathBuf,
     child: Child,
@@ -36,20 +45,36 @@ pub struct Redis {
 
 impl Redis {
     pub fn start(arguments: &[&str]) -> Redis {
-        Redis::start_with(false, arguments)
+        Redis::start_as(Kind::Plain, arguments, "")
     }
 
-    pub fn start_with(tls: bool, arguments: &[&str]) -> Redis {
+    pub fn start_with_tls(arguments: &[&str]) -> Redis {
+        Redis::start_as(Kind::Tls, arguments, "")
+    }
+
+    /// A Sentinel of this server and its replicas, which it knows as `main`. So patient that a busy machine is no reason to it: who
+    /// kills the master tells it. Nobody has to log in there, and `watcher` may.
+    pub fn start_sentinel(master: &Redis) -> Redis {
+        let config = format!(
+            "sentinel monitor main 127.0.0.1 {} 1\nsentinel down-after-milliseconds main 60000\n\
+             sentinel failover-timeout main 60000\nuser watcher on >watchers-password ~* &* +@all\n",
+            master.port
+        );
+        Redis::start_as(Kind::Sentinel, &[], &config)
+    }
+
+    fn start_as(kind: Kind, arguments: &[&str], config: &str) -> Redis {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("promptgate-redis-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).expect("a directory for the server");
+        std::fs::write(directory.join("redis.conf"), config).expect("its configuration");
         let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
         // A free port may be taken by somebody else before the server binds it.
         for _ in 0..5 {
             let port = free_port();
-            let child = spawn(port, tls, &arguments, &directory);
-            let mut redis = Redis { port, tls, arguments: arguments.clone(), directory: directory.clone(), child };
+            let child = spawn(port, kind, &arguments, &directory);
+            let mut redis = Redis { port, kind, arguments: arguments.clone(), directory: directory.clone(), child };
             if redis.is_up() {
                 return redis;
             }
@@ -63,7 +88,7 @@ impl Redis {
     }
 
     pub fn start_again(&mut self) {
-        self.child = spawn(self.port, self.tls, &self.arguments, &self.directory);
+        self.child = spawn(self.port, self.kind, &self.arguments, &self.directory);
         assert!(self.is_up(), "redis-server does not start again");
     }
 
@@ -94,6 +119,12 @@ impl Redis {
         command.query(&mut connection).expect("an answer")
     }
 
+    /// Whether it does what the command says.
+    pub fn does(&self, command: &redis::Cmd) -> bool {
+        let connection = redis::Client::open(self.url()).and_then(|client| client.get_connection());
+        connection.and_then(|mut connection| command.exec(&mut connection)).is_ok()
+    }
+
     /// That there have been, the one that asks included.
     pub fn connections(&self) -> u64 {
         let stats: String = self.ask(redis::cmd("INFO").arg("stats"));
@@ -120,20 +151,23 @@ impl Drop for Redis {
     }
 }
 
-fn spawn(port: u16, tls: bool, arguments: &[String], directory: &Path) -> Child {
+fn spawn(port: u16, kind: Kind, arguments: &[String], directory: &Path) -> Child {
     let port = port.to_string();
     let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir"]).arg(directory).args(arguments);
-    if tls {
-        command.args(["--port", "0", "--tls-port", &port, "--tls-auth-clients", "no"]);
-        command.args(["--tls-cert-file", CERT, "--tls-key-file", PRIVATE_KEY]);
-    } else {
-        command.args(["--port", &port]);
-    }
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("redis-server starts")
+    command.arg(directory.join("redis.conf")).args(["--bind", "127.0.0.1", "--dir"]).arg(directory);
+    match kind {
+        Kind::Plain => command.args(["--save", "", "--appendonly", "no", "--port", &port]),
+        Kind::Tls => {
+            command.args(["--save", "", "--appendonly", "no", "--port", "0", "--tls-port", &port]);
+            command.args(["--tls-auth-clients", "no", "--tls-cert-file", CERT, "--tls-key-file", PRIVATE_KEY])
+        }
+        Kind::Sentinel => command.args(["--sentinel", "--port", &port]),
+    };
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("redis-server starts")
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use promptgate::config::Secret;
+use promptgate::config::RedisServers;
 use promptgate::policy::token::{Original, is_token};
 use promptgate::policy::{Mint, SealError, TokenKey, Tokens, seal};
 use promptgate::state::redis::{CONNECT, DEADLINE, StoreError};
@@ -140,7 +140,7 @@ pub async fn a_gateway_that_was_started_again_reads_it_with_the_same_key_alone()
     let made = tokens(&["jane@corp.io"]);
     redis.vault().store("acme", "resp_1", &made).await.unwrap();
     assert_eq!(sorted(redis.vault().load("acme", "resp_1").await), all(&made));
-    let other = Vault::new(&Secret::new(redis.url()), &[8; 32], HOUR).unwrap();
+    let other = open(&redis.url(), &[8; 32], HOUR);
     assert_eq!(other.load("acme", "resp_1").await, Ok(Vec::new()));
 }
 
@@ -154,7 +154,7 @@ pub async fn a_record_is_forgotten_after_its_lifetime() {
     redis.ask::<()>(redis::cmd("EXPIRE").arg(&name).arg(100));
     vault.load("acme", "resp_1").await.unwrap();
     assert!(left(&name) <= 100, "reading makes nothing last longer");
-    let short = Vault::new(&Secret::new(redis.url()), KEY, Duration::from_millis(10)).unwrap();
+    let short = open(&redis.url(), KEY, Duration::from_millis(10));
     short.store("acme", "resp_1", &tokens(&["jane@corp.io"])).await.unwrap();
     assert!(left(&name) <= 1);
     eventually(|| left(&name) == -2).await;
@@ -259,7 +259,7 @@ pub async fn without_a_server_there_is_an_error_in_time_and_with_it_again_a_conn
 pub async fn a_server_that_does_not_answer_is_not_waited_for() {
     let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let url = format!("redis://{}", silent.local_addr().unwrap());
-    let vault = Vault::new(&Secret::new(url), KEY, HOUR).unwrap();
+    let vault = open(&url, KEY, HOUR);
     let began = Instant::now();
     let asked = (0..8).map(|_| vault.load("acme", "resp_1"));
     for answer in futures_util::future::join_all(asked).await {
@@ -299,11 +299,25 @@ pub async fn a_connection_that_the_server_closed_costs_nobody_an_answer() {
     assert_eq!(vault.load("acme", "resp_1").await, Ok(Vec::new()), "this Redis keeps nothing on disk");
 }
 
+pub async fn where_the_server_became_a_replica_the_master_is_looked_for() {
+    let redis = Redis::start(&[]);
+    let vault = redis.vault();
+    let made = tokens(&["jane@corp.io"]);
+    vault.store("acme", "resp_1", &made).await.unwrap();
+    let before = redis.connections();
+    redis.ask::<()>(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(1));
+    let refused = VaultError::Store(StoreError::Refused("READONLY".to_owned()));
+    assert_eq!(vault.store("acme", "resp_1", &made).await, Err(refused));
+    redis.ask::<()>(redis::cmd("REPLICAOF").arg("NO").arg("ONE"));
+    vault.store("acme", "resp_1", &made).await.unwrap();
+    assert_eq!(redis.connections() - before, 5, "twice the vault's, and three questions of ours");
+}
+
 pub async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
     let redis = Redis::start(&["--requirepass", "right-canary"]);
     let vault = |user: &str| {
         let url = format!("redis://{user}127.0.0.1:{}/3", redis.port);
-        Vault::new(&Secret::new(url), KEY, HOUR).unwrap()
+        open(&url, KEY, HOUR)
     };
     let made = tokens(&["jane@corp.io"]);
     vault(":right-canary@").store("acme", "resp_1", &made).await.unwrap();
@@ -316,8 +330,8 @@ pub async fn a_password_is_shown_and_a_wrong_one_told_without_it() {
 }
 
 pub async fn over_tls_the_server_is_checked() {
-    let redis = Redis::start_with(true, &[]);
-    let vault = |url: String| Vault::new(&Secret::new(url), KEY, HOUR).unwrap();
+    let redis = Redis::start_with_tls(&[]);
+    let vault = |url: String| open(&url, KEY, HOUR);
     let made = tokens(&["jane@corp.io"]);
     let trusted = vault(format!("rediss://localhost:{}", redis.port));
     trusted.store("acme", "resp_1", &made).await.unwrap();
@@ -331,10 +345,14 @@ pub async fn over_tls_the_server_is_checked() {
 
 // ── what they are made of ───────────────────────────────────────────────────────────────────────────────────────────
 
-const KEY: &[u8] = &[7; 32];
-const HOUR: Duration = Duration::from_secs(3600);
+pub const KEY: &[u8] = &[7; 32];
+pub const HOUR: Duration = Duration::from_secs(3600);
 
-fn tokens(values: &[&str]) -> Tokens {
+fn open(url: &str, key: &[u8], lifetime: Duration) -> Vault {
+    Vault::new(&Arc::new(RedisServers::parse(url).expect("an address")), key, lifetime).expect("a vault")
+}
+
+pub fn tokens(values: &[&str]) -> Tokens {
     let mint = Mint { key: Arc::new(TokenKey::new(KEY, 1)), tenant: "acme".into() };
     let mut tokens = Tokens::default();
     for value in values {
@@ -343,13 +361,13 @@ fn tokens(values: &[&str]) -> Tokens {
     tokens
 }
 
-type Pairs = Vec<(String, String, String)>;
+pub type Pairs = Vec<(String, String, String)>;
 
-fn all(tokens: &Tokens) -> Pairs {
+pub fn all(tokens: &Tokens) -> Pairs {
     sorted(Ok(tokens.iter().map(|(token, original)| (token.clone(), original.clone())).collect()))
 }
 
-fn sorted(loaded: Result<Vec<(Arc<str>, Original)>, VaultError>) -> Pairs {
+pub fn sorted(loaded: Result<Vec<(Arc<str>, Original)>, VaultError>) -> Pairs {
     let plain = |(token, original): (Arc<str>, Original)| {
         (token.to_string(), original.entity.to_string(), original.value.to_string())
     };
@@ -360,6 +378,6 @@ fn sorted(loaded: Result<Vec<(Arc<str>, Original)>, VaultError>) -> Pairs {
 
 impl Redis {
     fn vault(&self) -> Vault {
-        Vault::new(&Secret::new(self.url()), KEY, HOUR).unwrap()
+        open(&self.url(), KEY, HOUR)
     }
 }

@@ -57,10 +57,10 @@ impl Script {
 
 impl Shared {
     /// # Errors
-    /// Of an address that is not usable.
+    /// Of a file of authorities that is not usable.
     pub fn new(store: &RateLimitStore) -> Result<Self, StoreError> {
         Ok(Shared {
-            store: Store::new(&store.url)?,
+            store: Store::new(&store.servers)?,
             patience: store.timeout,
             failure: store.failure,
             away: Mutex::default(),
@@ -225,7 +225,8 @@ fn under_way(demands: &[Demand]) -> impl Iterator<Item = &Demand> {
 }
 
 fn command<'k>(verb: &str, script: &str, keys: impl Iterator<Item = &'k str>, arguments: &[String]) -> Cmd {
-    let keys: Vec<String> = keys.map(|key| format!("promptgate:limit:{key}")).collect();
+    // What one script counts is on one node of a cluster: where the word in braces is.
+    let keys: Vec<String> = keys.map(|key| format!("promptgate:{{limit}}:{key}")).collect();
     let mut command = redis::cmd(verb);
     command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
     command
