@@ -145,6 +145,12 @@ async fn a_body_that_is_not_exactly_what_is_asked_for_is_400() {
         (LEVEL, r#"{"level":""}"#, "low, medium, high"),
         (LEVEL, r#"{"level":2}"#, "expected a string"),
         (LEVEL, r#"{"level":"low","level":"high"}"#, "duplicate field"),
+        (LEVEL, r#"{"level":"default"}"#, "low, medium, high"),
+        (LEVEL, r#"{"level":"extreme","client":"team-a"}"#, "low, medium, high"),
+        (LEVEL, r#"{"level":"high","client":""}"#, "client must have"),
+        (LEVEL, r#"{"level":"high","client":" team-a"}"#, "client must have"),
+        (LEVEL, r#"{"level":"high","client":"a\nb"}"#, "client must have"),
+        (LEVEL, r#"{"client":"team-a"}"#, "missing field"),
     ];
     for (path, body, reason) in cases {
         let reply = server.json("POST", path, ADMIN, body).await;
@@ -477,6 +483,30 @@ async fn a_level_in_any_case_is_in_force_for_the_next_request() {
         assert_eq!(reply.body, expected);
         assert_eq!(server.level().await, level);
     }
+}
+
+#[tokio::test]
+async fn a_callers_own_level_is_shown_until_it_is_taken_away() {
+    let server = Server::start("").await;
+    let set = async |client: &str, level: &str| {
+        server.json("POST", LEVEL, ADMIN, &json!({ "level": level, "client": client }).to_string()).await
+    };
+    let shown = async || server.json("GET", STATS, ADMIN, "").await.body["client_security_levels"].clone();
+    assert_eq!(shown().await, Value::Null);
+    let expected = json!({
+        "success": true,
+        "new_level": "high",
+        "message": "Security level of this client set to high",
+        "updated_by": "admin@company.com",
+        "client": "team-a",
+    });
+    assert_eq!(set("team-a", "HIGH").await.body, expected);
+    assert_eq!(shown().await, json!({ "team-a": "high" }));
+    assert_eq!(server.level().await, "medium");
+    assert_eq!(set("team-a", "low").await.status, 200);
+    assert_eq!(set("team-a", "Default").await.body["new_level"], "default");
+    assert_eq!(shown().await["team-a"], Value::Null);
+    assert_eq!(server.json("POST", LEVEL, USER, r#"{"level":"low","client":"a"}"#).await.status, 403);
 }
 
 #[tokio::test]

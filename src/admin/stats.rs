@@ -19,7 +19,7 @@ pub(super) const ROUTE: Route = Route {
     path: "/get_security_stats",
     tool: Some("get_security_stats"),
     summary: "Security level, rules and traffic",
-    description: "The current security level, the number of rules by kind, what the analysis can do, and counts of the \
+    description: "The current security level and those of single callers, the number of rules by kind, what the analysis can do, and counts of the \
                   gateway's traffic since the process started.",
     input: None,
     outputs: &[Output {
@@ -27,7 +27,7 @@ pub(super) const ROUTE: Route = Route {
         description: "The statistics.",
         content_type: JSON,
         schema: schema_of::<StatsResponse>,
-        example: r#"{"success":true,"current_security_level":"medium","pattern_counts":{"injection_patterns":40,
+        example: r#"{"success":true,"current_security_level":"medium","client_security_levels":{"team-a":"high"},"pattern_counts":{"injection_patterns":40,
             "sensitive_data_patterns":120,"malicious_patterns":20,"jailbreak_patterns":30,"total_nlp_patterns":210},
             "nlp_capabilities":{"model":null,"languages":["en"],"features":["sentences"],
             "analysis_types":["injection"],"normalization":["nfkc"]},
@@ -43,6 +43,9 @@ pub(super) const ROUTE: Route = Route {
 struct StatsResponse {
     success: bool,
     current_security_level: &'static str,
+    /// Callers that have a level of their own, by client id; left out where none has.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    client_security_levels: BTreeMap<String, &'static str>,
     pattern_counts: PatternCounts,
     nlp_capabilities: Capabilities,
     semantic_keywords: Keywords,
@@ -105,6 +108,7 @@ fn answer(call: Call) -> Answer {
         Reply::json(&StatsResponse {
             success: true,
             current_security_level: app.live.level().name(),
+            client_security_levels: client_levels(&app),
             pattern_counts: pattern_counts(&snapshot),
             nlp_capabilities: capabilities(),
             semantic_keywords: keywords(),
@@ -113,6 +117,10 @@ fn answer(call: Call) -> Answer {
             traffic: traffic(&app),
         })
     })
+}
+
+fn client_levels(app: &App) -> BTreeMap<String, &'static str> {
+    app.live.client_levels().iter().map(|(client, level)| (client.to_owned(), level.name())).collect()
 }
 
 fn pattern_counts(snapshot: &Snapshot) -> PatternCounts {

@@ -119,6 +119,10 @@ fn readable(line: &str, paint: Paint) -> String {
     let clock = time.get(11..23).map_or(time.clone(), str::to_owned);
     let rest = match record["event"].as_str() {
         Some("request") => request(&record, paint),
+        Some("level_changed") if record["client"].is_string() => {
+            let level = |name: &str| if record[name].is_null() { "default".to_owned() } else { field(name) };
+            format!("level of {} {} -> {} by {}", field("client"), level("old"), level("new"), field("by"))
+        }
         Some("level_changed") => format!("level {} -> {} by {}", field("old"), field("new"), field("by")),
         Some("policy_changed") => format!("policy {} -> {} by {}", field("old"), field("new"), field("by")),
         Some("config_reloaded") => {

@@ -22,7 +22,7 @@ pub struct Redis {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shared {
     pub servers: Arc<RedisServers>,
-    /// The security level and the promoted policy.
+    /// The security levels and the promoted policy.
     pub security: bool,
     pub revocations: bool,
 }

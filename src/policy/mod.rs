@@ -1,5 +1,6 @@
 //! Policy: findings in, actions out. Knows nothing of bytes or HTTP.
 
+pub mod client_levels;
 pub mod entities;
 pub mod level;
 pub mod matrix;
@@ -9,6 +10,7 @@ pub mod placeholder;
 pub mod seal;
 pub mod token;
 
+pub use client_levels::{ClientLevels, MAX_CLIENT_LEVELS, TooManyLevels};
 pub use entities::{Entities, Override};
 pub use level::Level;
 pub use matrix::{Action, Matrix, Rule};

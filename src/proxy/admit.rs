@@ -94,7 +94,8 @@ impl Gateway {
             let promoted = self.live.promoted();
             let promoted = promoted.as_ref().map(|name| name.as_str());
             context.policy = context.snapshot.governing(&target.route, principal, promoted);
-            context.level = context.policy.level.unwrap_or(context.level);
+            let own = self.live.client_levels().of(&principal.client_id);
+            context.level = own.or(context.policy.level).unwrap_or(context.level);
         }
     }
 

@@ -1,9 +1,11 @@
-//! What replicas hold the same, in Redis: the security level, the promoted policy, revocations. Puts nothing in force.
+//! What replicas hold the same, in Redis: the security level and those of single callers, the promoted policy, revocations. Puts
+//! nothing in force.
 //!
-//! One hash has the level, the policy and a generation, which every change raises; one sorted set has what was revoked, by
+//! One hash has the levels, the policy and a generation, which every change raises; one sorted set has what was revoked, by
 //! when that ends. A change is announced on a channel. What was read last holds while Redis is away, and is put back if Redis
 //! returns with less than it had told.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -15,12 +17,18 @@ use tokio::sync::{Mutex, MutexGuard, watch};
 use super::redis::{Store, StoreError};
 use crate::auth::{AuthError, MAX_REVOCATIONS, Principal, RevocationError, Revocations};
 use crate::config::{OnOutage, Shared};
-use crate::policy::Level;
+use crate::policy::{ClientLevels, Level, MAX_CLIENT_LEVELS, TooManyLevels};
 
 /// The hash, and the channel of its changes.
 /// In braces what both have in common, so that one script finds both on one node of a cluster.
 const SHARED: &str = "promptgate:{shared}";
 const REVOKED: &str = "promptgate:{shared}:revoked";
+
+/// Fields of the hash, and what the fields of callers' levels begin with.
+const GENERATION: &str = "generation";
+const LEVEL: &str = "level";
+const POLICY: &str = "policy";
+const LEVEL_OF: &str = "level:";
 
 /// Whoever knows no more than this since the last time reads the revocations again, as some may be over.
 const REVIEW: Duration = Duration::from_secs(10);
@@ -60,6 +68,14 @@ pub struct Posture {
     pub level: Option<Level>,
     /// None: never changed; empty: the common one.
     pub policy: Option<String>,
+    pub client_levels: ClientLevels,
+}
+
+impl Posture {
+    /// Whether anything was ever set.
+    pub fn is_set(&self) -> bool {
+        self.generation > 0
+    }
 }
 
 /// How well this replica knows what is shared.
@@ -81,8 +97,12 @@ pub enum FleetError {
     Store(#[from] StoreError),
     #[error("{SHARED} in Redis holds a level that is none")]
     Level,
+    #[error("{SHARED} in Redis has a generation that is no number")]
+    Generation,
     #[error("{SHARED} in Redis names a policy that this configuration has not")]
     Policy,
+    #[error(transparent)]
+    Levels(#[from] TooManyLevels),
     #[error("{REVOKED} in Redis: {0}")]
     Revoked(#[from] RevocationError),
 }
@@ -186,11 +206,21 @@ impl Fleet {
     }
 
     async fn posture(&self) -> Result<Posture, FleetError> {
-        let fields = ["generation", "level", "policy"];
-        let (generation, level, policy): (Option<i64>, Option<String>, Option<String>) =
-            self.store.ask(redis::cmd("HMGET").arg(SHARED).arg(&fields)).await?;
-        let level = level.map(|name| name.parse().map_err(|_| FleetError::Level)).transpose()?;
-        Ok(Posture { generation: generation.unwrap_or_default(), level, policy })
+        let mut fields: HashMap<String, String> = self.store.ask(redis::cmd("HGETALL").arg(SHARED)).await?;
+        let level = |name: &str| name.parse::<Level>().map_err(|_| FleetError::Level);
+        let generation = fields.remove(GENERATION).map(|number| number.parse().map_err(|_| FleetError::Generation));
+        let mut posture = Posture {
+            generation: generation.transpose()?.unwrap_or_default(),
+            level: fields.remove(LEVEL).map(|name| level(&name)).transpose()?,
+            policy: fields.remove(POLICY),
+            client_levels: ClientLevels::default(),
+        };
+        for (name, value) in &fields {
+            if let Some(client) = name.strip_prefix(LEVEL_OF) {
+                posture.client_levels.set(client, Some(level(value)?))?;
+            }
+        }
+        Ok(posture)
     }
 
     /// The entries first: with the generation it is told that all is back.
@@ -203,27 +233,45 @@ impl Fleet {
             });
             self.store.ask::<i64>(&add).await?;
         }
-        let Posture { generation, level, policy } = &agreed.posture;
-        let level = level.map(|level| ("level", level.name().to_owned()));
-        let fields: Vec<_> = level.into_iter().chain(policy.clone().map(|policy| ("policy", policy))).collect();
+        let Posture { generation, level, policy, client_levels } = &agreed.posture;
         let mut restore = redis::cmd("EVAL");
         restore.arg(RESTORE).arg(1).arg(SHARED).arg(*generation);
-        for (name, value) in fields {
-            restore.arg(name).arg(value);
+        if let Some(level) = level {
+            restore.arg(LEVEL).arg(level.name());
+        }
+        if let Some(policy) = policy {
+            restore.arg(POLICY).arg(policy);
+        }
+        for (client, level) in client_levels.iter() {
+            restore.arg(format!("{LEVEL_OF}{client}")).arg(level.name());
         }
         self.store.ask(&restore).await
     }
 
-    /// Another level, or another policy in the place of the common one (empty: none), for all replicas.
+    /// Changes it for all replicas.
     ///
     /// # Errors
-    /// Outages: nothing was changed, or it was and is not known to be, and is seen at the next look.
-    pub async fn change(&self, agreed: &mut Agreed, field: Field, value: &str) -> Result<(), FleetError> {
+    /// Too many levels: nothing was changed. Outages: neither, or it was and is not known to be, and is seen at the next look.
+    pub async fn change(&self, agreed: &mut Agreed, change: Change<'_>) -> Result<(), FleetError> {
         // A level that is none is what another takes the place of.
         if let Err(error @ FleetError::Store(_)) = self.read(agreed).await {
             return Err(error);
         }
-        self.ask_to_change(&[field.name(), value]).await?;
+        let most = MAX_CLIENT_LEVELS.to_string();
+        let generation = match change {
+            Change::Level(level) => self.ask_to_change(&[LEVEL, level.name()]).await?,
+            Change::Policy(name) => self.ask_to_change(&[POLICY, name]).await?,
+            Change::ClientLevel(client, level) => {
+                let name = format!("{LEVEL_OF}{client}");
+                match level {
+                    Some(level) => self.ask_to_change(&[&name, level.name(), &most]).await?,
+                    None => self.ask_to_change(&[&name]).await?,
+                }
+            }
+        };
+        if generation == 0 {
+            return Err(TooManyLevels.into());
+        }
         // It is changed, whether or not Redis tells so now; the next look does.
         self.read(agreed).await.ok();
         Ok(())
@@ -285,19 +333,13 @@ impl Fleet {
 }
 
 /// What is changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Field {
-    Level,
-    Policy,
-}
-
-impl Field {
-    const fn name(self) -> &'static str {
-        match self {
-            Field::Level => "level",
-            Field::Policy => "policy",
-        }
-    }
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    Level(Level),
+    /// The policy in the place of the common one; empty: none.
+    Policy(&'a str),
+    /// Of the caller with this client id; without one, it has that of all.
+    ClientLevel(&'a str, Option<Level>),
 }
 
 impl fmt::Debug for Fleet {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Live;
-use super::fleet::{Field, FleetError, Kind, Posture};
+use super::fleet::{Change, FleetError, Kind, Posture};
 use crate::policy::Level;
 
 /// What one look at what is shared came to; `None` for what is not.
@@ -46,6 +46,9 @@ impl Live {
                 tracing::info!(%before, %level, "the security level was changed for all replicas");
             }
         }
+        if posture.is_set() && self.set_client_levels(&posture.client_levels) {
+            tracing::info!("levels of single callers were changed for all replicas");
+        }
         let named = posture.policy.as_ref().filter(|name| !name.is_empty());
         let known = named.filter(|name| self.snapshot().has_policy(name));
         if posture.policy.is_some() && self.promoted().as_deref() != known {
@@ -63,8 +66,23 @@ impl Live {
     pub async fn change_level(&self, new: Level) -> Result<Level, FleetError> {
         let Some(fleet) = self.fleet().filter(|fleet| fleet.shares_security()) else { return Ok(self.set_level(new)) };
         let mut agreed = fleet.agreed().await;
-        fleet.change(&mut agreed, Field::Level, new.name()).await?;
+        fleet.change(&mut agreed, Change::Level(new)).await?;
         Ok(self.set_level(new))
+    }
+
+    /// The same for the level of one caller, whom `None` gives that of all. Returns what it had before of its own.
+    ///
+    /// # Errors
+    /// As for the level, and of too many.
+    pub async fn change_client_level(&self, client: &str, new: Option<Level>) -> Result<Option<Level>, FleetError> {
+        let Some(fleet) = self.fleet().filter(|fleet| fleet.shares_security()) else {
+            return Ok(self.set_client_level(client, new)?);
+        };
+        let mut agreed = fleet.agreed().await;
+        let before = self.client_levels().of(client);
+        fleet.change(&mut agreed, Change::ClientLevel(client, new)).await?;
+        self.set_client_level(client, new)?;
+        Ok(before)
     }
 
     /// The same for the named policy in the place of the common one.
@@ -74,7 +92,7 @@ impl Live {
     pub async fn change_policy(&self, name: Option<String>) -> Result<Option<Arc<String>>, FleetError> {
         let Some(fleet) = self.fleet().filter(|fleet| fleet.shares_security()) else { return Ok(self.promote(name)) };
         let mut agreed = fleet.agreed().await;
-        fleet.change(&mut agreed, Field::Policy, name.as_deref().unwrap_or_default()).await?;
+        fleet.change(&mut agreed, Change::Policy(name.as_deref().unwrap_or_default())).await?;
         Ok(self.promote(name))
     }
 

@@ -20,13 +20,14 @@ use super::token_cache::TokenCache;
 use super::trial::Trial;
 use super::vault::Vault;
 use crate::auth::{AuthError, Authenticator, KeyRequest, KeySet, Mode, Principal, Revocations};
-use crate::policy::Level;
+use crate::policy::{ClientLevels, Level, TooManyLevels};
 use crate::snapshot::Snapshot;
 
 /// Shared by both listeners.
 pub struct Live {
     in_force: InForce<Snapshot, TokenCache>,
     level: AtomicU8,
+    client_levels: ArcSwap<ClientLevels>,
     /// In the mode `jwt`.
     jwks: Option<Arc<Jwks>>,
     /// Where placeholders of earlier answers are kept, if anywhere.
@@ -51,6 +52,7 @@ impl Live {
     pub fn new(snapshot: Snapshot, jwks: Option<Arc<Jwks>>) -> Self {
         Live {
             level: AtomicU8::new(snapshot.config.security.level as u8),
+            client_levels: ArcSwap::default(),
             revoked: ArcSwap::from_pointee(snapshot.config.revocation.listed.clone()),
             in_force: InForce::new(Arc::new(snapshot)),
             jwks,
@@ -131,6 +133,34 @@ impl Live {
     /// In force for the next request. Returns the level before.
     pub fn set_level(&self, new: Level) -> Level {
         level(self.level.swap(new as u8, Ordering::AcqRel))
+    }
+
+    /// Callers that have a level of their own.
+    pub fn client_levels(&self) -> Arc<ClientLevels> {
+        self.client_levels.load_full()
+    }
+
+    /// In force for the caller's next request; `None` gives it that of all. Returns what it had before of its own.
+    ///
+    /// # Errors
+    /// When too many have one.
+    pub fn set_client_level(&self, client: &str, level: Option<Level>) -> Result<Option<Level>, TooManyLevels> {
+        let mut outcome = Ok(None);
+        self.client_levels.rcu(|held| {
+            let mut levels = ClientLevels::clone(held);
+            outcome = levels.set(client, level);
+            levels
+        });
+        outcome
+    }
+
+    /// All of them. Whether they are others.
+    pub fn set_client_levels(&self, levels: &ClientLevels) -> bool {
+        let others = **self.client_levels.load() != *levels;
+        if others {
+            self.client_levels.store(Arc::new(levels.clone()));
+        }
+        others
     }
 
     /// The kind of tokens that are accepted.

@@ -1,10 +1,10 @@
 //! The audit log: one JSON object a line, chained to the one before, written by a thread of its own. Never makes a request
 //! wait: what does not fit into the queue is dropped and counted.
 
+mod sink;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
@@ -13,12 +13,13 @@ use std::time::{Duration, Instant, SystemTime};
 use prometheus::IntCounter;
 use serde::{Serialize, Serializer};
 
-use super::chain::{Chain, Link, Seal, Tail};
+use super::chain::{Chain, Link, Seal};
 use super::metrics::Metrics;
 use super::record::{AnswerRecord, CandidateRecord, FindingCount, MaskCount, RequestRecord};
 use super::rfc3339;
 use crate::config;
 use crate::policy::Level;
+use sink::Sink;
 
 /// Where records go. Dropping it ends the thread after what is queued.
 pub struct Audit {
@@ -66,7 +67,20 @@ impl Audit {
 
     /// `by` is the `client_id` of who changed it.
     pub fn level_changed(&self, old: Level, new: Level, by: &str, request_id: &str) {
-        self.write(&Event::LevelChanged { old, new, by: Bounded(by), request_id: Bounded(request_id) });
+        let (old, new) = (Some(old), Some(new));
+        self.write(&Event::LevelChanged { client: None, old, new, by: Bounded(by), request_id: Bounded(request_id) });
+    }
+
+    /// Of one caller; no level is that of all.
+    pub fn client_level_changed(
+        &self,
+        client: &str,
+        (old, new): (Option<Level>, Option<Level>),
+        by: &str,
+        request_id: &str,
+    ) {
+        let client = Some(Bounded(client));
+        self.write(&Event::LevelChanged { client, old, new, by: Bounded(by), request_id: Bounded(request_id) });
     }
 
     /// The named policy in the place of the common one is another, or none.
@@ -129,8 +143,10 @@ struct Line<'a> {
 enum Event<'a> {
     Request(Box<RequestLine<'a>>),
     LevelChanged {
-        old: Level,
-        new: Level,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client: Option<Bounded<'a>>,
+        old: Option<Level>,
+        new: Option<Level>,
         by: Bounded<'a>,
         request_id: Bounded<'a>,
     },
@@ -314,26 +330,8 @@ struct Writer {
     dropped: IntCounter,
 }
 
-enum Sink {
-    File(Log),
-    StandardError,
-}
-
-/// The file there is, and when another takes its place.
-struct Log {
-    file: File,
-    path: PathBuf,
-    length: u64,
-    longest: Option<u64>,
-    /// How many that were full are kept.
-    keep: usize,
-}
-
 /// Writes at the latest at this many bytes, and whenever the queue is empty.
 const BATCH: usize = 64 * 1024;
-
-/// The end of a file in which its last records are looked for; a record is shorter by far.
-const TAIL: u64 = 1024 * 1024;
 
 impl Writer {
     fn new(sink: Sink, seal: Seal, dropped: IntCounter) -> io::Result<Self> {
@@ -413,88 +411,12 @@ impl Writer {
     }
 }
 
-impl Sink {
-    fn open(config: &config::Audit) -> io::Result<Self> {
-        let Some(path) = config.path.clone() else { return Ok(Sink::StandardError) };
-        let file = append(&path)?;
-        let length = file.metadata()?.len();
-        Ok(Sink::File(Log { file, path, length, longest: config.max_size, keep: config.keep }))
-    }
-
-    /// Keeps the old file when the new one cannot be opened: a record in a renamed file is better than none.
-    fn reopen(&mut self) {
-        if let Sink::File(log) = self {
-            log.reopen();
-        }
-    }
-
-    /// Gives a full file another name and begins a new one, if it can. True when it did.
-    fn turn_over(&mut self) -> bool {
-        match self {
-            Sink::File(log) => {
-                log.longest.is_some_and(|longest| log.length >= longest) && log.shift().is_ok() && log.reopen()
-            }
-            Sink::StandardError => false,
-        }
-    }
-
-    /// What the file ends with; `None` when it is empty, or no file.
-    fn tail(&self) -> io::Result<Option<Tail>> {
-        let Sink::File(log) = self else { return Ok(None) };
-        let mut file = File::open(&log.path)?;
-        let length = file.metadata()?.len();
-        if length == 0 {
-            return Ok(None);
-        }
-        let mut bytes = Vec::new();
-        file.seek(SeekFrom::Start(length.saturating_sub(TAIL)))?;
-        file.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(Some(Tail::of(&bytes)))
-    }
-
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self {
-            Sink::File(log) => {
-                log.length += lines.len() as u64;
-                log.file.write_all(lines)
-            }
-            Sink::StandardError => io::stderr().lock().write_all(lines),
-        }
-    }
-}
-
-impl Log {
-    fn reopen(&mut self) -> bool {
-        let opened = append(&self.path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        opened.map(|(length, file)| (self.length, self.file) = (length, file)).is_ok()
-    }
-
-    /// `audit.jsonl` becomes `audit.jsonl.1`, that `audit.jsonl.2`, and the last of those that are kept is gone.
-    fn shift(&self) -> io::Result<()> {
-        for number in (1..self.keep).rev() {
-            let (old, new) = (self.numbered(number), self.numbered(number + 1));
-            if old.exists() {
-                fs::rename(old, new)?;
-            }
-        }
-        fs::rename(&self.path, self.numbered(1))
-    }
-
-    fn numbered(&self, number: usize) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{number}"));
-        name.into()
-    }
-}
-
-/// Readable by the owner only: it tells who asked what, when.
-fn append(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    OpenOptions::new().create(true).append(true).mode(0o600).open(path)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::path::PathBuf;
+
+    use super::sink::append;
     use super::*;
     use crate::telemetry::chain::Reader;
 
@@ -535,6 +457,7 @@ mod tests {
         let audit = Audit::open(&scratch.config(), &metrics).unwrap();
         audit.request(&RequestRecord::example());
         audit.level_changed(Level::Low, Level::High, "admin@company.com", "req-2");
+        audit.client_level_changed("team-a", (Some(Level::Low), None), "admin@company.com", "req-3");
         audit.config_reloaded(3);
         assert!(audit.flush(PATIENCE));
         let mut lines = scratch.lines();
@@ -559,8 +482,12 @@ mod tests {
         let change = serde_json::json!({
             "event": "level_changed", "old": "low", "new": "high", "by": "admin@company.com", "request_id": "req-2",
         });
+        let of_client = serde_json::json!({
+            "event": "level_changed", "client": "team-a", "old": "low", "new": null, "by": "admin@company.com",
+            "request_id": "req-3",
+        });
         let reload = serde_json::json!({"event": "config_reloaded", "result": "failed", "problems": 3});
-        assert_eq!(lines, [request, change, reload]);
+        assert_eq!(lines, [request, change, of_client, reload]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Policies by name: whom they apply to, and the one that is tried beside the common one.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{ADMIN_TOKEN, Ask, Reply};
 use crate::process::Gateway;
@@ -45,6 +45,25 @@ async fn a_caller_has_its_policy_before_its_route_and_a_route_before_the_common_
         let record = site.gateway.record(&ask.id()).await;
         assert_eq!((&record["policy"], record["level"] == "medium"), (&policy, policy.is_null()), "{record}");
     }
+}
+
+#[tokio::test]
+async fn a_caller_that_is_given_a_level_has_it_from_its_next_request_on_whatever_its_route_says() {
+    let site = Site::start(&format!(
+        "[rules]\nfiles = [{RULES:?}]\n[policies.lax]\nlevel = \"low\"\n\
+         [[route]]\npath = \"{CHAT}\"\nformat = \"openai.chat\"\nupstream = \"openai\"\npolicy = \"lax\"\n"
+    ));
+    let by_admin = || zebra().with("authorization", &format!("Bearer {ADMIN_TOKEN}"));
+    for (own, status, level) in [("low", 200, "low"), ("high", 400, "high"), ("default", 200, "low")] {
+        let body = json!({"level": own, "client": "user@company.com"}).to_string();
+        let reply = admin(&site.gateway, Ask::post("/update_security_level", body)).await;
+        assert_eq!(reply.status(), 200, "{}", reply.text());
+        let ask = zebra();
+        assert_eq!(ask.send(site.address()).await.status(), status, "{own}");
+        assert_eq!(site.gateway.record(&ask.id()).await["level"], level);
+        assert_eq!(by_admin().send(site.address()).await.status(), 200, "nobody else has it");
+    }
+    assert_eq!(site.gateway.audit_text().matches("\"client\":\"user@company.com\",\"old\":").count(), 3);
 }
 
 #[tokio::test]

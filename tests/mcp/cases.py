@@ -90,6 +90,15 @@ async def a_changed_level_is_in_force(client):
 
 
 @case
+async def a_caller_is_given_a_level_of_its_own(client):
+    async with connect(client, SETTINGS["admin"], "spv-admin-dev-2024-abc123") as connection:
+        assert (await connection.call(LEVEL, {"level": "high", "client": "team-a"})).data["client"] == "team-a"
+        assert (await connection.call(STATS, {})).data["client_security_levels"] == {"team-a": "high"}
+        assert (await connection.call(LEVEL, {"level": "default", "client": "team-a"})).data["new_level"] == "default"
+        assert "client_security_levels" not in (await connection.call(STATS, {})).data
+
+
+@case
 async def a_wrong_token_connects_nowhere(client):
     for token in ("wrong", "spv-admin-dev-2024-abc12"):
         try:

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use promptgate::policy::MAX_CLIENT_LEVELS;
 use serde_json::{Value, json};
 
 use crate::client::{ADMIN_TOKEN, Ask, Reply};
@@ -49,6 +50,33 @@ pub async fn a_replica_that_starts_later_has_the_level_and_the_policy_from_its_f
     until(async || in_force(&first.gateway).await.is_null()).await;
     let last = replica(&redis, POLICY);
     assert_eq!(in_force(&last.gateway).await, Value::Null);
+}
+
+pub async fn the_level_of_a_caller_is_the_same_on_all_and_on_a_redis_that_lost_its_memory() {
+    let mut redis = Redis::start(&[]);
+    let fleet = [replica(&redis, ""), replica(&redis, "")];
+    for (client, level) in [("team: a", "high"), ("b", "low"), ("b", "default")] {
+        assert_eq!(set_own_level(&fleet[0].gateway, client, level).await.status(), 200);
+    }
+    let only = json!({"team: a": "high"});
+    until(async || own_levels(&fleet[1].gateway).await == only).await;
+    redis.stop();
+    assert_eq!(set_own_level(&fleet[1].gateway, "b", "low").await.status(), 503);
+    redis.start_again();
+    until(async || !redis.keys().is_empty() && is_current(&fleet[1].gateway)).await;
+    let later = replica(&redis, "");
+    assert_eq!(own_levels(&later.gateway).await, only);
+    // As many as there may be, and by whom they are not told.
+    let mut fill = redis::cmd("HSET");
+    fill.arg(SHARED);
+    (1..MAX_CLIENT_LEVELS).for_each(|number| _ = fill.arg(format!("level:{number}")).arg("low"));
+    redis.ask::<i64>(&fill);
+    until(async || own_levels(&later.gateway).await["999"] == "low").await;
+    assert_eq!(set_own_level(&later.gateway, "b", "low").await.status(), 409);
+    assert_eq!(set_own_level(&later.gateway, "999", "high").await.status(), 200);
+    assert_eq!(set_own_level(&later.gateway, "1", "default").await.status(), 200);
+    assert_eq!(set_own_level(&later.gateway, "b", "low").await.status(), 200);
+    assert!(is_current(&later.gateway));
 }
 
 pub async fn a_change_is_seen_where_nobody_announces_it() {
@@ -284,6 +312,15 @@ pub async fn admin(gateway: &Gateway, method: &'static str, path: &str, body: &s
 
 pub async fn set_level(gateway: &Gateway, level: &str) -> Reply {
     admin(gateway, "POST", "/update_security_level", &json!({ "level": level }).to_string()).await
+}
+
+async fn set_own_level(gateway: &Gateway, client: &str, level: &str) -> Reply {
+    let body = json!({"level": level, "client": client}).to_string();
+    admin(gateway, "POST", "/update_security_level", &body).await
+}
+
+async fn own_levels(gateway: &Gateway) -> Value {
+    admin(gateway, "GET", "/get_security_stats", "").await.json()["client_security_levels"].clone()
 }
 
 pub async fn level(gateway: &Gateway) -> String {

@@ -38,6 +38,7 @@ macro_rules! cases {
 const CASES: &[(&str, fn())] = cases![
     fleet::a_level_that_is_changed_on_one_replica_holds_on_all_within_a_second,
     fleet::a_replica_that_starts_later_has_the_level_and_the_policy_from_its_first_request_on,
+    fleet::the_level_of_a_caller_is_the_same_on_all_and_on_a_redis_that_lost_its_memory,
     fleet::a_change_is_seen_where_nobody_announces_it,
     fleet::whoever_is_revoked_on_one_replica_is_refused_by_all_and_by_those_that_start_later,
     fleet::a_revocation_ends_when_it_was_to_end,

@@ -307,7 +307,7 @@ export function policy({ call, confirm, failed, notice, refresh }) {
     event.preventDefault();
     const wanted = new FormData(form).get("level");
     if (!wanted || wanted === level) return;
-    if (!(await confirm(`Change the security level to ${wanted}?`, `${LEVELS[wanted]} It takes effect for the next request of every caller and is written to the audit log.`, `Change to ${wanted}`))) return change.focus();
+    if (!(await confirm(`Change the security level to ${wanted}?`, `${LEVELS[wanted]} It takes effect for the next request of every caller without a level of its own and is written to the audit log.`, `Change to ${wanted}`))) return change.focus();
     try {
       const done = await call("/update_security_level", { level: wanted });
       level = null;
@@ -315,6 +315,8 @@ export function policy({ call, confirm, failed, notice, refresh }) {
       notice(`Security level ${done.new_level} is in force, changed by ${done.updated_by}.`);
     } catch (error) { failed(error); }
   } }, h("fieldset", { disabled: true }, h("legend", {}, "Security level"), Object.keys(LEVELS).map(choice)), h("div", { class: "row" }, change));
+  const own = h("p", { class: "soft" });
+  form.append(own);
   const trial = h("div", {});
   const act = async (path, title, text, yes) => {
     if (!(await confirm(title, text, yes))) return;
@@ -340,6 +342,8 @@ export function policy({ call, confirm, failed, notice, refresh }) {
       change.disabled = true;
       form.querySelector("fieldset").disabled = false;
     }
+    const levels = Object.entries(stats.client_security_levels ?? {});
+    own.textContent = levels.length ? `Callers with a level of their own: ${levels.map(([client, at]) => `${client} (${at})`).join(", ")}.` : "";
     const now = JSON.stringify(known);
     if (now !== drawn) trial.replaceChildren(candidate(known));
     drawn = now;
