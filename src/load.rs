@@ -30,7 +30,7 @@ pub fn variables() -> impl Iterator<Item = (String, String)> {
 /// The engine the configuration names, and `snapshot_with` it.
 pub fn snapshot(config: Config) -> Result<Snapshot, Problems> {
     let engine = engine(&config.engine)?;
-    snapshot_with(config, engine)
+    snapshot_with(config, engine, None)
 }
 
 /// The engine the configuration names, loaded.
@@ -52,11 +52,16 @@ pub fn engine(config: &config::Engine) -> Result<Option<Arc<dyn Engine>>, Proble
     }
 }
 
-/// Reads the rule files the configuration names and builds the snapshot, which consults that engine.
+/// Reads the rule files the configuration names and builds the snapshot, which consults that engine. What has not changed
+/// since the snapshot `before` is taken over from it.
 ///
 /// # Errors
 /// Every file that is missing or cannot be read, else everything that is wrong with what they hold.
-pub fn snapshot_with(config: Config, engine: Option<Arc<dyn Engine>>) -> Result<Snapshot, Problems> {
+pub fn snapshot_with(
+    config: Config,
+    engine: Option<Arc<dyn Engine>>,
+    before: Option<&Snapshot>,
+) -> Result<Snapshot, Problems> {
     let mut problems = missing_files(&config);
     let mut texts = Vec::new();
     for path in &config.rules.files {
@@ -70,7 +75,7 @@ pub fn snapshot_with(config: Config, engine: Option<Arc<dyn Engine>>) -> Result<
         return Err(Problems(problems));
     }
     let files: Vec<(&str, &str)> = texts.iter().map(|(name, text)| (&**name, &**text)).collect();
-    let snapshot = Snapshot::build(config, &files)?.with_token_key(token_secret());
+    let snapshot = Snapshot::build_after(config, &files, before)?.with_token_key(token_secret());
     Ok(match engine {
         Some(engine) => snapshot.consulting(engine),
         None => snapshot,

@@ -169,14 +169,14 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The snapshot with a memory of its own for what its scanner finds. It takes over the engine of the one before if nothing
-/// about that was changed.
+/// The snapshot with a memory of its own for what its scanner finds. It takes over the engine and the detectors of the one
+/// before if nothing about those was changed.
 fn snapshot(config: Config, before: Option<&Snapshot>, metrics: &Metrics) -> Result<Snapshot, Problems> {
     let engine = match before.filter(|before| before.config.engine == config.engine) {
         Some(before) => before.guard.second_look.as_ref().map(|second| second.engine.clone()),
         None => load::engine(&config.engine)?.map(|engine| Arc::new(metrics.counted(engine)) as _),
     };
-    let snapshot = load::snapshot_with(config, engine)?;
+    let snapshot = load::snapshot_with(config, engine, before)?;
     Ok(match snapshot.config.limits.verdict_cache {
         0 => snapshot,
         bytes => {

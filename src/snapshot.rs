@@ -1,5 +1,7 @@
 //! One immutable, ready-to-use moment of the gateway, swapped whole. Starts nothing.
 
+mod detectors;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -7,12 +9,12 @@ use crate::auth::{Authenticator, Principal};
 use crate::codec::Plan;
 use crate::codec::selector::BadSelector;
 use crate::config::{Config, Placeholders, Problem, Problems, Route, Secret, Upstream, UpstreamKey};
-use crate::detect::{Category, Model, Rule, RuleProblem, RuleSet, Scanner};
-use crate::policy::entities::LEFT_ALONE;
+use crate::detect::{Category, Scanner};
 use crate::policy::{Level, Mint, NamedPolicy, TokenKey};
 use crate::sanitize::consult::{Engine, Second};
 use crate::sanitize::scrub::Scrub;
 use crate::sanitize::{AnswerLimits, Guard, Limits, Verdicts};
+use detectors::Detectors;
 
 /// Everything a request is judged by. A request holds one from its head to its last byte.
 #[derive(Debug)]
@@ -30,8 +32,7 @@ pub struct Snapshot {
     plans: HashMap<&'static str, Plans>,
     /// By name of the upstream, for those whose key could come back.
     scrubs: HashMap<String, Scrub>,
-    /// Rules in force, in the order of `Category::ALL`.
-    rule_counts: [usize; 6],
+    detectors: Arc<Detectors>,
 }
 
 impl Snapshot {
@@ -40,25 +41,39 @@ impl Snapshot {
     /// # Errors
     /// Everything that is wrong with rules and authentication, by configuration key.
     pub fn build(config: Config, rule_files: &[(&str, &str)]) -> Result<Self, Problems> {
-        let scanner = rules(&config, rule_files).and_then(|rules| {
-            let counts = Category::ALL.map(|category| rules.rules().iter().filter(|r| r.category == category).count());
-            Ok((Scanner::compile(&rules)?, counts))
-        });
-        match (scanner, config.auth.authenticator(), plans(&config)) {
-            (Ok((scanner, rule_counts)), Ok(authenticator), Ok(plans)) => {
-                let scanner = Arc::new(scanner);
+        Snapshot::build_after(config, rule_files, None)
+    }
+
+    /// The same, with the detectors of the snapshot `before` if nothing about them was changed.
+    ///
+    /// # Errors
+    /// As without.
+    pub fn build_after(
+        config: Config,
+        rule_files: &[(&str, &str)],
+        before: Option<&Snapshot>,
+    ) -> Result<Self, Problems> {
+        let kept = before.map(|before| &before.detectors).filter(|known| known.are_of(&config.rules, rule_files));
+        let detectors = match kept {
+            Some(known) => Ok(known.clone()),
+            None => Detectors::compile(&config.rules, rule_files).map(Arc::new),
+        };
+        let detectors = detectors.and_then(|detectors| detectors.check(&config.security).map(|()| detectors));
+        match (detectors, config.auth.authenticator(), plans(&config)) {
+            (Ok(detectors), Ok(authenticator), Ok(plans)) => {
+                let scanner = &detectors.scanner;
                 let named = |name: &Arc<str>| config.security.policies.iter().find(|policy| policy.named.name == *name);
                 let candidate = config.security.candidate.as_ref().and_then(named).map(|policy| policy.named.clone());
                 let guard = Guard::new(scanner.clone(), config.security.matrix.clone()).trying(candidate);
-                let (policies, callers) = (policies(&config, &scanner), callers(&config));
+                let (policies, callers) = (policies(&config, scanner), callers(&config));
                 let key = |secret: &Secret| Arc::new(TokenKey::new(secret.expose().as_bytes(), config.tokens.epoch));
                 let token_key = config.tokens.key.as_ref().map(key);
                 let guard = Arc::new(guard);
                 let scrubs = scrubs(&config);
-                Ok(Snapshot { config, guard, policies, callers, token_key, authenticator, plans, scrubs, rule_counts })
+                Ok(Snapshot { config, guard, policies, callers, token_key, authenticator, plans, scrubs, detectors })
             }
-            (scanner, authenticator, plans) => {
-                let rules = scanner.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
+            (detectors, authenticator, plans) => {
+                let rules = detectors.err().unwrap_or_default().into_iter().map(|p| Problem::new(p.rule, p.problem));
                 let auth = authenticator.err().map(|error| Problem::new("auth", error.to_string()));
                 Err(Problems(rules.chain(auth).chain(plans.err()).collect()))
             }
@@ -167,7 +182,7 @@ impl Snapshot {
 
     /// How many rules of a category are in force.
     pub fn rules_of(&self, category: Category) -> usize {
-        self.rule_counts[category as usize]
+        self.detectors.counts[category as usize]
     }
 }
 
@@ -225,27 +240,6 @@ fn plans(config: &Config) -> Result<HashMap<&'static str, Plans>, Problem> {
     Ok(plans)
 }
 
-fn rules(config: &Config, files: &[(&str, &str)]) -> Result<RuleSet, Vec<RuleProblem>> {
-    let rules = RuleSet::with_builtin(files)?;
-    let common = config.security.matrix.entities.names().map(|name| (format!("security.entities.{name}"), name));
-    let named = config.security.policies.iter().map(|policy| &policy.named);
-    let of_policy = common.chain(named.flat_map(|policy| {
-        policy.matrix.entities.names().map(move |name| (format!("policies.{}.entities.{name}", policy.name), name))
-    }));
-    let of_allow =
-        rules.allow().iter().flat_map(|row| row.entities.iter().map(|name| (format!("{}: entities", row.id), &**name)));
-    let unknown = of_policy.chain(of_allow).filter(|(_, name)| !is_entity(name, &rules));
-    let problem = |(rule, name)| RuleProblem { rule, problem: format!("no rule finds an entity of type {name:?}") };
-    let problems: Vec<RuleProblem> = unknown.map(problem).collect();
-    if problems.is_empty() { rules.tuned(&config.rules.disabled, &config.rules.overrides) } else { Err(problems) }
-}
-
-fn is_entity(name: &str, rules: &RuleSet) -> bool {
-    let of_rule = |rule: &Rule| rule.category.is_sensitive() && &*rule.entity == name;
-    let of_model = |model: &Model| model.category.is_sensitive() && &*model.entity == name;
-    LEFT_ALONE.contains(&name) || rules.rules().iter().any(of_rule) || rules.models().iter().any(of_model)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -269,6 +263,31 @@ mod tests {
         assert_eq!(of("CREDIT_CARD"), Ok(()));
         let message = "security.entities.CREDIT_CRAD: no rule finds an entity of type \"CREDIT_CRAD\"";
         assert_eq!(of("CREDIT_CRAD"), Err(message.to_owned()));
+    }
+
+    #[test]
+    fn detectors_are_compiled_anew_only_when_something_of_them_changed() {
+        let build = |config: Config, files: &[(&str, &str)], before: Option<&Snapshot>| {
+            Snapshot::build_after(config, files, before).expect("a snapshot")
+        };
+        let is_kept = |new: &Snapshot, old: &Snapshot| Arc::ptr_eq(&new.guard.scanner, &old.guard.scanner);
+        let first = build(Config::default(), &[], None);
+        let mut stricter = Config::default();
+        stricter.security.matrix.entities.set("PERSON", Override { threshold: None, action: Some(Action::Mask) });
+        let second = build(stricter.clone(), &[], Some(&first));
+        assert!(is_kept(&second, &first) && second.rules_of(Category::Pii) == first.rules_of(Category::Pii));
+        let rule = include_str!("../tests/fixtures/zebra-rule.toml");
+        let third = build(stricter.clone(), &[("zebra.toml", rule)], Some(&second));
+        assert!(!is_kept(&third, &second) && third.rules_of(Category::Injection) > 0);
+        assert!(is_kept(&build(stricter.clone(), &[("zebra.toml", rule)], Some(&third)), &third));
+        stricter.security.matrix.entities.set("PRESON", Override { threshold: None, action: Some(Action::Mask) });
+        assert!(
+            Snapshot::build_after(stricter, &[("zebra.toml", rule)], Some(&third)).is_err(),
+            "checked all the same"
+        );
+        let mut without = Config::default();
+        without.rules.disabled = vec!["injection.test.zebra".to_owned()];
+        assert!(!is_kept(&build(without, &[("zebra.toml", rule)], Some(&third)), &third));
     }
 
     #[test]
