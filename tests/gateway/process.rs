@@ -51,14 +51,14 @@ impl Gateway {
 
     /// One that is handed its listening sockets, the gateway's and the admin listener's, which this process keeps.
     pub fn start_with(sockets: &[TcpListener; 2], config: &str, variables: &[(&str, &str)]) -> Gateway {
-        let started = Gateway::try_start("/readyz", config, variables, Some(sockets));
+        let started = Gateway::try_start("/readyz", config, variables, Some((sockets, Path::new(BINARY))));
         started.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// One more of these sockets, which cannot be asked whether it is ready: the other might answer. It has come so far as to
+    /// One more of these sockets, of this binary, which cannot be asked whether it is ready: the other might answer. It has come so far as to
     /// open its audit log, after all that can fail.
-    pub async fn start_beside(sockets: &[TcpListener; 2], config: &str, variables: &[(&str, &str)]) -> Gateway {
-        let started = Gateway::try_start("", config, variables, Some(sockets));
+    pub async fn start_beside(sockets: &[TcpListener; 2], binary: &Path, config: &str) -> Gateway {
+        let started = Gateway::try_start("", config, &[], Some((sockets, binary)));
         let gateway = started.unwrap_or_else(|error| panic!("{error}"));
         let deadline = Instant::now() + PATIENCE;
         while !gateway.directory.join("audit.jsonl").exists() {
@@ -72,14 +72,14 @@ impl Gateway {
         probe: &str,
         config: &str,
         variables: &[(&str, &str)],
-        sockets: Option<&[TcpListener; 2]>,
+        handed: Option<(&[TcpListener; 2], &Path)>,
     ) -> Result<Gateway, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("promptgate-gateway-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
         std::fs::create_dir(&directory).expect("a directory for what the gateway writes");
-        let [address, admin] = match sockets {
-            Some(sockets) => [&sockets[0], &sockets[1]].map(|socket| socket.local_addr().expect("its address")),
+        let [address, admin] = match handed {
+            Some((sockets, _)) => [&sockets[0], &sockets[1]].map(|socket| socket.local_addr().expect("its address")),
             None => free_ports(),
         };
         let audit = directory.join("audit.jsonl");
@@ -88,11 +88,11 @@ impl Gateway {
         );
         std::fs::write(directory.join("config.toml"), text).expect("the configuration file");
         let errors = std::fs::File::create(directory.join("stderr")).expect("a file for standard error");
-        let mut command = match sockets {
-            Some(sockets) => handing_over(sockets),
+        let mut command = match handed {
+            Some((sockets, binary)) => handing_over(sockets, binary),
             None => Command::new(BINARY),
         };
-        if sockets.is_none() {
+        if handed.is_none() {
             command.env_clear().stdin(Stdio::null()).stdout(Stdio::null());
         }
         command.args(["serve", "--config"]).arg(directory.join("config.toml"));
@@ -110,6 +110,11 @@ impl Gateway {
     /// Its configuration file.
     pub fn config(&self) -> PathBuf {
         self.directory.join("config.toml")
+    }
+
+    /// The file it is run from.
+    pub fn binary(&self) -> PathBuf {
+        std::fs::read_link(format!("/proc/{}/exe", self.child.id())).expect("a process of ours")
     }
 
     /// Everything it wrote on standard error.
@@ -139,7 +144,8 @@ impl Gateway {
     fn records(&self, request_id: &str) -> Vec<Value> {
         // The last line may be half written.
         let text = self.audit_text();
-        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = text.lines().filter(|line| line.contains(request_id));
+        let whole = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         whole.filter(|record| record["event"] == "request" && record["request_id"] == request_id).collect()
     }
 
@@ -189,7 +195,8 @@ impl Gateway {
 
     fn reloads(&self) -> Vec<Value> {
         let text = self.audit_text();
-        let whole = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let lines = text.lines().filter(|line| line.contains("config_reloaded"));
+        let whole = lines.filter_map(|line| serde_json::from_str::<Value>(line).ok());
         whole.filter(|record| record["event"] == "config_reloaded").collect()
     }
 
@@ -246,15 +253,15 @@ impl Drop for Gateway {
     }
 }
 
-const BINARY: &str = env!("CARGO_BIN_EXE_promptgate");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_promptgate");
 
 /// As systemd does it: the sockets are descriptors 3 and 4, and LISTEN_PID is the process they are for. A shell moves them there
 /// from where a child can be given them, and becomes the gateway.
-fn handing_over(sockets: &[TcpListener; 2]) -> Command {
+fn handing_over(sockets: &[TcpListener; 2], binary: &Path) -> Command {
     let script = "exec 3<&0 4<&1 0</dev/null 1>/dev/null; LISTEN_FDS=2 LISTEN_PID=$$ exec \"$0\" \"$@\"";
     let [gateway, admin] = [0, 1].map(|number: usize| sockets[number].try_clone().expect("a socket"));
     let mut command = Command::new("/bin/sh");
-    command.env_clear().args(["-c", script, BINARY]);
+    command.env_clear().args(["-c", script]).arg(binary);
     command.stdin(OwnedFd::from(gateway)).stdout(OwnedFd::from(admin));
     command
 }

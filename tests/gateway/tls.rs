@@ -88,9 +88,13 @@ impl Renewed {
         fs::rename(beside, self.0.join(name)).expect("a file in the place of another");
     }
 
+    /// Of a file beside them.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     pub fn table(&self) -> String {
-        let path = |name: &str| self.0.join(name);
-        format!("[gateway.tls]\ncert = {:?}\nkey = {:?}\n", path("cert.pem"), path("key.pem"))
+        format!("[gateway.tls]\ncert = {:?}\nkey = {:?}\n", self.path("cert.pem"), self.path("key.pem"))
     }
 }
 
