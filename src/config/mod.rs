@@ -234,7 +234,9 @@ pub struct Audit {
     pub key: Option<Secret>,
     /// At this many bytes another file is begun. `None`: whoever rotates it says so by SIGHUP.
     pub max_size: Option<u64>,
-    /// How many that were full are kept.
+    /// A record that would be this much younger than the first of its file begins another. `None`: whoever rotates it.
+    pub max_age: Option<Duration>,
+    /// How many that were full or old are kept.
     pub keep: usize,
     /// Whether a record names the placeholders of its request, by which the same value is known again.
     pub placeholders: bool,

@@ -329,11 +329,15 @@ fn audit(section: Section) -> Audit {
         path: section.read("path"),
         key: audit_key(&section),
         max_size: section.read("max_size").map(|Size(bytes)| bytes as u64),
+        max_age: section.read("max_age"),
         keep: section.read_or("keep", 7),
         placeholders: section.read_or("placeholders", false),
     };
     if audit.max_size.is_some_and(|bytes| bytes < SMALLEST_LOG) {
         section.problem("max_size", "must be at least 64KiB");
+    }
+    if audit.max_age.is_some_and(|age| !(SHORTEST_AGE..=LONGEST_AGE).contains(&age)) {
+        section.problem("max_age", "must be from 1m to 8760h");
     }
     if !(1..=1000).contains(&audit.keep) {
         section.problem("keep", "must be from 1 to 1000");
@@ -344,6 +348,10 @@ fn audit(section: Section) -> Audit {
 
 /// What is written at once.
 const SMALLEST_LOG: u64 = 64 << 10;
+
+/// A thousand files that are kept are to be of use for more than a day, and one for a year at most.
+const SHORTEST_AGE: Duration = Duration::from_secs(60);
+const LONGEST_AGE: Duration = Duration::from_secs(8760 * 3600);
 
 fn audit_key(section: &Section) -> Option<Secret> {
     /// As long as what it makes.

@@ -360,12 +360,12 @@ impl Writer {
     fn run(&mut self, jobs: &Receiver<Job>) {
         loop {
             match jobs.try_recv() {
-                Ok(job) => self.work(job),
-                Err(TryRecvError::Disconnected) => return self.write(),
+                Ok(job) => self.work(job, SystemTime::now()),
+                Err(TryRecvError::Disconnected) => return self.write(SystemTime::now()),
                 Err(TryRecvError::Empty) => {
-                    self.write();
+                    self.write(SystemTime::now());
                     match jobs.recv() {
-                        Ok(job) => self.work(job),
+                        Ok(job) => self.work(job, SystemTime::now()),
                         Err(_) => return,
                     }
                     // What else comes in a moment is written with it, and wakes nobody.
@@ -375,37 +375,44 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, job: Job) {
+    fn work(&mut self, job: Job, now: SystemTime) {
         match job {
             Job::Line(line) => {
+                if self.pending.is_empty() {
+                    self.turn_over(now);
+                }
                 if self.broken {
                     self.broken = self.resume().is_err();
                 }
                 self.add(&line);
                 if self.pending.len() >= BATCH {
-                    self.write();
+                    self.write(now);
                 }
             }
             Job::Reopen => {
-                self.write();
+                self.write(now);
                 self.sink.reopen();
                 self.chain.turn_over();
             }
             Job::Flush(done) => {
-                self.write();
+                self.write(now);
                 done.try_send(()).ok();
             }
         }
     }
 
-    fn write(&mut self) {
-        if !self.pending.is_empty() && self.sink.write(&self.pending).is_err() {
+    fn write(&mut self, now: SystemTime) {
+        if !self.pending.is_empty() && self.sink.write(&self.pending, now).is_err() {
             self.dropped.inc_by(self.lines);
             self.broken = true;
         }
         self.pending.clear();
         self.lines = 0;
-        if self.sink.turn_over() {
+        self.turn_over(now);
+    }
+
+    fn turn_over(&mut self, now: SystemTime) {
+        if self.sink.turn_over(now) {
             self.chain.turn_over();
         }
     }
@@ -560,6 +567,39 @@ mod tests {
         let reader = intact(&[&old, &scratch]);
         assert_eq!((reader.records, reader.torn_lines, reader.begun_anew), (7, 1, 0));
         assert_eq!(old.lines_but_torn()[5]["torn_bytes"], 14);
+    }
+
+    #[test]
+    fn a_file_too_old_for_a_record_is_followed_by_another_and_the_chain_goes_on() {
+        const AGE: Duration = Duration::from_secs(86_400);
+        let scratch = Scratch::new("aged");
+        let [old, older] = [1, 2].map(|number| Scratch(format!("{}.{number}", scratch.0.display()).into()));
+        let config = config::Audit { max_age: Some(AGE), keep: 2, ..scratch.config() };
+        let writer = || {
+            let dropped = Metrics::new().unwrap().audit_dropped();
+            Writer::new(Sink::open(&config).unwrap(), Seal::new(None), dropped).unwrap()
+        };
+        let record = |writer: &mut Writer, now: SystemTime| {
+            writer.work(Job::Line(line(&Event::ConfigReloaded { result: "ok", problems: 0 }).unwrap()), now);
+            writer.write(now);
+        };
+        let (start, second) = (SystemTime::now(), Duration::from_secs(1));
+        let mut first = writer();
+        for now in [start, start + AGE - second, start + AGE, start + AGE * 2 - second, start - AGE] {
+            record(&mut first, now);
+        }
+        assert_eq!((old.lines().len(), scratch.lines().len()), (2, 3), "a clock that is set back makes none");
+        // Idle for long: the record that comes then begins a file, and the day is counted from it.
+        record(&mut first, start + AGE * 9);
+        record(&mut first, start + AGE * 9 + second);
+        assert_eq!((older.lines().len(), old.lines().len(), scratch.lines().len()), (2, 3, 2));
+        assert_eq!(intact(&[&older, &old, &scratch]).records, 7);
+        // A start again is no new beginning.
+        let mut second_start = writer();
+        second_start.write(start + AGE / 2);
+        record(&mut second_start, start + AGE / 2 + second);
+        record(&mut second_start, start + AGE + second * 60);
+        assert_eq!((old.lines().len(), scratch.lines().len()), (4, 1));
     }
 
     #[test]

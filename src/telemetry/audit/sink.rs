@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use crate::config;
 use crate::telemetry::chain::Tail;
@@ -17,8 +18,11 @@ pub struct Log {
     file: File,
     path: PathBuf,
     length: u64,
+    /// About when its first record was written.
+    began: SystemTime,
     longest: Option<u64>,
-    /// How many that were full are kept.
+    oldest: Option<Duration>,
+    /// How many that were full or old are kept.
     keep: usize,
 }
 
@@ -29,8 +33,9 @@ impl Sink {
     pub fn open(config: &config::Audit) -> io::Result<Self> {
         let Some(path) = config.path.clone() else { return Ok(Sink::StandardError) };
         let file = append(&path)?;
-        let length = file.metadata()?.len();
-        Ok(Sink::File(Log { file, path, length, longest: config.max_size, keep: config.keep }))
+        let (length, began) = known(&file)?;
+        let config::Audit { max_size: longest, max_age: oldest, keep, .. } = *config;
+        Ok(Sink::File(Log { file, path, length, began, longest, oldest, keep }))
     }
 
     /// Keeps the old file when the new one cannot be opened: a record in a renamed file is better than none.
@@ -40,12 +45,10 @@ impl Sink {
         }
     }
 
-    /// Gives a full file another name and begins a new one, if it can. True when it did.
-    pub fn turn_over(&mut self) -> bool {
+    /// Gives a file that is full, or too old for another record, another name and begins a new one, if it can. True when it did.
+    pub fn turn_over(&mut self, now: SystemTime) -> bool {
         match self {
-            Sink::File(log) => {
-                log.longest.is_some_and(|longest| log.length >= longest) && log.shift().is_ok() && log.reopen()
-            }
+            Sink::File(log) => (log.is_full() || log.is_old(now)) && log.shift().is_ok() && log.reopen(),
             Sink::StandardError => false,
         }
     }
@@ -64,9 +67,12 @@ impl Sink {
         Ok(Some(Tail::of(&bytes)))
     }
 
-    pub fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, lines: &[u8], now: SystemTime) -> io::Result<()> {
         match self {
             Sink::File(log) => {
+                if log.length == 0 {
+                    log.began = now;
+                }
                 log.length += lines.len() as u64;
                 log.file.write_all(lines)
             }
@@ -77,8 +83,18 @@ impl Sink {
 
 impl Log {
     fn reopen(&mut self) -> bool {
-        let opened = append(&self.path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        opened.map(|(length, file)| (self.length, self.file) = (length, file)).is_ok()
+        let opened = append(&self.path).and_then(|file| Ok((known(&file)?, file)));
+        opened.map(|(known, file)| ((self.length, self.began), self.file) = (known, file)).is_ok()
+    }
+
+    fn is_full(&self) -> bool {
+        self.longest.is_some_and(|longest| self.length >= longest)
+    }
+
+    /// Of a clock that was set back, it is not.
+    fn is_old(&self, now: SystemTime) -> bool {
+        let age = now.duration_since(self.began).unwrap_or_default();
+        self.length > 0 && self.oldest.is_some_and(|oldest| age >= oldest)
     }
 
     /// `audit.jsonl` becomes `audit.jsonl.1`, that `audit.jsonl.2`, and the last of those that are kept is gone.
@@ -97,6 +113,12 @@ impl Log {
         name.push(format!(".{number}"));
         name.into()
     }
+}
+
+/// How long a file is, and when it was made; where the file system does not say, when it was written last.
+fn known(file: &File) -> io::Result<(u64, SystemTime)> {
+    let about = file.metadata()?;
+    Ok((about.len(), about.created().or_else(|_| about.modified())?))
 }
 
 /// Readable by the owner only: it tells who asked what, when.
