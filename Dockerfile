@@ -9,6 +9,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
+# Shown by the metric promptgate_build_info: --build-arg PROMPTGATE_COMMIT="$(git rev-parse HEAD)".
+ARG PROMPTGATE_COMMIT=unknown
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --release --locked --bin promptgate \

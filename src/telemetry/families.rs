@@ -48,8 +48,8 @@ impl Families {
     }
 
     pub fn build_info(&self) -> Result<(), Error> {
-        let info = self.registered(IntGaugeVec::new(options("build_info", "Always 1."), &["version"])?)?;
-        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let info = self.registered(IntGaugeVec::new(options("build_info", "Always 1."), &["version", "commit"])?)?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION"), COMMIT]).set(1);
         Ok(())
     }
 
@@ -58,6 +58,12 @@ impl Families {
         Ok(family)
     }
 }
+
+/// As whoever built it said by `PROMPTGATE_COMMIT`.
+pub(super) const COMMIT: &str = match option_env!("PROMPTGATE_COMMIT") {
+    Some(commit) => commit,
+    None => "unknown",
+};
 
 fn options(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("promptgate")

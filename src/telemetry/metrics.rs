@@ -546,7 +546,11 @@ mod tests {
             "promptgate_dropped_headers_total 3",
             "promptgate_dropped_query_keys_total 1",
             "promptgate_audit_dropped_total 0",
-            &format!("promptgate_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")),
+            &format!(
+                "promptgate_build_info{{commit=\"{}\",version=\"{}\"}} 1",
+                super::super::families::COMMIT,
+                env!("CARGO_PKG_VERSION")
+            ),
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
         }
