@@ -1,8 +1,9 @@
 //! Placeholders that can be undone: keyed, the same for the same value in every turn and on every replica, with no store
 //! between them. What they stand for is known to the request that made them, and to nobody else.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use ring::hmac;
@@ -62,8 +63,9 @@ impl fmt::Debug for Original {
 /// The placeholders of one request.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens {
-    /// Shared with its copies until one of them adds to it.
-    originals: Arc<HashMap<Arc<str>, Original>>,
+    /// Shared with its copies until one of them adds to it. In order, so that those that begin with a text are found, and in a
+    /// tree, which grows by a little: a table of thousands is copied to grow.
+    originals: Arc<BTreeMap<Arc<str>, Original>>,
 }
 
 impl Tokens {
@@ -98,6 +100,12 @@ impl Tokens {
         self.originals.get(token)
     }
 
+    /// Whether one of them begins so and goes on.
+    pub fn continues(&self, beginning: &str) -> bool {
+        let mut after = self.originals.range::<str, _>((Bound::Excluded(beginning), Bound::Unbounded));
+        after.next().is_some_and(|(token, _)| token.starts_with(beginning))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Original)> {
         self.originals.iter()
     }
@@ -112,7 +120,7 @@ impl Tokens {
 }
 
 /// 50 bits: among a million values of one tenant, two share a placeholder with probability 1 in 2,000.
-const DIGITS: usize = 10;
+pub(crate) const DIGITS: usize = 10;
 
 /// Whether the whole text has the form of such a placeholder.
 pub fn is_token(text: &str) -> bool {

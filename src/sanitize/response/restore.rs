@@ -1,18 +1,21 @@
 //! Placeholders of a request found in its answer. Knows what they stand for; decides nothing about where that may go.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::sync::Arc;
 
-use aho_corasick::{AhoCorasick, MatchKind};
-
 use crate::policy::Tokens;
-use crate::policy::token::{Original, is_digit};
+use crate::policy::token::{DIGITS, Original, is_digit};
 
-/// The placeholders of one request, ready to be looked for.
+/// The placeholders of one request, ready to be looked for. They are looked up where the mark that each of them has stands:
+/// an automaton of thousands would take many times the memory of the request they are of.
 #[derive(Debug)]
 pub(super) struct Restorer {
-    tokens: Vec<(Arc<str>, Original)>,
-    finder: Option<AhoCorasick>,
+    tokens: Tokens,
+    /// Which types of entity there are, the longest first: of two that end alike, a placeholder is one of the longer.
+    entities: Vec<Arc<str>>,
+    /// Length of the longest.
+    longest: usize,
 }
 
 /// What has the form of a placeholder.
@@ -24,6 +27,14 @@ pub(super) enum Found<'r> {
 }
 
 impl Found<'_> {
+    fn behind(self, offset: usize) -> Self {
+        let moved = |span: Range<usize>| span.start + offset..span.end + offset;
+        match self {
+            Found::Known(span, original) => Found::Known(moved(span), original),
+            Found::Unknown(span) => Found::Unknown(moved(span)),
+        }
+    }
+
     pub fn span(&self) -> &Range<usize> {
         match self {
             Found::Known(span, _) | Found::Unknown(span) => span,
@@ -33,64 +44,61 @@ impl Found<'_> {
 
 impl Restorer {
     pub fn new(tokens: &Tokens) -> Self {
-        let mut tokens: Vec<_> = tokens.iter().map(|(token, original)| (token.clone(), original.clone())).collect();
-        tokens.sort_by(|a, b| a.0.cmp(&b.0));
-        let names = || tokens.iter().map(|(token, _)| token.as_bytes());
-        let build = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names());
-        // Most requests hold none, and even an empty automaton takes longer to build than a request to pass. It only fails for
-        // more placeholders than a body can hold; then none is found, and none is lost.
-        let finder = if tokens.is_empty() { None } else { build().ok() };
-        Restorer { finder, tokens }
+        let mut entities = Vec::new();
+        for (_, original) in tokens.iter() {
+            if !entities.contains(&original.entity) {
+                entities.push(original.entity.clone());
+            }
+        }
+        entities.sort_by_key(|entity| Reverse(entity.len()));
+        let longest = tokens.iter().map(|(token, _)| token.len()).max().unwrap_or_default();
+        Restorer { tokens: tokens.clone(), entities, longest }
     }
 
-    /// What has the form of a placeholder in this part of the text, in order.
+    /// What has the form of a placeholder in this part of the text, in order. None reaches into another: behind the mark stand
+    /// small letters and digits, and no type begins with one.
     pub fn find(&self, text: &str, part: Range<usize>) -> Vec<Found<'_>> {
         let haystack = &text.as_bytes()[part.clone()];
-        if memchr::memmem::find(haystack, b"_x").is_none() {
-            return Vec::new();
-        }
-        let known = self.finder.iter().flat_map(|finder| finder.find_iter(haystack)).filter_map(|found| {
-            let (_, original) = self.tokens.get(found.pattern().as_usize())?;
-            Some(Found::Known(part.start + found.start()..part.start + found.end(), original))
-        });
-        let mut all: Vec<Found> = known.collect();
-        let unknown = alike(haystack, part.start);
-        let free = |span: &Range<usize>| {
-            let at = all.partition_point(|known| known.span().end <= span.start);
-            all.get(at).is_none_or(|known| known.span().start >= span.end)
-        };
-        let unknown: Vec<_> = unknown.filter(free).map(Found::Unknown).collect();
-        if !unknown.is_empty() {
-            all.extend(unknown);
-            all.sort_by_key(|found| found.span().start);
-        }
-        all
+        let marks = memchr::memmem::find_iter(haystack, MARK);
+        let found = marks.filter_map(|at| self.known(haystack, at).or_else(|| alike(haystack, at)));
+        found.map(|found| found.behind(part.start)).collect()
+    }
+
+    /// The longest placeholder of the request with its mark here.
+    fn known(&self, haystack: &[u8], at: usize) -> Option<Found<'_>> {
+        let from = at + MARK.len();
+        let digits = haystack[from..].iter().take(self.longest).take_while(|byte| is_digit(**byte)).count();
+        let entities = self.entities.iter().filter(|entity| haystack[..at].ends_with(entity.as_bytes()));
+        let mut starts = entities.map(|entity| at - entity.len());
+        starts.find_map(|start| {
+            let mut spans = (DIGITS..=digits).rev().map(|digits| start..from + digits);
+            spans.find_map(|span| {
+                let token = std::str::from_utf8(&haystack[span.clone()]).ok()?;
+                self.tokens.get(token).map(|original| Found::Known(span, original))
+            })
+        })
     }
 
     /// Where the longest end of `text[from..]` begins that a placeholder could go on from; its length if there is none.
     pub fn growing(&self, text: &str, from: usize) -> usize {
-        let longest = self.tokens.iter().map(|(token, _)| token.len()).max().unwrap_or_default();
-        let first = from.max(text.len().saturating_sub(longest));
-        let could = |at: &usize| {
-            let end = &text.as_bytes()[*at..];
-            let next = self.tokens.partition_point(|(token, _)| token.as_bytes() <= end);
-            self.tokens.get(next).is_some_and(|(token, _)| token.as_bytes().starts_with(end))
-        };
+        let first = from.max(text.len().saturating_sub(self.longest));
+        let could = |at: &usize| text.get(*at..).is_some_and(|end| self.tokens.continues(end));
         (first..text.len()).find(could).unwrap_or(text.len())
     }
 }
 
-/// Words with the form of a placeholder, whole or cut short.
-fn alike(haystack: &[u8], base: usize) -> impl Iterator<Item = Range<usize>> {
+/// A word with its mark here that has the form of a placeholder, whole or cut short.
+fn alike(haystack: &[u8], at: usize) -> Option<Found<'static>> {
     let is_entity = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    memchr::memmem::find_iter(haystack, b"_x").filter_map(move |at| {
-        let before = haystack[..at].iter().rev().take_while(|byte| is_entity(byte)).count();
-        let digits = haystack[at + 2..].iter().take_while(|byte| is_digit(**byte)).count();
-        let is_name = before >= 2 && haystack[at - before].is_ascii_uppercase();
-        (is_name && digits >= FEWEST).then(|| base + at - before..base + at + 2 + digits)
-    })
+    let from = at + MARK.len();
+    let before = haystack[..at].iter().rev().take_while(|byte| is_entity(byte)).count();
+    let digits = haystack[from..].iter().take_while(|byte| is_digit(**byte)).count();
+    let is_name = before >= 2 && haystack[at - before].is_ascii_uppercase();
+    (is_name && digits >= FEWEST).then(|| Found::Unknown(at - before..from + digits))
 }
 
+/// What stands between the type of a placeholder and its digits.
+const MARK: &[u8] = b"_x";
 /// Digits from which on a word is counted as a damaged placeholder.
 const FEWEST: usize = 6;
 
@@ -120,6 +128,28 @@ mod tests {
             })
             .collect();
         assert_eq!(shown, ["1234", "5678", "EMAIL_ADDRESS_xabcdefghij", "PIN_xabcdef"]);
+    }
+
+    #[test]
+    fn a_placeholder_is_found_in_a_longer_word_and_the_longest_of_those_that_fit_counts() {
+        let mint = Mint { key: Arc::new(TokenKey::new(&[1; 32], 1)), tenant: "t".into() };
+        let mut tokens = Tokens::default();
+        let short = tokens.mint(&mint, &"PIN".into(), "1234");
+        let original = |value: &str| Original { entity: "PIN".into(), value: value.into() };
+        let long = Original { entity: "MY_PIN".into(), value: "9012".into() };
+        tokens.extend([(format!("{short}a").into(), original("5678")), (format!("MY_{short}").into(), long)]);
+        let restorer = Restorer::new(&tokens);
+        for (text, expected) in [
+            (format!("{short}"), "1234"),
+            (format!("x{short}bcd"), "1234"),
+            (format!("A{short}"), "1234"),
+            (format!("{short}ab"), "5678"),
+            (format!("MY_{short}"), "9012"),
+            (format!("MY_{short}a"), "9012"),
+        ] {
+            let found = restorer.find(&text, 0..text.len());
+            assert!(matches!(&found[..], [Found::Known(_, known)] if *known.value == *expected), "{text}: {found:?}");
+        }
     }
 
     #[test]
