@@ -177,6 +177,7 @@ impl Snapshot {
             keys: limits.keys,
             key: limits.key,
             name: limits.name,
+            placeholders: limits.placeholders,
         }
     }
 

@@ -105,7 +105,7 @@ fn placeholders() -> (Tokens, String, String) {
         sent("openai.chat", "acme", &conversation(&format!("Mail jane@corp.io the key\n{SECRET}\nplease")));
     let token = |entity: &str| {
         let (token, _) = tokens.iter().find(|(_, original)| &*original.entity == entity).expect("a placeholder");
-        assert!(body.contains(&**token));
+        assert!(body.contains(&*token));
         token.to_string()
     };
     let (mail, key) = (token("EMAIL_ADDRESS"), token("PRIVATE_KEY"));

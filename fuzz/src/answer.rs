@@ -31,7 +31,7 @@ static TOKENS: LazyLock<Tokens> = LazyLock::new(|| {
     let body = br#"{"model":"m","messages":[{"role":"user","content":"mail jane.doe@corp.io"}]}"#;
     request.push(body).expect("it is let pass");
     request.finish().expect("to its end");
-    assert!(request.tokens().iter().any(|(token, _)| &**token == "EMAIL_ADDRESS_xyebedu4boj"), "what inputs repeat");
+    assert!(request.tokens().iter().any(|(token, _)| &*token == "EMAIL_ADDRESS_xyebedu4boj"), "what inputs repeat");
     request.tokens().clone()
 });
 

@@ -166,6 +166,8 @@ pub struct Limits {
     pub key: usize,
     /// An identifier that is passed unread; longer ones are inspected.
     pub name: usize,
+    /// Placeholders of one request that can be undone; what is over is masked for good.
+    pub placeholders: usize,
     /// One event of a streamed answer, or a whole answer that is no stream.
     pub event: usize,
     /// How long what is held back of an answer may leave the caller without a sign of life, where the stream has one.

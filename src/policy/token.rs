@@ -61,70 +61,196 @@ impl fmt::Debug for Original {
 }
 
 /// The placeholders of one request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Tokens {
-    /// Shared with its copies until one of them adds to it. In order, so that those that begin with a text are found, and in a
-    /// tree, which grows by a little: a table of thousands is copied to grow.
-    originals: Arc<BTreeMap<Arc<str>, Original>>,
+    /// Shared with its copies until one of them adds to it.
+    table: Arc<Table>,
+}
+
+/// In few bytes: a hostile text has a value in every ten of its own.
+#[derive(Clone, Default)]
+struct Table {
+    /// The types there are, each once.
+    entities: Vec<Arc<str>>,
+    /// The values, one behind the other.
+    values: String,
+    /// Where the value of each placeholder stands that has the usual number of digits, by the number of its type and by them. In
+    /// order, so that those are found that go on from a text, and in a tree, which grows by little.
+    usual: BTreeMap<(u16, [u8; DIGITS]), Place>,
+    /// All others, which is next to none.
+    others: BTreeMap<Arc<str>, Original>,
+}
+
+/// A part of `Table::values`. All of a request fit in far less than 4 GiB.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    length: u32,
 }
 
 impl Tokens {
     /// The placeholder of a value: of two that would have the same, the later takes more characters of its own.
-    pub fn mint(&mut self, mint: &Mint, entity: &Arc<str>, value: impl AsRef<str> + Into<Arc<str>>) -> Arc<str> {
-        let digits = mint.key.digits(&mint.tenant, entity, value.as_ref());
+    pub fn mint(&mut self, mint: &Mint, entity: &Arc<str>, value: &str) -> Arc<str> {
+        self.find(mint, entity, value).unwrap_or_else(|token| {
+            Arc::make_mut(&mut self.table).add(&token, entity, value);
+            token
+        })
+    }
+
+    /// The placeholder of a value that has one already.
+    pub fn minted(&self, mint: &Mint, entity: &str, value: &str) -> Option<Arc<str>> {
+        self.find(mint, entity, value).ok()
+    }
+
+    /// The placeholder that a value has, or else the one it gets.
+    fn find(&self, mint: &Mint, entity: &str, value: &str) -> Result<Arc<str>, Arc<str>> {
+        let digits = mint.key.digits(&mint.tenant, entity, value);
         let mut length = DIGITS;
         loop {
-            let token = format!("{entity}_x{}", &digits[..length]);
-            match self.originals.get_key_value(&*token) {
-                Some((known, original)) if *original.value == *value.as_ref() => return known.clone(),
+            let token: Arc<str> = format!("{entity}{MARK}{}", &digits[..length]).into();
+            match self.table.value(&token) {
+                Some(known) if known == value => return Ok(token),
                 // All 51 characters are the same for different values only if SHA-256 collides.
                 Some(_) if length < digits.len() => length += 1,
-                _ => {
-                    let token: Arc<str> = token.into();
-                    let original = Original { entity: entity.clone(), value: value.into() };
-                    Arc::make_mut(&mut self.originals).insert(token.clone(), original);
-                    return token;
-                }
+                _ => return Err(token),
             }
         }
     }
 
     /// Adds placeholders of earlier requests. What this one made itself stays.
     pub fn extend(&mut self, earlier: impl IntoIterator<Item = (Arc<str>, Original)>) {
-        for (token, original) in earlier {
-            Arc::make_mut(&mut self.originals).entry(token).or_insert(original);
+        let table = Arc::make_mut(&mut self.table);
+        for (token, Original { entity, value }) in earlier {
+            if table.value(&token).is_none() {
+                table.add(&token, &entity, &value);
+            }
         }
     }
 
-    pub fn get(&self, token: &str) -> Option<&Original> {
-        self.originals.get(token)
+    pub fn get(&self, token: &str) -> Option<Original> {
+        let Table { entities, usual, others, .. } = &*self.table;
+        let key = self.table.key(token).filter(|key| usual.contains_key(key));
+        match key {
+            Some((entity, _)) => {
+                let (entity, value) = (entities.get(usize::from(entity))?.clone(), self.table.value(token)?.into());
+                Some(Original { entity, value })
+            }
+            None => others.get(token).cloned(),
+        }
     }
 
     /// Whether one of them begins so and goes on.
     pub fn continues(&self, beginning: &str) -> bool {
-        let mut after = self.originals.range::<str, _>((Bound::Excluded(beginning), Bound::Unbounded));
-        after.next().is_some_and(|(token, _)| token.starts_with(beginning))
+        let Table { entities, others, .. } = &*self.table;
+        let begins = |entity: &Arc<str>| match beginning.strip_prefix(&**entity) {
+            Some(rest) => MARK.starts_with(rest),
+            None => entity.starts_with(beginning),
+        };
+        let mut after = others.range::<str, _>((Bound::Excluded(beginning), Bound::Unbounded));
+        entities.iter().any(begins)
+            || self.table.continues(beginning)
+            || after.next().is_some_and(|(token, _)| token.starts_with(beginning))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Original)> {
-        self.originals.iter()
+    /// What they stand for is of these types, and maybe of others of earlier requests.
+    pub fn entities(&self) -> &[Arc<str>] {
+        &self.table.entities
+    }
+
+    /// No placeholder is longer.
+    pub fn longest(&self) -> usize {
+        let usual = self.table.entities.iter().map(|entity| entity.len() + MARK.len() + DIGITS);
+        usual.chain(self.table.others.keys().map(|token| token.len())).max().unwrap_or_default()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Arc<str>, Original)> {
+        let usual = self.table.usual.keys().filter_map(|(entity, digits)| {
+            let entity = self.table.entities.get(usize::from(*entity))?;
+            let token: Arc<str> = format!("{entity}{MARK}{}", std::str::from_utf8(digits).ok()?).into();
+            self.get(&token).map(|original| (token, original))
+        });
+        usual.chain(self.table.others.iter().map(|(token, original)| (token.clone(), original.clone())))
     }
 
     pub fn is_empty(&self) -> bool {
-        self.originals.is_empty()
+        self.len() == 0
     }
 
     pub fn len(&self) -> usize {
-        self.originals.len()
+        self.table.usual.len() + self.table.others.len()
     }
 }
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("entities", &self.table.entities)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Table {
+    /// What a placeholder of usual length is found by.
+    fn key(&self, token: &str) -> Option<(u16, [u8; DIGITS])> {
+        let (entity, digits) = token.rsplit_once(MARK)?;
+        Some((self.number(entity)?, digits.as_bytes().try_into().ok()?))
+    }
+
+    fn number(&self, entity: &str) -> Option<u16> {
+        u16::try_from(self.entities.iter().position(|known| **known == *entity)?).ok()
+    }
+
+    fn value(&self, token: &str) -> Option<&str> {
+        match self.key(token).and_then(|key| self.usual.get(&key)) {
+            Some(Place { start, length }) => {
+                let start = *start as usize;
+                self.values.get(start..start + *length as usize)
+            }
+            None => self.others.get(token).map(|original| &*original.value),
+        }
+    }
+
+    fn add(&mut self, token: &str, entity: &Arc<str>, value: &str) {
+        if !self.entities.contains(entity) {
+            self.entities.push(entity.clone());
+        }
+        let is_usual = |key: &(u16, [u8; DIGITS])| {
+            self.number(entity) == Some(key.0) && key.1.iter().all(|digit| is_digit(*digit))
+        };
+        let key = self.key(token).filter(is_usual);
+        let place = u32::try_from(self.values.len()).ok().zip(u32::try_from(value.len()).ok());
+        match (key, place) {
+            (Some(key), Some((start, length))) => {
+                self.values.push_str(value);
+                self.usual.insert(key, Place { start, length });
+            }
+            _ => {
+                self.others.insert(token.into(), Original { entity: entity.clone(), value: value.into() });
+            }
+        }
+    }
+
+    /// Whether one of usual length begins so and goes on, if all of its type and its mark are there.
+    fn continues(&self, beginning: &str) -> bool {
+        let Some((entity, digits)) = beginning.rsplit_once(MARK) else { return false };
+        let (Some(number), true) = (self.number(entity), digits.len() < DIGITS) else { return false };
+        let mut least = [0; DIGITS];
+        least[..digits.len()].copy_from_slice(digits.as_bytes());
+        let mut after = self.usual.range((number, least)..);
+        after.next().is_some_and(|((of, next), _)| *of == number && next.starts_with(digits.as_bytes()))
+    }
+}
+
+/// What stands between the type of a placeholder and its digits.
+pub(crate) const MARK: &str = "_x";
 
 /// 50 bits: among a million values of one tenant, two share a placeholder with probability 1 in 2,000.
 pub(crate) const DIGITS: usize = 10;
 
 /// Whether the whole text has the form of such a placeholder.
 pub fn is_token(text: &str) -> bool {
-    let Some((entity, digits)) = text.rsplit_once("_x") else { return false };
+    let Some((entity, digits)) = text.rsplit_once(MARK) else { return false };
     entity.starts_with(|c: char| c.is_ascii_uppercase())
         && entity.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
         && digits.len() >= DIGITS
@@ -187,7 +313,8 @@ mod tests {
         let second = tokens.mint(&mint, &"PIN".into(), "1234");
         assert!(second.starts_with(&first) && second.len() == first.len() + 1);
         assert_eq!(tokens.mint(&mint, &"PIN".into(), "1234"), second);
-        assert_eq!((&*tokens.get(&first).unwrap().value, &*tokens.get(&second).unwrap().value), ("other", "1234"));
+        let value = |token: &str| tokens.get(token).unwrap().value.to_string();
+        assert_eq!((value(&first), value(&second)), ("other".to_owned(), "1234".to_owned()));
     }
 
     #[test]
@@ -233,7 +360,7 @@ mod tests {
         let mut tokens = Tokens::default();
         tokens.mint(&mint(b"key-canary-key-canary-key-canary", 1, "acme"), &"PIN".into(), "value-canary");
         let shown = format!("{tokens:?} {:?}", mint(b"key-canary-key-canary-key-canary", 1, "acme"));
-        assert!(["TokenKey", "epoch: 1", "Original", "PIN"].iter().all(|name| shown.contains(name)), "{shown}");
+        assert!(["TokenKey", "epoch: 1", "Tokens", "len: 1", "PIN"].iter().all(|name| shown.contains(name)), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

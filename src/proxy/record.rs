@@ -102,7 +102,7 @@ fn placeholders(context: &Context) -> Vec<Arc<str>> {
     /// Of one record.
     const MOST: usize = 64;
     let named = context.snapshot.config.audit.placeholders;
-    context.tokens.iter().map(|(token, _)| token.clone()).take(if named { MOST } else { 0 }).collect()
+    context.tokens.iter().map(|(token, _)| token).take(if named { MOST } else { 0 }).collect()
 }
 
 fn masks(masked: &BTreeMap<Arc<str>, u64>) -> Vec<MaskCount> {

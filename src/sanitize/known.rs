@@ -1,41 +1,44 @@
 //! Values that have a placeholder already, found again where nothing around them says what they are: the model's answer
 //! repeats a password without the word, and comes back with the next turn. Looks for exact values; detects nothing.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
 use crate::detect::Finding;
 use crate::text::Span;
 
-/// See the module. Its `Debug` tells how many.
+/// See the module. Its `Debug` tells how many. In few bytes: a hostile text has thousands.
 #[derive(Clone, Default)]
 pub(super) struct Known {
+    /// How many are remembered.
+    most: usize,
     values: Vec<Value>,
-    /// The last value with these first bytes: its number and one.
-    heads: HashMap<[u8; HEAD], u32, RandomState>,
+    /// The values as they were written, one behind the other.
+    text: String,
+    /// By a hash of the first bytes, the last value with it: its number and one. A power of two of them, or none.
+    heads: Vec<u32>,
+    state: RandomState,
     /// What made them known. Most of one text were found by the same few rules.
     findings: Vec<Finding>,
     /// A hash of the first so many values.
     fingerprint: (u128, usize),
 }
 
-/// In few bytes: a hostile text has thousands.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Value {
-    text: Arc<str>,
+    /// Where it begins in the text, and its length.
+    start: u32,
+    length: u32,
     /// Number of the finding.
     finding: u32,
-    /// The value before with the same first bytes: its number and one, or zero.
+    /// The value before with the same hash: its number and one, or zero.
     before: u32,
 }
 
 /// Shorter values would be found in what has nothing to do with them.
 const HEAD: usize = 6;
-/// What of one request is remembered; a body of 64 MiB could hold millions.
-const MOST: usize = 16_384;
 /// How many of the last findings are looked at for one that is the same.
 const RECENT: usize = 8;
 
@@ -46,20 +49,43 @@ impl fmt::Debug for Known {
 }
 
 impl Known {
-    /// The value as it is kept, unless it is too short or there is no room.
-    pub fn learn(&mut self, finding: &Finding, value: &str) -> Option<Arc<str>> {
-        let head = *value.as_bytes().first_chunk()?;
-        if let Some(known) = self.beginning(&head).find(|known| &*known.text == value) {
-            return Some(known.text.clone());
+    pub fn new(most: usize) -> Self {
+        Known { most, ..Known::default() }
+    }
+
+    /// Remembers the value, unless it is too short or there is no room.
+    pub fn learn(&mut self, finding: &Finding, value: &str) {
+        let Some(head) = value.as_bytes().first_chunk() else { return };
+        if self.values.len() >= self.most || self.beginning(head).any(|(known, _)| known == value) {
+            return;
         }
-        if self.values.len() == MOST {
-            return None;
+        let (Ok(start), Ok(length)) = (u32::try_from(self.text.len()), u32::try_from(value.len())) else { return };
+        let finding = self.number(finding);
+        self.text.push_str(value);
+        self.values.push(Value { start, length, finding, before: 0 });
+        if self.values.len() > self.heads.len() {
+            self.heads = vec![0; self.values.len().next_power_of_two()];
+            (0..self.values.len()).for_each(|number| self.link(number));
+        } else {
+            self.link(self.values.len() - 1);
         }
-        let (text, finding) = (Arc::<str>::from(value), self.number(finding));
-        let before = self.heads.get(&head).copied().unwrap_or(0);
-        self.values.push(Value { text: text.clone(), finding, before });
-        self.heads.insert(head, self.values.len() as u32);
-        Some(text)
+    }
+
+    /// Makes a value the last of those with its hash.
+    fn link(&mut self, number: usize) {
+        let head = self.written(&self.values[number]).as_bytes().first_chunk();
+        let Some(slot) = head.and_then(|head| self.slot(head)) else { return };
+        self.values[number].before = std::mem::replace(&mut self.heads[slot], number as u32 + 1);
+    }
+
+    fn slot(&self, head: &[u8; HEAD]) -> Option<usize> {
+        let last = self.heads.len().checked_sub(1)?;
+        Some(self.state.hash_one(head) as usize & last)
+    }
+
+    fn written(&self, value: &Value) -> &str {
+        let start = value.start as usize;
+        self.text.get(start..start + value.length as usize).unwrap_or_default()
     }
 
     /// A hash of all values, in the order in which they became known, by a hash of one behind that of those before.
@@ -81,11 +107,11 @@ impl Known {
         number as u32
     }
 
-    /// The values with these first bytes.
-    fn beginning(&self, head: &[u8; HEAD]) -> impl Iterator<Item = &Value> {
+    /// The values with the hash of these first bytes.
+    fn beginning(&self, head: &[u8; HEAD]) -> impl Iterator<Item = (&str, &Value)> {
         let get = |number: u32| self.values.get(number.checked_sub(1)? as usize);
-        let last = self.heads.get(head).copied().unwrap_or(0);
-        std::iter::successors(get(last), move |value| get(value.before))
+        let last = self.slot(head).and_then(|slot| self.heads.get(slot)).copied().unwrap_or(0);
+        std::iter::successors(get(last), move |value| get(value.before)).map(|value| (self.written(value), value))
     }
 
     /// Learns what was found in `text` and gets a placeholder, and adds what else of it is known.
@@ -122,8 +148,8 @@ impl Known {
     fn at(&self, text: &str, at: usize) -> Option<Finding> {
         let rest = &text.as_bytes()[at..];
         let fits = |value: &str| rest.starts_with(value.as_bytes()) && ends_word(text.as_bytes(), at, at + value.len());
-        let fitting = self.beginning(rest.first_chunk()?).filter(|value| fits(&value.text));
-        let Value { text: value, finding, .. } = fitting.max_by_key(|value| value.text.len())?;
+        let fitting = self.beginning(rest.first_chunk()?).filter(|(value, _)| fits(value));
+        let (value, Value { finding, .. }) = fitting.max_by_key(|(value, _)| value.len())?;
         Some(Finding { span: Span::new(at, at + value.len()), ..self.findings.get(*finding as usize)?.clone() })
     }
 }
@@ -166,7 +192,7 @@ mod tests {
     use crate::detect::{Category, Severity};
 
     fn known(values: &[&str]) -> Known {
-        let mut known = Known::default();
+        let mut known = Known::new(8);
         for value in values {
             known.learn(&finding(0, 0), value);
         }

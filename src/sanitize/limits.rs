@@ -17,10 +17,21 @@ pub struct Limits {
     pub key: usize,
     /// An identifier passed unread; longer ones are inspected.
     pub name: usize,
+    /// Placeholders of one request that can be undone; what is over is masked for good.
+    pub placeholders: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { hold: 1 << 20, body: 64 << 20, string: 64 << 20, depth: 128, keys: 65_536, key: 64 << 10, name: 512 }
+        Limits {
+            hold: 1 << 20,
+            body: 64 << 20,
+            string: 64 << 20,
+            depth: 128,
+            keys: 65_536,
+            key: 64 << 10,
+            name: 512,
+            placeholders: 4_096,
+        }
     }
 }

@@ -12,13 +12,16 @@ pub(super) struct Placer {
     /// Without one, every placeholder is for good.
     mint: Option<Mint>,
     pub tokens: Tokens,
+    /// Placeholders there may be.
+    most: usize,
     /// Values that have a placeholder, wherever they stand again.
     pub known: Known,
 }
 
 impl Placer {
-    pub fn new(mint: Option<Mint>) -> Self {
-        Placer { mint, ..Placer::default() }
+    /// With at most so many placeholders that can be undone: what is over is masked for good.
+    pub fn new(mint: Option<Mint>, most: usize) -> Self {
+        Placer { mint, tokens: Tokens::default(), most, known: Known::new(most) }
     }
 
     pub fn mint(&self) -> Option<Mint> {
@@ -28,15 +31,16 @@ impl Placer {
     /// What stands for `value` from now on.
     pub fn place(&mut self, finding: &Finding, action: Action, value: &str) -> Arc<str> {
         match &self.mint {
-            Some(mint) if action == Action::Tokenize => {
-                let known = self.known.learn(finding, value);
+            Some(mint) if action == Action::Tokenize && self.tokens.len() < self.most => {
+                self.known.learn(finding, value);
                 for written in in_json(value) {
                     self.known.learn(finding, &written);
                 }
-                match known {
-                    Some(value) => self.tokens.mint(mint, &finding.entity, value),
-                    None => self.tokens.mint(mint, &finding.entity, value),
-                }
+                self.tokens.mint(mint, &finding.entity, value)
+            }
+            Some(mint) if action == Action::Tokenize => {
+                let minted = self.tokens.minted(mint, &finding.entity, value);
+                minted.unwrap_or_else(|| placeholder::mask(&finding.entity).into())
             }
             _ => placeholder::mask(&finding.entity).into(),
         }
@@ -77,16 +81,31 @@ fn in_json(value: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::detect::{Category, Severity};
-    use crate::policy::TokenKey;
+    use crate::policy::{TokenKey, token};
     use crate::text::Span;
+
+    fn finding() -> Finding {
+        let (category, severity) = (Category::Secret, Severity::High);
+        let (rule, entity) = ("secret.test".into(), "PASSWORD".into());
+        Finding { rule, category, entity, severity, confidence: 0.9, span: Span::new(0, 0) }
+    }
+
+    #[test]
+    fn what_is_over_the_limit_is_masked_for_good_and_what_has_a_placeholder_keeps_it() {
+        let mint = Mint { key: Arc::new(TokenKey::new(&[7; 32], 1)), tenant: "acme".into() };
+        let mut placer = Placer::new(Some(mint), 2);
+        let mut place = |value| placer.place(&finding(), Action::Tokenize, value).to_string();
+        let [one, two, three] = ["one-value", "two-value", "three-value"].map(&mut place);
+        assert!(token::is_token(&one) && token::is_token(&two) && three == "[PASSWORD_MASKED]");
+        assert_eq!([place("two-value"), place("one-value")], [two, one]);
+        assert_eq!(placer.tokens.len(), 2);
+    }
 
     #[test]
     fn a_value_is_known_as_json_writes_it_and_stands_for_the_same() {
-        let (category, severity) = (Category::Secret, Severity::High);
-        let (rule, entity) = ("secret.test".into(), "PASSWORD".into());
-        let finding = Finding { rule, category, entity, severity, confidence: 0.9, span: Span::new(0, 0) };
+        let finding = finding();
         let mint = Mint { key: Arc::new(TokenKey::new(&[7; 32], 1)), tenant: "acme".into() };
-        let mut placer = Placer::new(Some(mint));
+        let mut placer = Placer::new(Some(mint), 8);
         let value = "say \"hi\"\\ to C:\\new\n\tgrün 😀";
         let token = placer.place(&finding, Action::Tokenize, value);
         for (written, is_nested) in [

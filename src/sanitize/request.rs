@@ -52,7 +52,7 @@ impl Request {
     pub fn tokenizing(mut self, mint: Option<Mint>) -> Self {
         let judge = Judge::new(self.pass.judge.level()).keeping(self.pass.judge.keeps());
         self.pass.judge = judge.reversible(mint.is_some());
-        self.pass.placer = Placer::new(mint);
+        self.pass.placer = Placer::new(mint, self.pass.limits.placeholders);
         self
     }
 

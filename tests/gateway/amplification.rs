@@ -16,16 +16,12 @@ const AT_ONCE: usize = 16;
 const LENGTH: usize = 32 * 1024;
 
 /// What a request of `n` bytes may make the process hold.
-fn allowed(what: &str, n: usize) -> usize {
-    let times = if what == ADDRESSES { 16 } else { 10 };
-    times * n + 256 * 1024
+const fn allowed(n: usize) -> usize {
+    10 * n + 256 * 1024
 }
 
-/// The one kind that needs more: each value gets a placeholder, an entry to restore it and a finding.
-const ADDRESSES: &str = "addresses";
-
 /// What is tried unless `PROMPTGATE_AMPLIFICATION` is set: a process of its own for each takes a while.
-const FEW: &[&str] = &["keys", "messages", "escapes", "headers"];
+const FEW: &[&str] = &["keys", "escapes", "addresses", "headers"];
 
 /// `one` again and again between the ends of an array, each time with another number.
 fn many(one: impl Fn(usize) -> String) -> String {
@@ -55,7 +51,9 @@ fn bodies() -> Vec<(&'static str, String)> {
         ("escapes", message(&"\\u0061".repeat(LENGTH / 6))),
         ("marks that fold away", message(&"\u{200b}a".repeat(LENGTH / 4))),
         ("letters that fold to several", message(&"\u{fdfa}".repeat(LENGTH / 3))),
-        (ADDRESSES, message(&many(|number| format!("a{number}@example.com ")))),
+        ("addresses", message(&many(|number| format!("a{number}@example.com ")))),
+        ("addresses of machines", message(&many(|n| format!("8.{}.{}.{} ", n % 250, n / 250 % 250, n / 62_500)))),
+        ("passwords", message(&many(|number| format!("password: x{number}Zq9! ")))),
         ("text in other codings", message(&"aGVsbG8gdGhlcmUsIGhvdyBhcmUgeW91 ".repeat(LENGTH / 33))),
         ("percent signs", message(&"%61%62".repeat(LENGTH / 6))),
         ("JSON in strings", message(&many(|_| "{\\\"a\\\":\\\"b\\\"}".to_owned()))),
@@ -107,9 +105,9 @@ async fn no_request_makes_the_gateway_hold_much_more_than_itself() {
         let held = held(&site, &ask).await;
         println!(
             "{what}: {held} bytes held for {length}, {:.1} of what is allowed",
-            held as f64 / allowed(what, length) as f64
+            held as f64 / allowed(length) as f64
         );
-        assert!(held <= allowed(what, length), "{what}: {held} bytes for {length}");
+        assert!(held <= allowed(length), "{what}: {held} bytes for {length}");
     }
 }
 

@@ -356,7 +356,7 @@ pub fn tokens(values: &[&str]) -> Tokens {
     let mint = Mint { key: Arc::new(TokenKey::new(KEY, 1)), tenant: "acme".into() };
     let mut tokens = Tokens::default();
     for value in values {
-        tokens.mint(&mint, &"EMAIL_ADDRESS".into(), *value);
+        tokens.mint(&mint, &"EMAIL_ADDRESS".into(), value);
     }
     tokens
 }
@@ -364,7 +364,7 @@ pub fn tokens(values: &[&str]) -> Tokens {
 pub type Pairs = Vec<(String, String, String)>;
 
 pub fn all(tokens: &Tokens) -> Pairs {
-    sorted(Ok(tokens.iter().map(|(token, original)| (token.clone(), original.clone())).collect()))
+    sorted(Ok(tokens.iter().collect()))
 }
 
 pub fn sorted(loaded: Result<Vec<(Arc<str>, Original)>, VaultError>) -> Pairs {

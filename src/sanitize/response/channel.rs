@@ -205,9 +205,9 @@ impl Channel {
         }
     }
 
-    fn restore<'f>(
+    fn restore(
         &mut self,
-        found: impl Iterator<Item = Found<'f>>,
+        found: impl Iterator<Item = Found>,
         text: &Read,
         place: &Placed,
         answer: &mut Answer,

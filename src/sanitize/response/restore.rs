@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::policy::Tokens;
-use crate::policy::token::{DIGITS, Original, is_digit};
+use crate::policy::token::{DIGITS, MARK, Original, is_digit};
 
 /// The placeholders of one request, ready to be looked for. They are looked up where the mark that each of them has stands:
 /// an automaton of thousands would take many times the memory of the request they are of.
@@ -20,13 +20,13 @@ pub(super) struct Restorer {
 
 /// What has the form of a placeholder.
 #[derive(Debug)]
-pub(super) enum Found<'r> {
-    Known(Range<usize>, &'r Original),
+pub(super) enum Found {
+    Known(Range<usize>, Original),
     /// Damaged by the model, of another tenant, or no placeholder at all.
     Unknown(Range<usize>),
 }
 
-impl Found<'_> {
+impl Found {
     fn behind(self, offset: usize) -> Self {
         let moved = |span: Range<usize>| span.start + offset..span.end + offset;
         match self {
@@ -44,28 +44,22 @@ impl Found<'_> {
 
 impl Restorer {
     pub fn new(tokens: &Tokens) -> Self {
-        let mut entities = Vec::new();
-        for (_, original) in tokens.iter() {
-            if !entities.contains(&original.entity) {
-                entities.push(original.entity.clone());
-            }
-        }
+        let mut entities = tokens.entities().to_vec();
         entities.sort_by_key(|entity| Reverse(entity.len()));
-        let longest = tokens.iter().map(|(token, _)| token.len()).max().unwrap_or_default();
-        Restorer { tokens: tokens.clone(), entities, longest }
+        Restorer { tokens: tokens.clone(), entities, longest: tokens.longest() }
     }
 
     /// What has the form of a placeholder in this part of the text, in order. None reaches into another: behind the mark stand
     /// small letters and digits, and no type begins with one.
-    pub fn find(&self, text: &str, part: Range<usize>) -> Vec<Found<'_>> {
+    pub fn find(&self, text: &str, part: Range<usize>) -> Vec<Found> {
         let haystack = &text.as_bytes()[part.clone()];
-        let marks = memchr::memmem::find_iter(haystack, MARK);
+        let marks = memchr::memmem::find_iter(haystack, MARK.as_bytes());
         let found = marks.filter_map(|at| self.known(haystack, at).or_else(|| alike(haystack, at)));
         found.map(|found| found.behind(part.start)).collect()
     }
 
     /// The longest placeholder of the request with its mark here.
-    fn known(&self, haystack: &[u8], at: usize) -> Option<Found<'_>> {
+    fn known(&self, haystack: &[u8], at: usize) -> Option<Found> {
         let from = at + MARK.len();
         let digits = haystack[from..].iter().take(self.longest).take_while(|byte| is_digit(**byte)).count();
         let entities = self.entities.iter().filter(|entity| haystack[..at].ends_with(entity.as_bytes()));
@@ -88,7 +82,7 @@ impl Restorer {
 }
 
 /// A word with its mark here that has the form of a placeholder, whole or cut short.
-fn alike(haystack: &[u8], at: usize) -> Option<Found<'static>> {
+fn alike(haystack: &[u8], at: usize) -> Option<Found> {
     let is_entity = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
     let from = at + MARK.len();
     let before = haystack[..at].iter().rev().take_while(|byte| is_entity(byte)).count();
@@ -97,8 +91,6 @@ fn alike(haystack: &[u8], at: usize) -> Option<Found<'static>> {
     (is_name && digits >= FEWEST).then(|| Found::Unknown(at - before..from + digits))
 }
 
-/// What stands between the type of a placeholder and its digits.
-const MARK: &[u8] = b"_x";
 /// Digits from which on a word is counted as a damaged placeholder.
 const FEWEST: usize = 6;
 
@@ -110,7 +102,7 @@ mod tests {
     fn restorer(values: &[&str]) -> (Restorer, Vec<Arc<str>>) {
         let mint = Mint { key: Arc::new(TokenKey::new(&[1; 32], 1)), tenant: "t".into() };
         let mut tokens = Tokens::default();
-        let names = values.iter().map(|value| tokens.mint(&mint, &"PIN".into(), *value)).collect();
+        let names = values.iter().map(|value| tokens.mint(&mint, &"PIN".into(), value)).collect();
         (Restorer::new(&tokens), names)
     }
 
