@@ -1,7 +1,15 @@
-//! The way down: which head of an upstream is believed, and which of its headers pass. Knows nothing of what the body holds.
+//! The way down: which head of an upstream is believed, which of its headers pass, and how an answer that is cut off leaves.
+//! Knows nothing of what the body holds.
+
+use std::future::poll_fn;
+use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
+use pingora::proxy::Session;
+use pingora::{Error, ErrorSource, ErrorType};
+use tokio::time::timeout;
 
 use super::reply::Failure;
 use crate::config::UpstreamKey;
@@ -57,6 +65,26 @@ pub fn strip(head: &mut ResponseHeader, key: &UpstreamKey) {
     }
 }
 
+/// Whether something could be written behind what the caller has: not after a write that failed, which may have ended in the
+/// middle of a piece.
+pub fn takes_more(error: &Error) -> bool {
+    use ErrorType::{ConnectionClosed, H2Error, WriteError, WriteTimedout};
+    *error.esource() != ErrorSource::Downstream
+        || !matches!(error.etype(), ConnectionClosed | H2Error | WriteError | WriteTimedout)
+}
+
+/// Lets what was written of an answer leave that is then cut off. Over HTTP/2 it waits for its turn, and whoever lets go of a
+/// stream before its end resets it at once and drops what waits; so it is kept for a moment, unless the caller resets it.
+pub fn let_leave(session: &mut Session) {
+    let ServerSession::H2(stream) = &mut *session.downstream_session else { return };
+    if let Some(mut writer) = stream.take_response_body_writer() {
+        tokio::spawn(timeout(LEAVING, async move { poll_fn(|cx| writer.poll_reset(cx)).await }));
+    }
+}
+
+/// How long what was written over HTTP/2 may take to leave.
+const LEAVING: Duration = Duration::from_secs(1);
+
 fn nominated(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
     values.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).collect()
@@ -90,6 +118,24 @@ mod tests {
         ];
         for (headers, expected) in cases {
             assert_eq!(check(&head(headers)).is_ok(), *expected, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_write_that_failed_nothing_is_written() {
+        for (kind, upstream, expected) in [
+            (ErrorType::WriteTimedout, false, false),
+            (ErrorType::WriteError, false, false),
+            (ErrorType::ConnectionClosed, false, false),
+            (ErrorType::H2Error, false, false),
+            (ErrorType::ReadTimedout, false, true),
+            (ErrorType::HTTPStatus(502), false, true),
+            (ErrorType::WriteError, true, true),
+            (ErrorType::ReadError, true, true),
+        ] {
+            let error = Error::new(kind);
+            let error = if upstream { error.into_up() } else { error.into_down() };
+            assert_eq!(takes_more(&error), expected, "{error}");
         }
     }
 

@@ -385,9 +385,12 @@ impl ProxyHttp for Gateway {
         let status = failure.status;
         // Pingora ends the connection after this. Unless the answer says so, the caller sends its next request into it.
         session.set_keepalive(None);
-        if let Some(event) = session.response_written().and_then(|_| context.last_words(&failure)) {
-            // Behind the head nothing else can tell; a caller that is gone shows below.
-            session.downstream_session.write_response_body(event, false).await.ok();
+        if downstream::takes_more(error) {
+            if let Some(event) = session.response_written().and_then(|_| context.last_words(&failure)) {
+                // Behind the head nothing else can tell; a caller that is gone shows below.
+                session.downstream_session.write_response_body(event, false).await.ok();
+            }
+            downstream::let_leave(session);
         }
         if let Err(error) = self.refuse(session, context, failure).await {
             tracing::debug!(request_id = context.request_id, %error, "the answer could not be written");

@@ -34,7 +34,7 @@ pub async fn begin(client: &mut SendRequest<Bytes>, ask: &Ask, end: bool) -> (Re
 }
 
 /// The whole exchange; the body is sent in pieces, without a length.
-async fn send(client: &mut SendRequest<Bytes>, ask: &Ask) -> Reply {
+pub async fn send(client: &mut SendRequest<Bytes>, ask: &Ask) -> Reply {
     let (response, mut stream) = begin(client, ask, ask.body.is_empty()).await;
     let pieces = ask.body.chunks(10_000).count();
     for (number, piece) in ask.body.chunks(10_000).enumerate() {
@@ -182,6 +182,32 @@ async fn events_pass_one_by_one_and_a_cut_is_a_reset() {
         }
         drop(call);
         assert_eq!(body(stream).await.complete, !cut);
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_was_told_before_it_is_cut_arrives() {
+    let client = connect(plain().address()).await;
+    let mut streams = tokio::task::JoinSet::new();
+    for _ in 0..32 {
+        let mut client = client.clone();
+        streams.spawn(async move {
+            let ask = Ask::post(CHAT, "{}");
+            let expected = plain().upstream.expect(&ask.id());
+            let (response, mut up) = begin(&mut client, &ask, false).await;
+            up.send_data(Bytes::from_static(b"{}"), true).expect("room for a body");
+            let mut call = expected.call().await;
+            call.begin("text/event-stream").await;
+            let stream = in_time(response).await.expect("a head").into_body();
+            call.chunk(b"data: a\n\n").await;
+            drop(call);
+            let body = body(stream).await;
+            (body.complete, String::from_utf8(body.bytes).expect("text"))
+        });
+    }
+    while let Some(stream) = streams.join_next().await {
+        let (complete, text) = stream.expect("every one of them");
+        assert!(!complete && text.starts_with("data: a\n\n") && text.contains("upstream_error"), "{text:?}");
     }
 }
 
