@@ -157,6 +157,10 @@ impl RouteTable {
 
     /// `path` is the path of the request target as received, without the query.
     pub fn find<'a>(&'a self, method: &Method, path: &'a str) -> RouteMatch<'a> {
+        if path == "/" {
+            // What clients ask to see whether anybody is there; a route has a name.
+            return RouteMatch::NotFound { near: None };
+        }
         if !is_canonical(path) {
             return RouteMatch::BadTarget;
         }
@@ -256,7 +260,9 @@ mod tests {
             ("POST", "/v1/files", "404 openai.chat"),
             ("POST", "/v2/embed", "404 cohere.chat"),
             ("POST", "/V1/chat/completions", "404 "),
-            ("POST", "/", "400"),
+            ("POST", "/", "404 "),
+            ("HEAD", "/", "404 "),
+            ("POST", "//", "400"),
             ("POST", "/openai/deployments/a%2Fb/chat/completions", "404 azure.chat"),
         ] {
             assert_eq!(routed(table, &method.parse().unwrap(), path), expected, "{method} {path}");

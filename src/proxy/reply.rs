@@ -319,6 +319,9 @@ pub async fn send(session: &mut Session, failure: &Failure, answer: &Answer<'_>)
     for (name, value) in headers {
         head.insert_header(name.clone().into_owned(), value)?;
     }
+    if session.req_header().method == http::Method::HEAD {
+        return session.write_response_header(Box::new(head), true).await;
+    }
     session.write_response_header(Box::new(head), false).await?;
     session.write_response_body(Some(body), true).await
 }

@@ -2,6 +2,7 @@
 
 use crate::client::{Ask, Reply, TOKEN, unique};
 use crate::http1::Wire;
+use crate::http2;
 use crate::site::{Site, plain};
 use crate::upstream::ID;
 
@@ -131,6 +132,23 @@ async fn methods_that_no_route_has_are_405_and_those_that_open_tunnels_too() {
         assert_eq!((answer.status(), answer.header("allow")), (405, Some("POST")), "{method}");
         assert!(plain().upstream.requests(&id).is_empty());
     }
+}
+
+/// As clients do to see whether their base address is right.
+#[tokio::test]
+async fn a_head_for_the_root_is_404_without_a_body_and_the_connection_lives_on() {
+    let mut ask = Ask::get("/");
+    ask.method = "HEAD";
+    let mut wire = Wire::connect(plain().address()).await;
+    for _ in 0..2 {
+        assert!(wire.write(&ask.bytes()).await);
+        let head = wire.head().await.expect("an answer");
+        assert_eq!((head.status(), head.header("content-type")), (404, Some("application/json")));
+    }
+    let (_, answer) = wire.exchange(&Ask::post(CHAT, BODY).bytes()).await;
+    assert_eq!(answer.map(|(head, _)| head.status()), Some(200));
+    let answer = http2::send(&mut http2::connect(plain().address()).await, &ask).await;
+    assert_eq!((answer.status(), answer.body.bytes.len(), answer.body.complete), (404, 0, true));
 }
 
 #[tokio::test]
