@@ -38,7 +38,7 @@ pub fn plain() -> &'static Site {
 
 /// What `limits.hold` and `limits.body` are in `small`.
 pub const HOLD: usize = 16 * 1024;
-pub const BODY: usize = 2 * 1024 * 1024;
+pub const BODY: usize = 1280 * 1024;
 
 /// Limits that a short test can exceed, and upstreams that each lack something: anthropic speaks HTTP/2 only, mistral has
 /// no key, nobody answers at cohere's address, bedrock takes no chunks, gemini wants the caller's own key, ollama is given a
