@@ -91,7 +91,7 @@ impl Known {
     /// A hash of all values, in the order in which they became known, by a hash of one behind that of those before.
     pub fn fingerprint(&mut self, hash: impl Fn(u128, &str) -> u128) -> u128 {
         let (before, read) = self.fingerprint;
-        let now = self.values[read..].iter().fold(before, |before, value| hash(before, &value.text));
+        let now = self.values[read..].iter().fold(before, |before, value| hash(before, self.written(value)));
         self.fingerprint = (now, self.values.len());
         now
     }
