@@ -250,7 +250,7 @@ fn limits(section: Section) -> Limits {
         keys: count("keys", 65_536),
         key: size("key", 64 << 10),
         name: size("name", 512),
-        placeholders: section.read_or("placeholders", 4_096),
+        placeholders: section.read_or("placeholders", 2_048),
         event: size("event", 64 << 20),
         hold_ping: timeout(&section, "hold_ping", Duration::from_secs(15)),
         hold_time: timeout(&section, "hold_time", Duration::from_secs(60)),

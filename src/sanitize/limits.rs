@@ -31,7 +31,7 @@ impl Default for Limits {
             keys: 65_536,
             key: 64 << 10,
             name: 512,
-            placeholders: 4_096,
+            placeholders: 2_048,
         }
     }
 }
