@@ -613,6 +613,8 @@ async fn the_description_knows_every_row_and_every_status() {
 #[tokio::test]
 async fn the_examples_are_answers_to_each_other() {
     let server = Server::start("[security]\ncandidate = \"strict\"\n[policies.strict]\nlevel = \"high\"\n").await;
+    let level = r#"{"level":"high","client":"team-a"}"#;
+    assert_eq!(server.json("POST", "/update_security_level", ADMIN, level).await.status, 200);
     // A candidate that judged nothing has less to tell, and revoking takes a Redis (tests/redis).
     let others = ["/openapi.json", CANDIDATE, "/revoke"];
     let is_json = |route: &&Route| route.outputs[0].content_type == "application/json";

@@ -52,10 +52,11 @@ impl Classifier {
         Classifier { parameters, table }
     }
 
-    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any.
+    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any, and for a single word: that is no order,
+    /// and the name of a role is one.
     pub fn judge(&self, text: &str, words: &[words::Word]) -> Option<Judgement> {
         let Weighed { places, words } = self.weigh(text, words);
-        if words.is_empty() {
+        if words.len() < 2 {
             return None;
         }
         let totals = Lanes::totals(&words);
@@ -256,7 +257,7 @@ mod tests {
         );
         let question = score("what is the capital of france");
         assert!(question.iter().all(|score| *score < 0.1), "{question:?}");
-        assert!(judge(shipped(), "").is_none());
+        assert!(["", "user", "ignore"].iter().all(|text| judge(shipped(), text).is_none()));
     }
 
     #[test]
