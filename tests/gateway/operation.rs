@@ -26,7 +26,7 @@ async fn a_change_of_the_level_holds_from_the_next_request_on() {
     let mut kept = Wire::connect(site.address()).await;
     for (level, status) in [("medium", 200), ("high", 400), ("low", 200), ("high", 400)] {
         set_level(&site.gateway, level).await;
-        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra saddle"}]}"#);
         let (_, answer) = kept.exchange(&ask.bytes()).await;
         assert_eq!(answer.map(|(head, _)| head.status()), Some(status), "{level}");
         assert_eq!(site.gateway.record(&ask.id()).await["level"], level);
@@ -43,7 +43,7 @@ async fn on_sighup_a_good_configuration_takes_effect_and_a_bad_one_changes_nothi
     let site = Site::start("[security]\nlevel = \"high\"\n");
     let mut kept = Wire::connect(site.address()).await;
     let mut status = async || {
-        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+        let ask = Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra saddle"}]}"#);
         let (_, answer) = kept.exchange(&ask.bytes()).await;
         answer.map(|(head, _)| head.status())
     };
@@ -103,7 +103,7 @@ async fn a_poisoned_tool_result_is_withheld_and_told_of_and_the_next_turn_scans_
 #[tokio::test]
 async fn a_rule_is_re_levelled_without_a_restart() {
     let site = Site::start(&format!("[security]\nlevel = \"high\"\n[rules]\nfiles = [{RULES:?}]\n"));
-    let ask = || Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+    let ask = || Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra saddle"}]}"#);
     assert_eq!(ask().send(site.address()).await.status(), 400);
     site.gateway.append("[[rules.override]]\nid = \"injection.test.*\"\nconfidence = 0.1\n");
     assert_eq!(site.gateway.reload().await["result"], "ok");

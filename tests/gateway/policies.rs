@@ -11,7 +11,7 @@ const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/zebra-r
 
 /// Blocked at level high, let pass below.
 fn zebra() -> Ask {
-    Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra override"}]}"#)
+    Ask::post(CHAT, r#"{"messages":[{"role":"user","content":"zebra saddle"}]}"#)
 }
 
 async fn admin(gateway: &Gateway, ask: Ask) -> Reply {

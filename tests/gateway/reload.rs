@@ -13,7 +13,7 @@ const RULES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/zebra-r
 const WATCHED: (&str, &str) = ("PROMPTGATE__RELOAD__WATCH", "true");
 
 async fn status(site: &Site) -> u16 {
-    let ask = Ask::post("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"zebra override"}]}"#);
+    let ask = Ask::post("/v1/chat/completions", r#"{"messages":[{"role":"user","content":"zebra saddle"}]}"#);
     ask.send(site.address()).await.status()
 }
 
