@@ -52,11 +52,11 @@ impl Classifier {
         Classifier { parameters, table }
     }
 
-    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any, and for a single word: that is no order,
-    /// and the name of a role is one.
+    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any, and for a single word beside stops and
+    /// letters: that is no order, and the name of a role is one.
     pub fn judge(&self, text: &str, words: &[words::Word]) -> Option<Judgement> {
-        let Weighed { places, words } = self.weigh(text, words);
-        if words.len() < 2 {
+        let Weighed { places, words, longer } = self.weigh(text, words);
+        if longer < 2 {
             return None;
         }
         let totals = Lanes::totals(&words);
@@ -97,7 +97,7 @@ impl Classifier {
     /// What every word brings, with the chains that end there.
     fn weigh(&self, text: &str, words: &[words::Word]) -> Weighed {
         let room = words.len() + words.len() / 8 + 2;
-        let mut weighed = Weighed { places: Vec::with_capacity(room), words: Vec::with_capacity(room) };
+        let mut weighed = Weighed { places: Vec::with_capacity(room), words: Vec::with_capacity(room), longer: 0 };
         let mut batch = Batch::new(room);
         let (mut chain, mut end) = (Chain::default(), 0);
         features::tokens(text, words, |place, number| {
@@ -106,6 +106,7 @@ impl Classifier {
             let hash = known.map_or_else(|| features::word(token()), |(hash, _)| *hash);
             let position = chain.next(hash);
             weighed.places.push(place.start as u32);
+            weighed.longer += usize::from(place.len() > 1);
             weighed.words.push(match known {
                 _ if position.word_again => Lanes::NONE,
                 Some((_, lanes)) => *lanes,
@@ -176,6 +177,8 @@ struct Weighed {
     /// Where each begins, and where the last ends.
     places: Vec<u32>,
     words: Vec<Lanes>,
+    /// How many are more than a stop or a letter.
+    longer: usize,
 }
 
 /// The chains that end with the last words, and what was found for them.
@@ -257,7 +260,7 @@ mod tests {
         );
         let question = score("what is the capital of france");
         assert!(question.iter().all(|score| *score < 0.1), "{question:?}");
-        assert!(["", "user", "ignore"].iter().all(|text| judge(shipped(), text).is_none()));
+        assert!(["", "user", "ignore", "a. hello"].iter().all(|text| judge(shipped(), text).is_none()));
     }
 
     #[test]
