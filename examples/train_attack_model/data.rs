@@ -199,6 +199,10 @@ impl Builder {
                 let own = row.family.starts_with("own_");
                 let key = features::word(if own { &row.text } else { &row.family }) >> 8;
                 let family = row.family.clone();
+                if labels.attack == Some(false) {
+                    let positions = fragment(&positions, features::word(&row.text));
+                    self.corpus.examples.push(Example { family: family.clone(), key, labels, weight: 1.0, positions });
+                }
                 self.corpus.examples.push(Example { family, key, labels, weight: 1.0, positions });
             }
         }
@@ -267,6 +271,19 @@ impl Builder {
         self.known_words.insert(token.to_owned(), number);
         Some(number)
     }
+}
+
+/// A few words out of one harmless text in six: most of what is that short is harmless, and hardly any corpus has it.
+fn fragment(positions: &[Position], hash: u64) -> Vec<Position> {
+    let words = 1 + (hash >> 40) as usize % 6;
+    let Some(room) = positions.len().checked_sub(2 * words).filter(|_| hash.is_multiple_of(6)) else {
+        return Vec::new();
+    };
+    let start = (hash >> 8) as usize % (room + 1);
+    let mut words = positions[start..start + words].to_vec();
+    // Chains with what stood before.
+    words.iter_mut().take(2).for_each(|position| position.chains = [None; 3]);
+    words
 }
 
 /// The place of a word's own feature where it has none: it is in one document only.

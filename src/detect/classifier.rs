@@ -52,11 +52,10 @@ impl Classifier {
         Classifier { parameters, table }
     }
 
-    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one without any, and for a single word beside stops and
-    /// letters: that is no order, and the name of a role is one.
+    /// Judges a folded text, see `text::fold::words`, by its words. `None` for one of fewer than `FEWEST`.
     pub fn judge(&self, text: &str, words: &[words::Word]) -> Option<Judgement> {
         let Weighed { places, words, longer } = self.weigh(text, words);
-        if longer < 2 {
+        if longer < FEWEST {
             return None;
         }
         let totals = Lanes::totals(&words);
@@ -106,7 +105,7 @@ impl Classifier {
             let hash = known.map_or_else(|| features::word(token()), |(hash, _)| *hash);
             let position = chain.next(hash);
             weighed.places.push(place.start as u32);
-            weighed.longer += usize::from(place.len() > 1);
+            weighed.longer += usize::from(place.len() > 1 && !position.word_again);
             weighed.words.push(match known {
                 _ if position.word_again => Lanes::NONE,
                 Some((_, lanes)) => *lanes,
@@ -169,6 +168,9 @@ pub fn norm(words: usize) -> f32 {
     1.0 / (words as f32 + 2.0).sqrt()
 }
 
+/// Two different words beside stops and letters say too little: the name of a role is one, and what is said with two, rules know.
+const FEWEST: usize = 3;
+
 /// Words whose chains are looked up in one go.
 const BATCH: usize = 64;
 
@@ -177,7 +179,7 @@ struct Weighed {
     /// Where each begins, and where the last ends.
     places: Vec<u32>,
     words: Vec<Lanes>,
-    /// How many are more than a stop or a letter.
+    /// How many are more than a stop or a letter, and stand for the first time.
     longer: usize,
 }
 
@@ -260,7 +262,7 @@ mod tests {
         );
         let question = score("what is the capital of france");
         assert!(question.iter().all(|score| *score < 0.1), "{question:?}");
-        assert!(["", "user", "ignore", "a. hello"].iter().all(|text| judge(shipped(), text).is_none()));
+        assert!(["", "user", "ignore", "a. hello", "end. hello"].iter().all(|text| judge(shipped(), text).is_none()));
     }
 
     #[test]
