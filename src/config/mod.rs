@@ -36,7 +36,7 @@ use crate::policy::{Level, Matrix};
 
 pub use auth::{Auth, AuthMode, Hmac, Jwt};
 pub use engine::Engine;
-pub use otlp::Otlp;
+pub use otlp::{Otlp, is_loopback};
 pub use pattern::{Params, Pattern, Template};
 pub use policies::Policy;
 pub use problem::{Problem, Problems};

@@ -96,7 +96,8 @@ impl Otlp {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Whether the host is this machine, where what is sent in the clear is seen by nobody else.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
         Some(url::Host::Ipv4(address)) => address.is_loopback(),

@@ -22,6 +22,7 @@ use thiserror::Error;
 
 use super::attempts::Attempts;
 use crate::auth::{Algorithm, AuthError, KeyRequest, KeySet};
+use crate::config::is_loopback;
 
 #[cfg(test)]
 mod tests;
@@ -335,14 +336,5 @@ fn parse_url(uri: &str) -> Result<Url, JwksError> {
         "https" => Ok(url),
         "http" if is_loopback(&url) => Ok(url),
         _ => Err(JwksError::NotSecure),
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
