@@ -25,7 +25,7 @@ use pingora::services::background::background_service;
 pub use mcp::mcp;
 
 use fleet::Following;
-use reload::Reload;
+use reload::{Reload, hangups};
 use revocation::Revocation;
 use secured::{Read, Secured};
 use services::{AdminService, DemoService, GatewayService, HealthService};
@@ -57,6 +57,8 @@ pub enum StartError {
     Audit(io::Error),
     #[error("telemetry.otlp: {0}")]
     Traces(#[from] TracesError),
+    #[error("SIGHUP cannot be listened for: {0}")]
+    Signals(io::Error),
     #[error("threads cannot be started: {0}")]
     Threads(io::Error),
     #[error("metrics: {0}")]
@@ -96,6 +98,7 @@ pub enum Source {
 pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     // First of all: it changes variables, which no other thread may read then.
     let mut sockets = Sockets::inherited().map_err(StartError::Handed)?;
+    let hangups = hangups().map_err(StartError::Signals)?;
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
@@ -152,7 +155,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
             let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
             server.add_service(background_service(
                 "reload",
-                Reload { file, at_start: config.clone(), secured, live, metrics, audit },
+                Reload { file, hangups: hangups.into(), at_start: config.clone(), secured, live, metrics, audit },
             ));
         }
     }

@@ -2,13 +2,16 @@
 //! before stays.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 
 use super::secured::{Read, Secured};
 use super::watch::Watch;
@@ -24,6 +27,7 @@ use crate::telemetry::{Audit, Metrics};
 pub struct Reload {
     /// Without one, the built-in defaults under the variables.
     pub file: Option<PathBuf>,
+    pub hangups: Mutex<Signal>,
     /// Some of it holds until the end.
     pub at_start: Config,
     pub secured: Secured,
@@ -32,17 +36,23 @@ pub struct Reload {
     pub audit: Arc<Audit>,
 }
 
+/// From now on SIGHUP does not end the process: one that arrives before the service runs waits for it. Whoever starts the gateway may
+/// send one as soon as it sees a sign of it.
+pub fn hangups() -> io::Result<Signal> {
+    // What is registered is the process's; the runtime is only needed to do it.
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    signal(SignalKind::hangup())
+}
+
 #[async_trait]
 impl BackgroundService for Reload {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut hangup = match signal(SignalKind::hangup()) {
-            Ok(hangup) => hangup,
-            Err(error) => return tracing::error!(%error, "SIGHUP cannot be listened for"),
-        };
+        let mut hangups = self.hangups.lock().await;
         let mut watch = self.watch();
         loop {
             tokio::select! {
-                received = hangup.recv() => if received.is_none() { return },
+                received = hangups.recv() => if received.is_none() { return },
                 () = changed(&mut watch) => tracing::info!("a file of the configuration changed"),
                 _ = shutdown.changed() => return,
             }

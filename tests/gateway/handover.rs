@@ -191,3 +191,10 @@ async fn nobody_notices_a_reload_each_second_another_certificate_and_another_bin
     assert!(failures.is_empty(), "{failures:#?}");
     assert!(answered > 0 && streamed > 0 && shares.0 > 0 && shares.1 > 0);
 }
+
+#[tokio::test]
+async fn a_hangup_ends_no_gateway_that_is_still_starting() {
+    let sockets = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let gateway = Gateway::start_beside(&sockets, Path::new(BINARY), "").await;
+    assert_eq!(gateway.reload().await["result"], "ok");
+}
