@@ -25,12 +25,13 @@ use pingora::services::background::background_service;
 pub use mcp::mcp;
 
 use fleet::Following;
-use reload::{Reload, hangups};
+use reload::{Reload, files, hangups};
 use revocation::Revocation;
 use secured::{Read, Secured};
 use services::{AdminService, DemoService, GatewayService, HealthService};
 use shutdown::Drain;
 use sockets::Sockets;
+use watch::{Held, look};
 
 use crate::admin::App;
 use crate::auth::{self, AuthError};
@@ -99,6 +100,10 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     // First of all: it changes variables, which no other thread may read then.
     let mut sockets = Sockets::inherited().map_err(StartError::Handed)?;
     let hangups = hangups().map_err(StartError::Signals)?;
+    let held = match &source {
+        Source::File(file) if config.reload.watch => look(files(file.as_ref(), &config)),
+        _ => Held::new(),
+    };
     install_crypto();
     silence_panics();
     let metrics = Arc::new(Metrics::new()?);
@@ -106,13 +111,7 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
     let config = snapshot.config.clone();
     let audit = Arc::new(Audit::open(&config.audit, &metrics).map_err(StartError::Audit)?);
     let traces = config.telemetry.otlp.as_ref().map(|otlp| Traces::start(otlp, &metrics).map(Arc::new)).transpose()?;
-    let jwks = jwks(&config, &metrics)?;
-    let live = Arc::new(Live::new(snapshot, jwks));
-    live.set_vault(vault(&config)?);
-    share_limits(&live, &config)?;
-    live.set_fleet(fleet(&config)?);
-    live.set_revoked(load::revocations(&config.revocation)?);
-    metrics.security_level(live.level());
+    let live = live(snapshot, &metrics)?;
     let mut certificates = Read::new(&config)?;
     live.set_authorities(std::mem::take(&mut certificates.authorities));
     let secured = Secured::new(certificates, &metrics);
@@ -147,17 +146,19 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
                 server.add_service(background_service("demo upstream", DemoService::new(listener)));
             }
         }
-        Source::File(file) => {
-            let following = Following { live: live.clone(), metrics: metrics.clone() };
-            server.add_service(background_service("following", following));
-            let revocation = Revocation { live: live.clone(), metrics: metrics.clone() };
-            server.add_service(background_service("revocation", revocation));
-            let (live, metrics, audit) = (live.clone(), metrics.clone(), audit.clone());
-            server.add_service(background_service(
-                "reload",
-                Reload { file, hangups: hangups.into(), at_start: config.clone(), secured, live, metrics, audit },
-            ));
-        }
+        Source::File(file) => follow(
+            &mut server,
+            Reload {
+                file,
+                hangups: hangups.into(),
+                held,
+                at_start: config.clone(),
+                secured,
+                live: live.clone(),
+                metrics: metrics.clone(),
+                audit: audit.clone(),
+            },
+        ),
     }
     // To systemd, if it started this process: all that can fail has been done.
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -170,6 +171,29 @@ pub fn run(config: Config, source: Source) -> Result<(), StartError> {
         traces.flush(FLUSH);
     }
     Ok(())
+}
+
+/// What the process is at the start: the snapshot, and all that is not made of it alone.
+fn live(snapshot: Snapshot, metrics: &Arc<Metrics>) -> Result<Arc<Live>, StartError> {
+    let config = snapshot.config.clone();
+    let jwks = jwks(&config, metrics)?;
+    let live = Arc::new(Live::new(snapshot, jwks));
+    live.set_vault(vault(&config)?);
+    share_limits(&live, &config)?;
+    live.set_fleet(fleet(&config)?);
+    live.set_revoked(load::revocations(&config.revocation)?);
+    metrics.security_level(live.level());
+    Ok(live)
+}
+
+/// Keeps the process to what is decided elsewhere: by the other replicas, the list of revocations, the files of the configuration.
+fn follow(server: &mut Server, reload: Reload) {
+    let (live, metrics) = (&reload.live, &reload.metrics);
+    let following = Following { live: live.clone(), metrics: metrics.clone() };
+    let revocation = Revocation { live: live.clone(), metrics: metrics.clone() };
+    server.add_service(background_service("following", following));
+    server.add_service(background_service("revocation", revocation));
+    server.add_service(background_service("reload", reload));
 }
 
 /// The snapshot with a memory of its own for what its scanner finds. It takes over the engine and the detectors of the one

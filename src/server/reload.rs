@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Mutex;
 
 use super::secured::{Read, Secured};
-use super::watch::Watch;
+use super::watch::{Held, Watch};
 use super::{fleet, share_limits, snapshot, vault};
 use crate::auth::Revocations;
 use crate::config::{AuthMode, Config, Loaded, Problem, Problems};
@@ -28,12 +28,21 @@ pub struct Reload {
     /// Without one, the built-in defaults under the variables.
     pub file: Option<PathBuf>,
     pub hangups: Mutex<Signal>,
+    /// What the files held before they were read at the start.
+    pub held: Held,
     /// Some of it holds until the end.
     pub at_start: Config,
     pub secured: Secured,
     pub live: Arc<Live>,
     pub metrics: Arc<Metrics>,
     pub audit: Arc<Audit>,
+}
+
+/// What a configuration is made of, but the list of revocations, which is read every two seconds and is no reason to compile rules.
+pub fn files(file: Option<&PathBuf>, config: &Config) -> BTreeSet<PathBuf> {
+    let revoked = config.revocation.file.as_deref();
+    let named = config.files().into_iter().map(|(_, path)| path).filter(|path| Some(*path) != revoked);
+    file.cloned().into_iter().chain(named.map(PathBuf::from)).collect()
 }
 
 /// From now on SIGHUP does not end the process: one that arrives before the service runs waits for it. Whoever starts the gateway may
@@ -80,17 +89,12 @@ impl Reload {
         if !self.at_start.reload.watch {
             return None;
         }
-        let watch = Watch::new(self.files());
+        let watch = Watch::new(self.held.clone());
         watch.inspect_err(|error| tracing::error!(%error, "files are not watched; SIGHUP has them read again")).ok()
     }
 
-    /// What the configuration in force is made of, but the list of revocations, which is read every two seconds and is no
-    /// reason to compile rules.
     fn files(&self) -> BTreeSet<PathBuf> {
-        let snapshot = self.live.snapshot();
-        let revoked = snapshot.config.revocation.file.as_deref();
-        let named = snapshot.config.files().into_iter().map(|(_, path)| path).filter(|path| Some(*path) != revoked);
-        self.file.iter().cloned().chain(named.map(PathBuf::from)).collect()
+        files(self.file.as_ref(), &self.live.snapshot().config)
     }
 
     /// Puts the snapshot in force with its revocations and certificates, and with another vault if that is another.

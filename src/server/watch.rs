@@ -16,9 +16,22 @@ use tokio::time::{Instant, timeout_at};
 pub struct Watch {
     watcher: RecommendedWatcher,
     stirred: Arc<Notify>,
-    /// By path, what each held when it was last looked at; `None` for what could not be read.
-    files: BTreeMap<PathBuf, Option<Vec<u8>>>,
+    files: Held,
     directories: BTreeSet<PathBuf>,
+}
+
+/// By path, what each file held when it was last looked at; `None` for what could not be read.
+pub type Held = BTreeMap<PathBuf, Option<Vec<u8>>>;
+
+/// Looks at files that are about to be read for use.
+pub fn look(files: BTreeSet<PathBuf>) -> Held {
+    files
+        .into_iter()
+        .map(|path| {
+            let held = held(&path);
+            (path, held)
+        })
+        .collect()
 }
 
 /// How long nothing may happen before the files are read: who writes a certificate and its key writes two files.
@@ -28,9 +41,11 @@ const QUIET: Duration = Duration::from_millis(300);
 const RESTLESS: Duration = Duration::from_secs(3);
 
 impl Watch {
+    /// What has changed since the files were looked at is a change.
+    ///
     /// # Errors
     /// Why the system does not tell of changes.
-    pub fn new(files: BTreeSet<PathBuf>) -> notify::Result<Watch> {
+    pub fn new(files: Held) -> notify::Result<Watch> {
         let stirred = Arc::new(Notify::new());
         let teller = stirred.clone();
         let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
@@ -39,8 +54,9 @@ impl Watch {
                 teller.notify_one();
             }
         })?;
-        let mut watch = Watch { watcher, stirred, files: BTreeMap::new(), directories: BTreeSet::new() };
-        watch.follow(files);
+        let mut watch = Watch { watcher, stirred, files, directories: BTreeSet::new() };
+        watch.attach();
+        watch.stirred.notify_one();
         Ok(watch)
     }
 
@@ -166,7 +182,7 @@ mod tests {
         let place = Place::new("file");
         let file = place.path("a.toml");
         fs::write(&file, "1").unwrap();
-        let mut watch = Watch::new(BTreeSet::from([file.clone()])).unwrap();
+        let mut watch = Watch::new(look(BTreeSet::from([file.clone()]))).unwrap();
         fs::write(&file, "2").unwrap();
         assert!(sees(&mut watch).await, "written");
         fs::write(place.path("b.toml"), "3").unwrap();
@@ -187,7 +203,7 @@ mod tests {
         }
         symlink("..1", place.path("..data")).unwrap();
         symlink("..data/a.toml", place.path("a.toml")).unwrap();
-        let mut watch = Watch::new(BTreeSet::from([place.path("a.toml")])).unwrap();
+        let mut watch = Watch::new(look(BTreeSet::from([place.path("a.toml")]))).unwrap();
         for version in ["..2", "..3"] {
             symlink(version, place.path("..data_tmp")).unwrap();
             fs::rename(place.path("..data_tmp"), place.path("..data")).unwrap();
@@ -197,12 +213,22 @@ mod tests {
         assert!(sees(&mut watch).await, "written where it really is");
     }
 
-    #[test]
-    fn a_file_that_holds_what_it_held_has_not_changed() {
+    #[tokio::test]
+    async fn what_changed_before_it_was_watched_is_seen() {
+        let place = Place::new("before");
+        let file = place.path("a.toml");
+        fs::write(&file, "1").unwrap();
+        let held = look(BTreeSet::from([file.clone()]));
+        fs::write(&file, "2").unwrap();
+        assert!(sees(&mut Watch::new(held).unwrap()).await);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_holds_what_it_held_has_not_changed() {
         let place = Place::new("same");
         let file = place.path("a.toml");
         fs::write(&file, "1").unwrap();
-        let mut watch = Watch::new(BTreeSet::from([file.clone()])).unwrap();
+        let mut watch = Watch::new(look(BTreeSet::from([file.clone()]))).unwrap();
         fs::write(&file, "1").unwrap();
         assert!(!watch.differs());
         fs::write(&file, "2").unwrap();
