@@ -42,6 +42,7 @@ ABSENT = {
     "promptgate_shared_state_total": "only with redis.share",
     "promptgate_candidate_requests_total": "only with security.candidate",
     "promptgate_connections_refused_total": "only after a limit was reached",
+    "promptgate_rate_limited_total": "only after a limit was reached",
 }
 WAIT_SECONDS = 60
 STREAM_SECONDS = 10
@@ -200,7 +201,8 @@ class Upstream:
                 content = f"You said: {said}. Ask john.smith@corp.example or EMAIL_ADDRESS_xabcdefghij."
                 message = {"role": "assistant", "content": content}
                 answer = {"id": "1", "object": "chat.completion", "model": "demo", "created": 1,
-                          "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+                          "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                          "usage": {"prompt_tokens": 20, "completion_tokens": 10, "total_tokens": 30}}
                 answer = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("content-type", "application/json")
