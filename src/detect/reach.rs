@@ -1,7 +1,7 @@
 //! How long a text a pattern must see before it can be said to match. Looks at patterns, never at text.
 
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, HirKind, Look};
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use super::need::{self, Literals};
 
@@ -80,6 +80,59 @@ fn spelled(parts: &[Hir], keywords: &[Vec<u8>]) -> Option<usize> {
         }
     }
     None
+}
+
+/// What a pattern finds, if no white space is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbroken {
+    /// Bytes of the shortest.
+    pub shortest: usize,
+    /// Each has an `@`.
+    pub at: bool,
+}
+
+/// `None` if what is found, the group `secret` or all of the match, may have white space in it.
+pub fn unbroken(pattern: &str) -> Option<Unbroken> {
+    let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
+    let found = secret(&hir).unwrap_or(&hir);
+    let whole = !may_hold(found, |byte| byte.is_ascii_whitespace());
+    whole.then(|| Unbroken { shortest: found.properties().minimum_len().unwrap_or(0), at: holds(found, b'@') })
+}
+
+fn secret(hir: &Hir) -> Option<&Hir> {
+    match hir.kind() {
+        _ if is_secret(hir) => Some(hir),
+        HirKind::Capture(group) => secret(&group.sub),
+        HirKind::Repetition(repeated) => secret(&repeated.sub),
+        HirKind::Alternation(parts) | HirKind::Concat(parts) => parts.iter().find_map(secret),
+        _ => None,
+    }
+}
+
+fn may_hold(hir: &Hir, wanted: fn(&u8) -> bool) -> bool {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Look(_) => false,
+        HirKind::Literal(literal) => literal.0.iter().any(wanted),
+        HirKind::Class(Class::Bytes(class)) => {
+            class.iter().any(|range| (range.start()..=range.end()).any(|byte| wanted(&byte)))
+        }
+        HirKind::Class(Class::Unicode(_)) => true,
+        HirKind::Capture(group) => may_hold(&group.sub, wanted),
+        HirKind::Repetition(repeated) => may_hold(&repeated.sub, wanted),
+        HirKind::Alternation(parts) | HirKind::Concat(parts) => parts.iter().any(|part| may_hold(part, wanted)),
+    }
+}
+
+/// Whether every match has this byte.
+fn holds(hir: &Hir, byte: u8) -> bool {
+    match hir.kind() {
+        HirKind::Literal(literal) => literal.0.contains(&byte),
+        HirKind::Capture(group) => holds(&group.sub, byte),
+        HirKind::Repetition(repeated) => repeated.min > 0 && holds(&repeated.sub, byte),
+        HirKind::Alternation(branches) => branches.iter().all(|branch| holds(branch, byte)),
+        HirKind::Concat(parts) => parts.iter().any(|part| holds(part, byte)),
+        _ => false,
+    }
 }
 
 /// Bytes before the secret and behind it, for each pattern.
@@ -187,6 +240,22 @@ mod tests {
             (r"\b(?:ip|x) is", false),
         ] {
             assert_eq!(begins_with_word(pattern, &[b"ip".to_vec(), b"host".to_vec()]), begins, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_unbroken_if_it_has_no_white_space() {
+        for (pattern, found) in [
+            (r"\bsk-[a-z]{20,}\b", Some((23, false))),
+            (r"(?:key|token)\s*=\s*(?P<secret>[^\s@]{8,12})", Some((8, false))),
+            (r"[a-z]+@(?:[a-z]+\.)+[a-z]{2,}", Some((6, true))),
+            (r"[a-z]{3}(?:@x)?", Some((3, false))),
+            (r"my (?:x )?key", None),
+            (r"-----BEGIN[^-]+-----", None),
+            (r"(?P<secret>[^,]{8})", None),
+        ] {
+            let found = found.map(|(shortest, at)| Unbroken { shortest, at });
+            assert_eq!(unbroken(pattern), found, "{pattern}");
         }
     }
 

@@ -1,5 +1,7 @@
 //! The detectors, compiled, over each reading of the text. Decides nothing about what it finds.
 
+mod cut;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use crate::text::mend::{self, mend};
 use crate::text::unescape::{Escapes, unescape};
 use crate::text::words::{Word, words};
 use crate::text::{Span, View, decode, fold, wrap};
+use cut::Across;
 
 /// How far a window advances.
 pub const STEP: usize = 32 * 1024;
@@ -48,6 +51,7 @@ pub enum Class {
 pub struct Scanner {
     text: Prefilter,
     words: Prefilter,
+    across: Across,
     pub models: Models,
     /// What at the end of a text could become a finding.
     pub growing: Growing,
@@ -76,6 +80,7 @@ impl Scanner {
             return Err(problems);
         }
         Ok(Scanner {
+            across: Across::new(&text).map_err(|problem| vec![problem])?,
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
             models: Models::new(rules.models(), &allowlist),
@@ -87,16 +92,18 @@ impl Scanner {
     /// Appends the findings of the window `text` whose match starts at or after `from`; what stands before is context.
     /// Sensitive findings come first, in order and without overlap; then attacks, which may overlap.
     pub fn scan(&self, text: &str, from: usize, class: Class, findings: &mut Vec<Finding>) {
-        self.read(text, Scan::new(self, class, from), findings);
+        let scan = self.read(text, Scan::new(self, class, from));
+        scan.finish(self.names(text, from, class), text, findings);
     }
 
     /// What the rules find, without a word of the attack model: neither its findings nor what it makes of theirs.
     pub fn scan_by_rules(&self, text: &str, class: Class, findings: &mut Vec<Finding>) {
-        self.read(text, Scan { judges: false, ..Scan::new(self, class, 0) }, findings);
+        let scan = self.read(text, Scan { judges: false, ..Scan::new(self, class, 0) });
+        scan.finish(Vec::new(), text, findings);
     }
 
-    fn read(&self, text: &str, mut scan: Scan, findings: &mut Vec<Finding>) {
-        let (class, from) = (scan.class, scan.from);
+    fn read<'s>(&'s self, text: &str, mut scan: Scan<'s>) -> Scan<'s> {
+        let from = scan.from;
         let escaped = unescape(text, Escapes::Backslash);
         let once = unescape(text, Escapes::All);
         let twice = once.as_ref().and_then(|view| unescape(view.text(), Escapes::All));
@@ -110,7 +117,7 @@ impl Scanner {
         let tokens = once.as_ref().and_then(|_| decode::tokens(bare.text, from > 0));
         let tokens = tokens.filter(|view| coded.as_ref().is_none_or(|coded| coded.text() != view.text()));
 
-        scan.text(&raw);
+        scan.plain(&raw);
         scan.words(&raw);
         if let Some(escaped) = &escaped {
             scan.changed(&raw, escaped, AROUND, Scan::text);
@@ -144,7 +151,7 @@ impl Scanner {
                 scan.encoded(&decoded.inside(&nested));
             }
         }
-        scan.finish(self.names(text, from, class), text, findings);
+        scan
     }
 
     /// Appends what is sensitive in `text`, of which more may follow: what is found in a word that is complete does not depend
@@ -220,18 +227,29 @@ struct Scan<'s> {
     found: Vec<Finding>,
     /// Whether the attack model is in force.
     judges: bool,
+    /// The text as it stands is read by the rules that may find something with white space in it, and by no others.
+    broken: bool,
     weighing: Weighing,
 }
 
 impl<'s> Scan<'s> {
     fn new(scanner: &'s Scanner, class: Class, from: usize) -> Self {
         let (sight, judges) = (Sight::Both, scanner.models.any(ATTACK_MODEL));
-        Scan { scanner, class, sight, from, found: Vec::new(), judges, weighing: Weighing::default() }
+        Scan { scanner, class, sight, from, found: Vec::new(), judges, broken: false, weighing: Weighing::default() }
     }
 
     /// Reads what `view` has changed in `reading`, and what stands around it: elsewhere nothing new can be found.
     fn changed(&mut self, reading: &Reading, view: &View, margin: usize, read: impl Fn(&mut Self, &Reading)) {
         view.parts(margin).for_each(|part| read(self, &reading.through(Some(&part))));
+    }
+
+    /// The text as it stands.
+    fn plain(&mut self, reading: &Reading) {
+        if self.broken {
+            self.run(self.scanner.across.broken(), reading, None, |_| true);
+        } else {
+            self.text(reading);
+        }
     }
 
     fn text(&mut self, reading: &Reading) {

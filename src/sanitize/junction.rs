@@ -33,6 +33,9 @@ impl Junction {
         let Some((_, tail)) = tail.filter(|(_, tail)| !tail.is_empty() && !head.is_empty()) else { return Vec::new() };
         let head = &head[..head.floor_char_boundary(CONTEXT)];
         guard.recall(Scan::Junction, [tail, head], || {
+            if !guard.scanner.may_cross(tail, head) {
+                return Vec::new();
+            }
             let mut found = across(&guard.scanner, tail, "", head);
             let spaced = across(&guard.scanner, tail, " ", head).into_iter();
             found.extend(spaced.filter(|finding| !finding.category.is_sensitive()));
