@@ -305,9 +305,8 @@ impl<'s> Scan<'s> {
     }
 
     fn words(&mut self, reading: &Reading) {
-        let folded = fold::words(reading.text);
+        let (folded, cut) = fold::cut(reading.text);
         let reading = reading.through(Some(&folded));
-        let cut = words(reading.text);
         self.wording(&reading, &cut);
         if let Some(view) = mend(reading.text, &cut) {
             view.parts(AROUND).for_each(|part| self.wording(&reading.inside(&part), &words(part.text())));

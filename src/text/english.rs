@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use super::segment::{Cut, Tree};
 
 /// A word of at most sixteen letters in one integer, the first letter lowest. Zero is no word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Packed {
     bits: u128,
     len: usize,
@@ -133,19 +133,16 @@ impl Packed {
 fn eight(text: &[u8], at: usize) -> u64 {
     match text.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(ahead) => u64::from_le_bytes(*ahead),
-        None => text.iter().skip(at).take(8).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
+        None => last(text, at),
     }
 }
 
-/// How many letters, in any case, `text` has from `at` on.
-pub(super) fn letters_at(text: &[u8], at: usize) -> usize {
-    let mut end = at;
-    loop {
-        let (_, letters) = half(eight(text, end) | SMALL);
-        end += letters;
-        if letters < 8 {
-            return end - at;
-        }
+/// The same where there are fewer than eight.
+fn last(text: &[u8], at: usize) -> u64 {
+    match (text.len().saturating_sub(at), text.last_chunk()) {
+        (0, _) => 0,
+        (left, Some(last)) => u64::from_le_bytes(*last) >> (64 - 8 * left),
+        _ => text.iter().skip(at).rev().fold(0, |bits, byte| bits << 8 | u64::from(*byte)),
     }
 }
 

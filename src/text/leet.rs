@@ -59,6 +59,11 @@ fn is_known(word: &[u8]) -> bool {
     Packed::new(&word.to_ascii_lowercase()).is_some_and(Packed::is_word)
 }
 
+/// No letter, and nothing that may stand for one.
+pub(super) const fn stands_for_nothing(byte: u8) -> bool {
+    KINDS[byte as usize] == 0
+}
+
 /// A sign, not a digit, that may stand for a letter.
 pub(super) fn is_sign(byte: u8) -> bool {
     KINDS[usize::from(byte)] == SIGN

@@ -144,10 +144,16 @@ impl Tree {
         self.root().is_some_and(|root| self.goes_on(root, token, &letters))
     }
 
-    fn goes_on(&self, node: Node, rest: &[u8], letters: &impl Fn(u8) -> [u8; 2]) -> bool {
-        let Some((byte, rest)) = rest.split_first() else { return node.cost.is_some() };
-        let children = letters(*byte).into_iter().filter_map(|letter| self.child(node, letter));
-        children.into_iter().any(|next| self.goes_on(next, rest, letters))
+    fn goes_on(&self, mut node: Node, mut rest: &[u8], letters: &impl Fn(u8) -> [u8; 2]) -> bool {
+        while let Some((byte, after)) = rest.split_first() {
+            let [one, other] = letters(*byte);
+            if other > 0 && self.child(node, other).is_some_and(|next| self.goes_on(next, after, letters)) {
+                return true;
+            }
+            let Some(next) = self.child(node, one) else { return false };
+            (node, rest) = (next, after);
+        }
+        node.cost.is_some()
     }
 
     fn root(&self) -> Option<Node> {

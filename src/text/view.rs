@@ -34,20 +34,38 @@ impl View {
         if text.is_empty() {
             return;
         }
-        let source = Span::new(at, at + text.len());
-        match self.pieces.last_mut() {
-            Some(last) if last.is_copied() && last.source().end == at => last.extend_to(source.end),
-            _ => self.pieces.push(Piece::new(self.text.len(), source, true)),
-        }
+        self.copied(Span::new(at, at + text.len()));
         self.text.push_str(text);
     }
 
-    /// As `copy`, in lower case.
-    pub fn copy_lower(&mut self, text: &str, at: usize) {
-        let start = self.text.len();
-        self.copy(text, at);
-        if let Some(copied) = self.text.get_mut(start..) {
-            copied.make_ascii_lowercase();
+    /// All that was appended so far, in lower case.
+    pub fn lower(&mut self) {
+        self.text.make_ascii_lowercase();
+    }
+
+    /// Appends a space that stands for all of `source`.
+    pub fn space(&mut self, source: Span) {
+        if source.len() == 1 {
+            self.copied(source);
+        } else {
+            self.replaced(source);
+        }
+        self.text.push(' ');
+    }
+
+    /// What is appended next stands for `source`, byte for byte.
+    fn copied(&mut self, source: Span) {
+        match self.pieces.last_mut() {
+            Some(last) if last.is_copied() && last.source().end == source.start => last.extend_to(source.end),
+            _ => self.pieces.push(Piece::new(self.text.len(), source, true)),
+        }
+    }
+
+    /// What is appended next stands for all of `source`.
+    fn replaced(&mut self, source: Span) {
+        // The characters that one is spelled out as are one piece.
+        if self.pieces.last().is_none_or(|last| last.is_copied() || last.source() != source) {
+            self.pieces.push(Piece::new(self.text.len(), source, false));
         }
     }
 
@@ -59,10 +77,7 @@ impl View {
         if text.is_empty() {
             return;
         }
-        // The characters that one is spelled out as are one piece.
-        if self.pieces.last().is_none_or(|last| last.is_copied() || last.source() != source) {
-            self.pieces.push(Piece::new(self.text.len(), source, false));
-        }
+        self.replaced(source);
         self.text.push_str(text);
     }
 
@@ -216,7 +231,8 @@ mod tests {
         let mut view = View::default();
         view.copy("ab", 0);
         view.replace("\n", Span::new(2, 4));
-        view.copy_lower("CD", 4);
+        view.copy("CD", 4);
+        view.lower();
         assert_eq!(view.text(), "ab\ncd");
         for (span, source) in [((0, 5), (0, 6)), ((1, 3), (1, 4)), ((2, 4), (2, 5)), ((3, 4), (4, 5))] {
             assert_eq!(view.source(Span::new(span.0, span.1)), Span::new(source.0, source.1));

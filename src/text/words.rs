@@ -21,6 +21,24 @@ impl Word {
         self.end() - self.start()
     }
 
+    /// The word of these letters that begins at `start`.
+    #[inline]
+    pub(super) fn of_letters(letters: Packed, start: usize, stop: bool) -> Self {
+        let english = letters.rank().map_or(0, |number| number + 1);
+        Word { start: start as u32, end: (start + letters.len()) as u32, english, stop, plain: true }
+    }
+
+    /// The word from `start` to the end of `text`, whatever its case.
+    pub(super) fn at(text: &[u8], start: usize, stop: bool) -> Self {
+        let letters = Packed::at_in_any_case(text, start);
+        let rest = text.get(start + letters.len()..).unwrap_or_default();
+        if letters.len() > 0 && rest.is_empty() {
+            return Word::of_letters(letters, start, stop);
+        }
+        let plain = rest.iter().all(u8::is_ascii_alphabetic);
+        Word { start: start as u32, end: text.len() as u32, english: 0, stop, plain }
+    }
+
     pub fn start(self) -> usize {
         self.start as usize
     }
