@@ -73,8 +73,8 @@ impl Growing {
     }
 
     /// From where on `text[from..]` could still become a finding; its length if nothing could. What leads to a finding may
-    /// stand before `from`.
-    pub fn start(&self, text: &str, from: usize) -> usize {
+    /// stand before `from`. `text` is what is kept, from `base` on, of one that only grows, as `from` does.
+    pub fn start(&self, text: &str, from: usize, base: usize, progress: &mut Progress) -> usize {
         let mut earliest = last_word(text).max(from);
         if from >= text.len() {
             return earliest;
@@ -83,18 +83,47 @@ impl Growing {
         // What compiled once does so again; if not, all waits.
         let Some(automata) = automata.get_or_init(|| Automata::new(sources).ok()) else { return from };
         let mut memory = automata.memories.get();
-        for at in from.saturating_sub(CONTEXT)..text.len() {
+        let first = from.saturating_sub(CONTEXT);
+        let alive = std::mem::take(&mut progress.alive);
+        let alive = alive.iter().map(|place| place.wrapping_sub(base)).filter(|at| (first..text.len()).contains(at));
+        let unread = first.max(progress.read.saturating_sub(base))..text.len();
+        for at in alive.chain(unread) {
             if at >= earliest {
-                break;
+                if base + at >= progress.read {
+                    break;
+                }
+                progress.alive.push(base + at);
+                continue;
             }
+            let mut lives = false;
             if automata.openings.has(text.as_bytes(), at) {
-                earliest = automata.grows(text, at, from, earliest, &mut memory);
+                (earliest, lives) = automata.grows(text, at, from, earliest, &mut memory);
             }
             if at >= from && is_alive(&automata.bare, text, at, Anchored::Yes, &mut memory.bare) {
-                earliest = earliest.min(at);
+                (earliest, lives) = (earliest.min(at), true);
             }
+            progress.note(base + at, lives);
         }
         text.floor_char_boundary(earliest).max(from)
+    }
+}
+
+/// What was found out about a text that grows: of all before `read`, the places from which something may go on. What an
+/// automaton has once turned away it never takes again.
+#[derive(Debug, Default)]
+pub struct Progress {
+    read: usize,
+    alive: Vec<usize>,
+}
+
+impl Progress {
+    fn note(&mut self, place: usize, lives: bool) {
+        /// A text that has more of them is made for it, and read again.
+        const MOST: usize = 256;
+        if self.alive.len() < MOST {
+            self.alive.extend(lives.then_some(place));
+            self.read = self.read.max(place + 1);
+        }
     }
 }
 
@@ -112,30 +141,32 @@ impl Automata {
     }
 
     /// The earliest place before `earliest`, not before `from`, where the finding of a pattern that begins at `at` may have
-    /// begun, if it has not ended before the end of the text.
-    fn grows(&self, text: &str, at: usize, from: usize, mut earliest: usize, memory: &mut Memory) -> usize {
+    /// begun, if it has not ended before the end of the text; and whether it may once there is more of it.
+    fn grows(&self, text: &str, at: usize, from: usize, earliest: usize, memory: &mut Memory) -> (usize, bool) {
         let input = Input::new(text).range(at..).anchored(Anchored::Yes);
-        let Ok(mut state) = self.leads.start_state_forward(&mut memory.leads, &input) else { return at.max(from) };
+        let Ok(mut state) = self.leads.start_state_forward(&mut memory.leads, &input) else {
+            return (at.max(from), true);
+        };
         for (place, byte) in text.bytes().enumerate().skip(at) {
             if place >= earliest {
                 break;
             }
             // An automaton without room for what it has read takes the text for one that waits.
-            let Ok(next) = self.leads.next_state(&mut memory.leads, state, byte) else { return at.max(from) };
+            let Ok(next) = self.leads.next_state(&mut memory.leads, state, byte) else { return (at.max(from), true) };
             state = next;
             if state.is_dead() {
-                break;
+                return (earliest, false);
             }
             if state.is_match() && place >= from {
                 let patterns = self.leads.match_len(&memory.leads, state);
                 let mut led = (0..patterns).map(|index| self.leads.match_pattern(&memory.leads, state, index));
                 let rests = &mut memory.rests;
                 if led.any(|pattern| is_alive(&self.rests, text, place, Anchored::Pattern(pattern), rests)) {
-                    earliest = place;
+                    return (place, true);
                 }
             }
         }
-        earliest
+        (earliest, true)
     }
 }
 
@@ -284,10 +315,15 @@ const NFA: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {
+    use super::{CONTEXT, Progress};
     use crate::detect::{Finding, RuleSet, Scanner};
 
     fn scanner() -> Scanner {
         Scanner::compile(&RuleSet::builtin().expect("the shipped rules parse")).expect("and compile")
+    }
+
+    fn start(scanner: &Scanner, text: &str) -> usize {
+        scanner.growing.start(text, 0, 0, &mut Progress::default())
     }
 
     /// With their marks, as they are: those are punctuation like any other.
@@ -298,7 +334,7 @@ mod tests {
 
     fn found(scanner: &Scanner, text: &str) -> Vec<Finding> {
         let mut findings = Vec::new();
-        scanner.scan_answer(text, &mut findings);
+        scanner.scan_answer(text, 0, &mut findings);
         findings
     }
 
@@ -311,7 +347,7 @@ mod tests {
         for (rule, example) in examples {
             for finding in found(&scanner, example) {
                 let cuts = (finding.span.start + 1..finding.span.end).filter(|cut| example.is_char_boundary(*cut));
-                let early = |cut: &usize| scanner.growing.start(&example[..*cut], 0) > finding.span.start;
+                let early = |cut: &usize| start(&scanner, &example[..*cut]) > finding.span.start;
                 if let Some(cut) = cuts.into_iter().find(early) {
                     lost.push(format!("{rule} as {}: {}|{}", finding.rule, &example[..cut], &example[cut..]));
                 }
@@ -332,7 +368,7 @@ mod tests {
             // Behind every space, and one byte into what follows: in between only the last word differs.
             let is_cut = |cut: &usize| text.is_char_boundary(*cut) && text[..*cut].trim_end().len() + 2 > *cut;
             for cut in (1..=example.len() + 8).filter(is_cut) {
-                let start = scanner.growing.start(&text[..cut], 0);
+                let start = start(&scanner, &text[..cut]);
                 let decided = |findings: Vec<Finding>| -> Vec<_> {
                     findings.into_iter().filter(|f| f.span.start < start).map(|f| f.span).collect()
                 };
@@ -348,7 +384,7 @@ mod tests {
 
     #[test]
     fn scripts_without_spaces_are_not_waited_for_and_disguises_are() {
-        let growing = scanner().growing;
+        let scanner = scanner();
         for (text, waits) in [
             ("今天天气很好", 0),
             ("今日は天気がいいです。", 0),
@@ -361,7 +397,7 @@ mod tests {
             ("ｇｈｐ", 9),
             ("ghp\u{200b}_", 7),
         ] {
-            assert_eq!(text.len() - growing.start(text, 0), waits, "{text}");
+            assert_eq!(text.len() - start(&scanner, text), waits, "{text}");
         }
     }
 
@@ -376,11 +412,35 @@ mod tests {
         let (mut words, mut waited) = (0, Vec::new());
         for end in ends {
             words += 1;
-            let start = scanner.growing.start(&text[..end], 0);
+            let start = start(&scanner, &text[..end]);
             if start < end {
                 waited.push(&text[start..end]);
             }
         }
         assert!(waited.len() * 8 < words, "{} of {words}: {waited:?}", waited.len());
+    }
+
+    #[test]
+    fn a_text_that_comes_piece_by_piece_waits_as_it_does_when_it_is_read_anew() {
+        let (scanner, rules) = (scanner(), RuleSet::builtin().expect("the shipped rules"));
+
+        let mut differing = Vec::new();
+        for (rule, example) in examples(&rules) {
+            let text = format!("so {example} and then {example}");
+            let (mut progress, mut from, mut base) = (Progress::default(), 0, 0);
+            let cuts = (1..=text.len()).step_by(3).filter(|cut| text.is_char_boundary(*cut));
+            for cut in cuts {
+                let anew = scanner.growing.start(&text[..cut], from, 0, &mut Progress::default());
+                let known = scanner.growing.start(&text[base..cut], from - base, base, &mut progress) + base;
+                if known != anew {
+                    differing.push(format!("{rule}: {} {known} {anew}", &text[..cut]));
+                    break;
+                }
+                // As a channel does: what is decided stays, and some of it is kept.
+                from = anew;
+                base = base.max(text.floor_char_boundary(from.saturating_sub(CONTEXT + 4)));
+            }
+        }
+        assert!(differing.is_empty(), "{} of them:\n{}", differing.len(), differing.join("\n"));
     }
 }

@@ -155,8 +155,8 @@ impl Scanner {
     }
 
     /// Appends what is sensitive in `text`, of which more may follow: what is found in a word that is complete does not depend
-    /// on what does. Findings are in order and without overlap.
-    pub fn scan_answer(&self, text: &str, findings: &mut Vec<Finding>) {
+    /// on what does. Findings are in order and without overlap; of those that end before `from`, some are left out.
+    pub fn scan_answer(&self, text: &str, from: usize, findings: &mut Vec<Finding>) {
         let escaped = unescape(text, Escapes::Backslash);
         let raw = Reading::of(text, 0);
         let plain = raw.through(escaped.as_ref());
@@ -169,9 +169,12 @@ impl Scanner {
         if let Some(shown) = &shown {
             scan.changed(&plain, shown, AROUND, Scan::text);
         }
-        // Word by word: whether a code goes on in the next line is not known yet.
-        let mut at = 0;
-        for word in text.split(|c: char| c.is_ascii_whitespace()) {
+        // Word by word: whether a code goes on in the next line is not known yet. What a word before `from` holds matters to what
+        // stands behind only where something lies across.
+        let lies_across = |finding: &Finding| finding.span.start < from && from < finding.span.end;
+        let from = if scan.found.iter().any(lies_across) { 0 } else { from };
+        let mut at = text[..from].rfind(|c: char| c.is_ascii_whitespace()).map_or(0, |gap| gap + 1);
+        for word in text[at..].split(|c: char| c.is_ascii_whitespace()) {
             scan.coded(word, at);
             at += word.len() + 1;
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::restore::Restorer;
 use super::usage::Usage;
 use crate::codec::selector::UsagePart;
+use crate::detect::growing::Progress;
 use crate::detect::{Category, Finding};
 use crate::policy::{Action, Level, Tokens, placeholder};
 use crate::sanitize::judge::note;
@@ -143,17 +144,19 @@ impl Answer {
     }
 
     /// Where the end of `text[from..]` begins that could become something else.
-    pub fn growing(&self, text: &str, from: usize) -> usize {
+    /// `text` is kept, from `base` on, of one that grows.
+    pub fn growing(&self, text: &str, from: usize, base: usize, progress: &mut Progress) -> usize {
         let token = self.restorer.growing(text, from);
         match self.guards {
-            true => token.min(self.guard.scanner.growing.start(text, from)),
+            true => token.min(self.guard.scanner.growing.start(text, from, base, progress)),
             false => token,
         }
     }
 
-    pub fn scan(&self, text: &str) -> Vec<Finding> {
+    /// Of findings that end before `from`, some may be left out.
+    pub fn scan(&self, text: &str, from: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
-        self.guard.scanner.scan_answer(text, &mut findings);
+        self.guard.scanner.scan_answer(text, from, &mut findings);
         findings
     }
 

@@ -11,7 +11,7 @@ use super::event::escaped;
 use super::restore::Found;
 use super::sink::{Address, Addresses};
 use crate::detect::Finding;
-use crate::detect::growing::{LONGEST, ends_word};
+use crate::detect::growing::{LONGEST, Progress, ends_word};
 use crate::detect::scanner::CONTEXT;
 use crate::policy::{Action, placeholder, token};
 use crate::sanitize::nested::{Kind, Nested};
@@ -30,6 +30,7 @@ pub(super) struct Channel {
     structure: Structure,
     addresses: Addresses,
     swallow: Option<Swallow>,
+    progress: Progress,
     /// All of the text came at once.
     whole: bool,
 }
@@ -73,9 +74,12 @@ impl Channel {
     }
 
     /// What can be decided next.
-    fn step(&self, end: bool, answer: &Answer) -> Option<Step> {
+    fn step(&mut self, end: bool, answer: &Answer) -> Option<Step> {
         let (from, length) = (self.decided - self.base, self.text.len());
-        let start = if end { length } else { answer.growing(&self.text, from) };
+        let start = match end {
+            true => length,
+            false => answer.growing(&self.text, from, self.base, &mut self.progress),
+        };
         let window = self.window().end - self.base;
         if start > from {
             let until = start.min(self.text.floor_char_boundary(window));
@@ -111,7 +115,8 @@ impl Channel {
         let by = if self.whole { LONGEST } else { AHEAD };
         let ahead = self.text.ceil_char_boundary((until + by).min(length));
         let near = self.text[ahead..].find(ends_word).map_or(length, |gap| ahead + gap);
-        if near == length || self.whole || answer.growing(&self.text[..near], from) >= until {
+        let grows = |text: &str| answer.growing(text, from, self.base, &mut Progress::default());
+        if near == length || self.whole || grows(&self.text[..near]) >= until {
             return near;
         }
         self.text.floor_char_boundary((near + LONGEST).min(length))
@@ -175,10 +180,11 @@ impl Channel {
         let Step { from, until, seen, .. } = *step;
         let window = self.window().start;
         let context = self.text.floor_char_boundary(window.saturating_sub(CONTEXT).max(self.base) - self.base);
-        let mut findings = answer.scan(&self.text[context..seen]);
+        let mut findings = answer.scan(&self.text[context..seen], from - context);
         let longer = self.text.len().min(seen + LONGEST);
         if !step.cut && seen < longer && findings.iter().any(|finding| context + finding.span.end == seen) {
-            findings = answer.scan(&self.text[context..self.text.floor_char_boundary(longer)]);
+            let longer = self.text.floor_char_boundary(longer);
+            findings = answer.scan(&self.text[context..longer], from - context);
         }
         for finding in &mut findings {
             finding.span.start += context;
@@ -326,7 +332,7 @@ fn is_placeholder(text: &str) -> bool {
 }
 
 /// Windows begin at multiples of this: what is scanned again with each piece of a stream.
-const WINDOW: usize = 512;
+const WINDOW: usize = 128;
 /// The same of a text that is there as a whole and scanned once. No rule looks further back than there is context, so that
 /// the size of windows makes no difference to what is found.
 const WHOLE: usize = 16 * 1024;
