@@ -8,11 +8,9 @@ use crate::text::Span;
 pub(super) struct Marks {
     /// Words of a row.
     width: usize,
+    /// One for all blocks together, one for those around a place, then one a block.
     rows: Vec<u64>,
-    /// All rows together.
-    anywhere: Vec<u64>,
-    near: Vec<u64>,
-    /// The block `near` is about.
+    /// The block the second row is about.
     around: Option<usize>,
 }
 
@@ -20,16 +18,18 @@ impl Marks {
     /// For `marks` different marks in a text of `bytes`.
     pub fn new(marks: usize, bytes: usize) -> Self {
         let width = marks.div_ceil(64).max(1);
-        let rows = vec![0; width * (bytes / BLOCK + 1)];
-        Marks { width, rows, anywhere: vec![0; width], near: vec![0; width], around: None }
+        Marks { width, rows: vec![0; width * (OWN + bytes / BLOCK + 1)], around: None }
     }
 
     /// Something marked `mark` ends with the byte before `end`.
     pub fn set(&mut self, mark: u16, end: usize) {
         let (word, bit) = (usize::from(mark / 64), 1 << (mark % 64));
-        let row = end.saturating_sub(1) / BLOCK * self.width;
-        let both = self.rows.get_mut(row + word).into_iter().chain(self.anywhere.get_mut(word));
-        both.for_each(|marks| *marks |= bit);
+        let row = (OWN + end.saturating_sub(1) / BLOCK) * self.width;
+        for place in [word, row + word] {
+            if let Some(marks) = self.rows.get_mut(place) {
+                *marks |= bit;
+            }
+        }
     }
 
     /// Each of `runs` has the marks of the lengths it reaches, in all blocks it covers.
@@ -49,7 +49,7 @@ impl Marks {
     }
 
     pub fn anywhere(&self) -> &[u64] {
-        &self.anywhere
+        self.rows.get(..self.width).unwrap_or_default()
     }
 
     /// The marks from `BEFORE` bytes before `place` to `BEHIND` behind it, and some of those around.
@@ -59,12 +59,14 @@ impl Marks {
             self.around = Some(block);
             let first = block.saturating_sub(BEFORE.div_ceil(BLOCK));
             let last = block + 1 + BEHIND / BLOCK;
-            self.near.fill(0);
-            for row in self.rows.chunks_exact(self.width).take(last + 1).skip(first) {
-                self.near.iter_mut().zip(row).for_each(|(all, more)| *all |= more);
+            let (own, blocks) = self.rows.split_at_mut(OWN * self.width);
+            let near = &mut own[self.width..];
+            near.fill(0);
+            for row in blocks.chunks_exact(self.width).take(last + 1).skip(first) {
+                near.iter_mut().zip(row).for_each(|(all, more)| *all |= more);
             }
         }
-        &self.near
+        self.rows.get(self.width..OWN * self.width).unwrap_or_default()
     }
 }
 
@@ -102,6 +104,8 @@ const TOKEN: [bool; 256] = {
     table
 };
 
+/// Rows that are of no block.
+const OWN: usize = 2;
 /// Bytes of a block. Smaller ones tell more and cost more.
 const BLOCK: usize = 128;
 /// How far `near` looks.

@@ -111,13 +111,18 @@ impl Prefilter {
         if regions.is_empty() {
             return;
         }
-        let (mut seen, mut reached) = (Seen::new(sight), vec![0; self.rules.len()]);
-        for Region { rule: index, span, goes_on } in regions {
-            let (rule, reached) = (&self.rules[index], &mut reached[index]);
-            let start = span.start.max(if goes_on { from.max(*reached) } else { from });
-            if span.end > start.max(from) {
-                *reached = rule.matches(text, Span::new(start, span.end), &mut seen, |span| found(rule, span));
-            }
+        let mut seen = Seen::new(sight);
+        // Up to where each region was read.
+        let mut reached: Vec<usize> = Vec::with_capacity(regions.len());
+        for Region { rule, span, goes_on, before } in regions {
+            let before = before.and_then(|before| reached.get(before)).copied().unwrap_or(0);
+            let start = span.start.max(if goes_on { from.max(before) } else { from });
+            reached.push(if span.end > start.max(from) {
+                self.rules[rule]
+                    .matches(text, Span::new(start, span.end), &mut seen, |span| found(&self.rules[rule], span))
+            } else {
+                before
+            });
         }
     }
 
@@ -155,7 +160,12 @@ impl Prefilter {
     ) {
         let mut open: Option<(Gate, Vec<Span>)> = None;
         for gated in &self.gated {
-            let mut matching = PatternSet::new(gated.rules.len());
+            let anywhere = marks.anywhere();
+            let may_hold = |rule: &usize| marks::has(anywhere, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
+            if !gated.rules.iter().any(may_hold) {
+                continue;
+            }
+            let mut matching = None;
             let known = open.take().filter(|(gate, _)| *gate == gated.gate);
             let (_, places) =
                 open.insert(known.unwrap_or_else(|| (gated.gate, gate::regions(gated.gate, text, digits))));
@@ -170,7 +180,8 @@ impl Prefilter {
                     holding.for_each(|rule| regions.add(*rule, region, region.start));
                     continue;
                 }
-                gated.matching(text, region, &mut matching);
+                let matching = matching.get_or_insert_with(|| PatternSet::new(gated.rules.len()));
+                gated.matching(text, region, matching);
                 let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
                 members.filter(holds).for_each(|rule| regions.add(rule, region, region.start));
             }
@@ -179,7 +190,7 @@ impl Prefilter {
 
     /// Marks what rules need where it stands, and returns the keywords.
     fn mark(&self, text: &str, words: Option<&[Word]>, digits: &[Span], marks: &mut Marks) -> Vec<Keyword> {
-        let mut keywords = Vec::new();
+        let mut keywords = Vec::with_capacity(FEW);
         let note = |literal: usize, place: Span| {
             let used = &self.uses[literal];
             used.marks.iter().for_each(|mark| marks.set(*mark, place.end));
@@ -220,33 +231,59 @@ struct Region {
     span: Span,
     /// It is looked at as if it were one with the rule's region before: not inside a match that began there.
     goes_on: bool,
+    /// Number of the rule's region before.
+    before: Option<usize>,
 }
+
+/// Keywords of a short text.
+const FEW: usize = 32;
 
 #[derive(Default)]
 struct Regions {
     found: Vec<Region>,
-    /// The last region of each rule up to the last that has one: its index and one, or zero.
+    /// The last region of each rule up to the last that has one: its index and one, or zero. Empty while there are few.
     latest: Vec<u32>,
 }
 
 impl Regions {
     /// Adds where a rule looks, which is one with all that reaches to `since`.
     fn add(&mut self, rule: usize, span: Span, since: usize) {
-        if self.latest.len() <= rule {
-            self.latest.resize(rule + 1, 0);
-        }
-        let last = (self.latest[rule] as usize).checked_sub(1).and_then(|at| self.found.get_mut(at));
-        let last = last.map(|region| &mut region.span);
+        let before = self.last(rule);
+        let last = before.and_then(|before| self.found.get_mut(before)).map(|region| &mut region.span);
         let goes_on = last.as_ref().is_some_and(|last| last.end >= since.min(span.start));
         match last.filter(|last| last.end >= span.start) {
             Some(last) => last.end = last.end.max(span.end),
             None => {
-                self.found.push(Region { rule, span, goes_on });
-                self.latest[rule] = self.found.len() as u32;
+                self.found.push(Region { rule, span, goes_on, before });
+                if self.found.len() >= LOOKED_THROUGH {
+                    self.note();
+                }
             }
         }
     }
+
+    /// The number of the rule's last region.
+    fn last(&self, rule: usize) -> Option<usize> {
+        if self.found.len() < LOOKED_THROUGH {
+            return self.found.iter().rposition(|region| region.rule == rule);
+        }
+        (*self.latest.get(rule)? as usize).checked_sub(1)
+    }
+
+    /// Notes the regions that are new.
+    fn note(&mut self) {
+        let from = if self.latest.is_empty() { 0 } else { self.found.len() - 1 };
+        for (number, region) in self.found.iter().enumerate().skip(from) {
+            if self.latest.len() <= region.rule {
+                self.latest.resize(region.rule + 1, 0);
+            }
+            self.latest[region.rule] = number as u32 + 1;
+        }
+    }
 }
+
+/// Regions that are looked through for the last of a rule.
+const LOOKED_THROUGH: usize = 16;
 
 /// The literals of all rules, each once, while the rules are read.
 #[derive(Default)]
@@ -430,6 +467,24 @@ mod tests {
         let found: Vec<_> =
             regions.found.iter().map(|region| (region.span.start, region.span.end, region.goes_on)).collect();
         assert_eq!(found, [(0, 150, false), (200, 300, true), (400, 500, false)]);
+    }
+
+    #[test]
+    fn a_region_is_joined_to_the_last_of_its_rule_among_few_and_among_many() {
+        for rules in [3, 4 * LOOKED_THROUGH] {
+            let mut regions = Regions::default();
+            for start in [0, 50, 200] {
+                (0..rules).for_each(|rule| regions.add(rule, Span::new(start, start + 100), start));
+            }
+            let found: Vec<_> = regions
+                .found
+                .iter()
+                .map(|region| (region.rule, region.span.start, region.span.end, region.before))
+                .collect();
+            let first = (0..rules).map(|rule| (rule, 0, 150, None));
+            let second = (0..rules).map(|rule| (rule, 200, 300, Some(rule)));
+            assert_eq!(found, first.chain(second).collect::<Vec<_>>());
+        }
     }
 
     #[test]
