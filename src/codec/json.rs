@@ -14,6 +14,7 @@ use memchr::memchr2;
 
 use carry::{Carry, Rest, Step};
 use number::Number;
+use run::Sound;
 
 /// Receives what the tokenizer reads. Offsets count bytes from the start of the input.
 pub trait Sink {
@@ -154,9 +155,10 @@ impl Tokenizer {
         let mut at = 0;
         // Start of what has been read but not yet given to `raw`.
         let mut pending = 0;
+        let mut sound = Sound::default();
         while at < chunk.len() {
             match self.state {
-                State::Text => self.read_text(chunk, &mut at, &mut pending, sink)?,
+                State::Text => self.read_text((chunk, &mut sound), &mut at, &mut pending, sink)?,
                 State::Partial => self.read_partial(chunk, &mut at, sink)?,
                 State::Number(number) => self.read_number(number, chunk, &mut at, sink)?,
                 State::Literal(word, done) => self.read_literal(word, done, chunk, &mut at, sink)?,
@@ -354,9 +356,9 @@ impl Tokenizer {
     }
 
     /// Reads characters that stand for themselves and short escapes, up to a quote, a longer escape or the end of the chunk.
-    fn read_text<S: Sink>(
+    fn read_text<'c, S: Sink>(
         &mut self,
-        chunk: &[u8],
+        (chunk, sound): (&'c [u8], &mut Sound<'c>),
         at: &mut usize,
         pending: &mut usize,
         sink: &mut S,
@@ -365,8 +367,12 @@ impl Tokenizer {
             let rest = &chunk[*at..];
             let stop = memchr2(b'"', b'\\', rest);
             let run = &rest[..stop.unwrap_or(rest.len())];
-            let (text, cut) =
-                run::characters(run, stop.is_none()).map_err(|(place, reason)| self.error(*at + place, reason))?;
+            let (text, cut) = match sound.run(chunk, *at, run.len()) {
+                Some(text) => (text, [].as_slice()),
+                None => {
+                    run::characters(run, stop.is_none()).map_err(|(place, reason)| self.error(*at + place, reason))?
+                }
+            };
             self.emit_text(text, *at, sink)?;
             *at += run.len();
             if !cut.is_empty() {

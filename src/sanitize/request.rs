@@ -366,6 +366,10 @@ impl Sink for Pass {
     }
 
     fn text(&mut self, text: &str) -> Result<(), Refusal> {
+        if self.lengthens(text.len()) {
+            self.window.push(text);
+            return Ok(());
+        }
         // In pieces, so that a window never holds much more than it needs and media is told from text at the same
         // place however the bytes are cut.
         let mut rest = text;
@@ -386,6 +390,10 @@ impl Sink for Pass {
     }
 
     fn escape(&mut self, character: char, raw: &[u8]) -> Result<(), Refusal> {
+        if self.lengthens(character.len_utf8()) {
+            self.window.push_escape(character, raw);
+            return Ok(());
+        }
         self.take_text(character.encode_utf8(&mut [0; 4]), Some((character, raw)))?;
         self.bound()
     }

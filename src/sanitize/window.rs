@@ -26,6 +26,8 @@ pub(super) struct Window {
     raw: Vec<u8>,
     escapes: Vec<Escape>,
     nested: Option<Nested>,
+    /// Nothing was found by the last `scan`: of a text that is here as a whole nobody will ask for the structure.
+    bare: bool,
     swallow: Option<Swallow>,
     /// End of the text that the last `scan` saw, and of what it decided on.
     seen: usize,
@@ -190,7 +192,13 @@ impl Window {
         });
         let reach = findings.iter().filter(|finding| finding.category.is_sensitive()).map(|finding| finding.span.end);
         self.end = reach.chain([cut, first]).max().unwrap_or(cut);
+        self.bare = findings.is_empty();
         findings
+    }
+
+    /// Something was found in it all the same, together with the text before.
+    pub fn is_not_bare(&mut self) {
+        self.bare = false;
     }
 
     /// Where the window's text begins in the string value, for spans that must outlive it.
@@ -207,7 +215,9 @@ impl Window {
         quote: Quote,
         last: bool,
     ) -> Vec<Mask> {
-        let parts = self.parts();
+        let replaces = |(finding, action): (&Finding, &Action)| action.replaces() && finding.category.is_sensitive();
+        let whole = last && self.beginning().is_some();
+        let parts = if whole && self.bare { None } else { self.parts() };
         let swallowed = self.swallowed(self.seen);
         let mut masks = Vec::with_capacity(findings.len());
         if swallowed > 0 {
@@ -217,7 +227,7 @@ impl Window {
             self.swallow = None;
         }
         for (finding, action) in findings.iter().zip(actions) {
-            if action.replaces() && finding.category.is_sensitive() {
+            if replaces((finding, action)) {
                 let range = finding.span.start..finding.span.end;
                 let cut = !last && finding.span.end == self.seen;
                 // Of a token whose end is not known yet nothing could be given back.

@@ -1,5 +1,7 @@
 //! Runs of bytes inside a string: where it ends, and whether they are characters that may stand there.
 
+use std::str::Utf8Error;
+
 use memchr::memchr_iter;
 
 use super::Reason;
@@ -30,6 +32,32 @@ pub(super) fn characters(run: &[u8], ends: bool) -> Result<(&str, &[u8]), (usize
         Err(error) => Err((error.valid_up_to(), Reason::InvalidUtf8)),
     }
 }
+
+/// A stretch of a chunk that was looked through: characters, and no control characters. Runs are often a few bytes long, between
+/// two escapes, and to look at each by itself takes longer than reading it.
+#[derive(Default)]
+pub(super) struct Sound<'c> {
+    text: &'c str,
+    start: usize,
+}
+
+impl<'c> Sound<'c> {
+    /// The run of `length` bytes at `at`, if it is known to be sound, or short and turns out to be.
+    pub fn run(&mut self, chunk: &'c [u8], at: usize, length: usize) -> Option<&'c str> {
+        if at < self.start || at + length > self.start + self.text.len() {
+            if length > STRETCH / 2 {
+                return None;
+            }
+            let ahead = &chunk[at..chunk.len().min(at + STRETCH)];
+            let ahead = &ahead[..position_of_control(ahead).unwrap_or(ahead.len())];
+            let valid = |error: Utf8Error| std::str::from_utf8(&ahead[..error.valid_up_to()]).unwrap_or_default();
+            *self = Sound { text: std::str::from_utf8(ahead).unwrap_or_else(valid), start: at };
+        }
+        self.text.get(at - self.start..at - self.start + length)
+    }
+}
+
+const STRETCH: usize = 512;
 
 /// Written so that the compiler vectorises the common case, a run without control characters.
 fn position_of_control(run: &[u8]) -> Option<usize> {

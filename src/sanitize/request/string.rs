@@ -89,6 +89,9 @@ impl Pass {
         let tokenizes = |finding: &Finding| judge.tokenizes(&self.guard, finding);
         let add = |text: &str, findings: &mut Vec<Finding>| known.learn_and_find(text, findings, tokenizes);
         findings.extend(self.window.scan(&self.guard, class, last, add));
+        if !alone {
+            self.window.is_not_bare();
+        }
         if let Some(trace) = &mut self.trace {
             trace.note(&self.window, &findings);
         }
@@ -121,6 +124,19 @@ impl Pass {
     fn grow(&mut self, len: usize) -> Result<(), Refusal> {
         self.string.len += len as u64;
         if self.string.len > self.limits.string { Err(Refusal::StringTooLong(self.limits.string)) } else { Ok(()) }
+    }
+
+    /// Whether so many bytes more only make the window longer, as nearly all pieces do. Then they are counted.
+    pub(super) fn lengthens(&mut self, bytes: usize) -> bool {
+        let string = &mut self.string;
+        let len = string.len + bytes as u64;
+        let untold = string.mark.guard == 0 && !string.mark.is_told();
+        let fits = len <= self.limits.string && self.window.pending() + bytes < STEP;
+        let lengthens = fits && untold && matches!(string.mode, Mode::Inspect(_));
+        if lengthens {
+            string.len = len;
+        }
+        lengthens
     }
 
     /// Text of the string value, in the bytes it was written with.
