@@ -48,7 +48,8 @@ struct Aligned<B: ?Sized>(B);
 
 impl Classifier {
     pub fn new(mut parameters: Parameters) -> Self {
-        let table = Table::new(std::mem::take(&mut parameters.rows), &parameters.words);
+        let words = std::mem::take(&mut parameters.words);
+        let table = Table::new(std::mem::take(&mut parameters.rows), &words);
         Classifier { parameters, table }
     }
 

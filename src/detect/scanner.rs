@@ -62,6 +62,8 @@ pub struct Scanner {
 impl Scanner {
     /// Compiles every rule; all that do not compile are reported.
     pub fn compile(rules: &RuleSet) -> Result<Self, Vec<RuleProblem>> {
+        // Before all else: what it takes meanwhile, the rest then has.
+        let growing = Growing::compile(rules.rules());
         // So that the first text does not wait for them.
         mend::prepare();
         classifier::shipped();
@@ -84,7 +86,7 @@ impl Scanner {
             text: Prefilter::new(text).map_err(|problem| vec![problem])?,
             words: Prefilter::new(words).map_err(|problem| vec![problem])?,
             models: Models::new(rules.models(), &allowlist),
-            growing: Growing::compile(rules.rules()).map_err(|problem| vec![problem])?,
+            growing: growing.map_err(|problem| vec![problem])?,
             firm: rules.rules().iter().filter(|rule| rule.firm).map(|rule| rule.id.clone()).collect(),
         })
     }

@@ -171,6 +171,11 @@ pub fn forms() -> impl Iterator<Item = &'static str> {
     ENGLISH.forms.iter().map(String::as_str)
 }
 
+/// The word of this number.
+pub fn form(number: u16) -> Option<&'static str> {
+    ENGLISH.forms.get(usize::from(number)).map(String::as_str)
+}
+
 /// Whether it is one of them, in lower case.
 pub fn is_word(word: &str) -> bool {
     Packed::new(word.as_bytes()).is_some_and(Packed::is_word)

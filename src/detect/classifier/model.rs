@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use super::features;
 use crate::text::english;
@@ -203,34 +204,35 @@ impl Lanes {
     }
 }
 
-/// The weights, ready to be looked up.
+/// The weights, ready to be looked up. What a word brings is found out when it is first met: to do so for all beforehand would read
+/// every page of the rows.
 #[derive(Clone, Debug)]
 pub struct Table {
     rows: Cow<'static, [[u8; ROW]]>,
     /// Of words seen often that are not English: what the word and its parts add up to.
-    known: HashMap<u64, Lanes, std::hash::BuildHasherDefault<Passed>>,
+    known: HashMap<u64, OnceLock<Lanes>, std::hash::BuildHasherDefault<Passed>>,
     /// The same of every English word, by its number, and its hash.
-    english: Vec<(u64, Lanes)>,
+    english: Vec<OnceLock<(u64, Lanes)>>,
 }
 
 impl Table {
     pub fn new(rows: Cow<'static, [[u8; ROW]]>, words: &[String]) -> Self {
-        let mut table = Table { rows, known: HashMap::default(), english: Vec::new() };
         let others = words.iter().filter(|word| !english::is_word(word));
-        table.known = others.map(|word| (features::word(word), table.spell(word))).collect();
-        table.english = english::forms().map(|word| (features::word(word), table.spell(word))).collect();
-        table
+        let known = others.map(|word| (features::word(word), OnceLock::new())).collect();
+        Table { rows, known, english: english::forms().map(|_| OnceLock::new()).collect() }
     }
 
     /// Hash and weights of an English word.
     #[inline]
     pub fn english(&self, number: u16) -> Option<&(u64, Lanes)> {
-        self.english.get(usize::from(number))
+        let known = self.english.get(usize::from(number))?;
+        let form = || english::form(number).unwrap_or_default();
+        Some(known.get_or_init(|| (features::word(form()), self.spell(form()))))
     }
 
     /// What a word brings, with its parts.
     pub fn word(&self, text: &str, hash: u64) -> Lanes {
-        self.known.get(&hash).copied().unwrap_or_else(|| self.spell(text))
+        self.known.get(&hash).map_or_else(|| self.spell(text), |known| *known.get_or_init(|| self.spell(text)))
     }
 
     /// Where the weights of a feature would be. The table is larger than the caches near the processor: whoever asks for many
