@@ -231,8 +231,9 @@ impl ProxyHttp for Gateway {
         digest: Option<&Digest>,
         context: &mut Context,
     ) -> pingora::Result<()> {
-        let limit = context.target.as_ref().map(|target| target.route.upstream.timeouts.first_byte);
-        context.patience = limit.and_then(|limit| Patience::new(digest, limit, self.live.ending()));
+        let limits = context.target.as_ref().map(|target| &target.route.upstream.timeouts);
+        let limits = limits.map(|timeouts| (timeouts.first_byte, timeouts.idle));
+        context.patience = limits.and_then(|limits| Patience::new(digest, limits, self.live.ending()));
         Ok(())
     }
 
@@ -308,8 +309,8 @@ impl ProxyHttp for Gateway {
             session.set_keepalive(None);
         }
         context.clock.first_byte.get_or_insert_with(Instant::now);
-        if let (Some(patience), Some(target)) = (&context.patience, &context.target) {
-            patience.allow(target.route.upstream.timeouts.idle);
+        if let Some(patience) = &context.patience {
+            patience.answered();
         }
         if let Some(target) = &context.target {
             downstream::strip(head, &target.route.upstream.key);

@@ -15,7 +15,7 @@ use pingora::protocols::l4::{socket::SocketAddr, stream::Stream};
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{Digest, GetProxyDigest};
 use pingora::{Error, ErrorType};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -38,7 +38,8 @@ struct Shared {
     socket: Arc<TcpStream>,
     /// When something was last heard, and how long nothing may be.
     clock: Mutex<(Instant, Duration)>,
-    changed: Notify,
+    /// How long nothing may be heard within the answer.
+    within: Duration,
     over: AtomicBool,
     /// The head of the answer is there.
     answering: AtomicBool,
@@ -69,14 +70,19 @@ fn failed(error: &io::Error) -> Box<Error> {
 }
 
 impl Patience {
-    /// Begins to wait for an answer over a connection that a [`Connector`] made; no longer than until `ending` turns true.
-    pub fn new(digest: Option<&Digest>, limit: Duration, ending: watch::Receiver<bool>) -> Option<Self> {
+    /// Begins to wait for an answer over a connection that a [`Connector`] made, so long before it and so long `within` it; no
+    /// longer than until `ending` turns true.
+    pub fn new(
+        digest: Option<&Digest>,
+        (before, within): (Duration, Duration),
+        ending: watch::Receiver<bool>,
+    ) -> Option<Self> {
         let data = digest?.proxy_digest.as_ref()?;
         let Handle(socket) = data.user_data.as_ref()?.downcast_ref()?;
         let shared = Shared {
             socket: socket.clone(),
-            clock: Mutex::new((Instant::now(), limit)),
-            changed: Notify::new(),
+            clock: Mutex::new((Instant::now(), before)),
+            within,
             over: AtomicBool::new(false),
             answering: AtomicBool::new(false),
         };
@@ -90,11 +96,10 @@ impl Patience {
         self.shared.set(|clock| clock.0 = Instant::now());
     }
 
-    /// From now on, this is how long nothing may be heard.
-    pub fn allow(&self, limit: Duration) {
+    /// The answer begins.
+    pub fn answered(&self) {
         self.shared.answering.store(true, Ordering::Release);
-        self.shared.set(|clock| *clock = (Instant::now(), limit));
-        self.shared.changed.notify_one();
+        self.shared.set(|clock| *clock = (Instant::now(), self.shared.within));
     }
 
     /// Whether the connection was ended. What looks like the end of an answer then is none.
@@ -123,11 +128,11 @@ impl Shared {
         // A piece that waits when the time is up may be the end of the head; the head does not get more time for the next.
         let mut extended = false;
         loop {
-            let due = self.due();
-            if due > Instant::now() {
+            let (due, now) = (self.due(), Instant::now());
+            if due > now {
                 tokio::select! {
-                    () = sleep_until(due) => {}
-                    () = self.changed.notified() => {}
+                    // Not longer than is waited within an answer, which may begin now: so nobody has to be woken for it.
+                    () = sleep_until(due.min(now + self.within)) => {}
                     Ok(_) = ending.wait_for(|ending| *ending) => return self.end(),
                 }
             } else if self.has_unread() && (self.answering.load(Ordering::Acquire) || !extended) {
@@ -179,7 +184,7 @@ mod tests {
     async fn a_head_has_its_time_whatever_drips_in() {
         let (_stream, digest, mut peer) = connection().await;
         peer.write_all(b"HTTP/1.1 200 OK\r\nx: ").await.unwrap();
-        let patience = Patience::new(Some(&digest), SHORT, never()).unwrap();
+        let patience = Patience::new(Some(&digest), (SHORT, LONG), never()).unwrap();
         while !patience.is_over() {
             tokio::time::sleep(SHORT / 10).await;
             peer.write_all(b"a").await.ok();
@@ -190,7 +195,7 @@ mod tests {
     async fn the_end_of_the_process_is_the_end_of_waiting() {
         let (mut stream, digest, _peer) = connection().await;
         let (end, ending) = watch::channel(false);
-        let patience = Patience::new(Some(&digest), LONG, ending).unwrap();
+        let patience = Patience::new(Some(&digest), (LONG, LONG), ending).unwrap();
         end.send_replace(true);
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         assert!(patience.is_over());
@@ -199,11 +204,11 @@ mod tests {
     #[tokio::test]
     async fn silence_ends_the_connection_and_speech_does_not() {
         let (mut stream, digest, mut peer) = connection().await;
-        let patience = Patience::new(Some(&digest), LONG, never()).unwrap();
+        let patience = Patience::new(Some(&digest), (LONG, SHORT), never()).unwrap();
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         assert!(!patience.is_over());
-        patience.allow(SHORT);
+        patience.answered();
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         assert!(patience.is_over());
     }
@@ -213,8 +218,8 @@ mod tests {
         let (mut stream, digest, mut peer) = connection().await;
         peer.write_all(b"a").await.unwrap();
         while digest_unread(&digest).await == 0 {}
-        let patience = Patience::new(Some(&digest), LONG, never()).unwrap();
-        patience.allow(SHORT);
+        let patience = Patience::new(Some(&digest), (LONG, SHORT), never()).unwrap();
+        patience.answered();
         tokio::time::sleep(SHORT * 5).await;
         assert!(!patience.is_over());
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
@@ -231,7 +236,7 @@ mod tests {
     #[tokio::test]
     async fn dropped_patience_leaves_the_connection_alone() {
         let (mut stream, digest, mut peer) = connection().await;
-        drop(Patience::new(Some(&digest), Duration::from_millis(1), never()));
+        drop(Patience::new(Some(&digest), (Duration::from_millis(1), LONG), never()));
         tokio::time::sleep(SHORT).await;
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
