@@ -313,6 +313,9 @@ struct Bounded<'a>(&'a str);
 
 impl Serialize for Bounded<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.len() <= MAX_CHARS && self.0.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return serializer.serialize_str(self.0);
+        }
         let clean = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
         serializer.collect_str(&self.0.chars().take(MAX_CHARS).map(clean).collect::<String>())
     }
