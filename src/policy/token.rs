@@ -142,6 +142,10 @@ impl Tokens {
     /// Whether one of them begins so and goes on.
     pub fn continues(&self, beginning: &str) -> bool {
         let Table { entities, others, .. } = &*self.table;
+        let first = beginning.bytes().next();
+        if others.is_empty() && first.is_some() && !entities.iter().any(|entity| entity.bytes().next() == first) {
+            return false;
+        }
         let begins = |entity: &Arc<str>| match beginning.strip_prefix(&**entity) {
             Some(rest) => MARK.starts_with(rest),
             None => entity.starts_with(beginning),

@@ -255,22 +255,26 @@ impl Response {
 
     fn read_frames(&mut self) -> Result<(), Broken> {
         let Body::Stream(_, frames) = &mut self.body else { return Ok(()) };
-        for frame in std::mem::take(frames) {
+        let mut cut = std::mem::take(frames);
+        for frame in cut.drain(..) {
             self.read_frame(frame)?;
             self.bound()?;
+        }
+        if let Body::Stream(_, frames) = &mut self.body {
+            *frames = cut;
         }
         Ok(())
     }
 
     fn read_frame(&mut self, frame: Frame) -> Result<(), Broken> {
-        let event = self.event(&frame.text(), &frame.name)?;
+        let mut event = self.event(&frame.text(), &frame.name)?;
         self.held += frame.bytes.len();
         self.answer.report.held = self.answer.report.held.max(self.held);
         if self.channels.len() >= MOST_TEXTS {
             self.end(&Marks::default())?;
         }
         self.note_tools(&event);
-        let pieces = self.read_leaves(&event);
+        let pieces = self.read_leaves(&mut event);
         let (undecided, changes) = (pieces.len(), self.whole_leaves(&event, false));
         let ends: Vec<Marks> = event.ends().collect();
         let number = self.first + self.waiting.len() as u64;
@@ -317,19 +321,20 @@ impl Response {
         Placed { is_sink: self.tools.iter().rev().find(of).is_some_and(|(_, is_sink)| *is_sink) }
     }
 
-    /// Opens the texts that have pieces in the event: the pieces with the key of their text.
-    fn read_leaves(&mut self, event: &Event) -> Vec<(usize, u64, String)> {
+    /// Opens the texts that have pieces in the event, and takes the pieces out of it, with the key of their text.
+    fn read_leaves(&mut self, event: &mut Event) -> Vec<(usize, u64, String)> {
         let is_piece = |leaf: &Leaf| {
             matches!(leaf.treatment, Treatment::Answer(AnswerPart::Piece | AnswerPart::Row)) && !leaf.text.is_empty()
         };
-        let pieces = event.leaves.iter().enumerate().filter(|(_, leaf)| is_piece(leaf));
         let mut read = Vec::new();
-        for (index, leaf) in pieces {
+        for index in 0..event.leaves.len() {
+            let Some(leaf) = event.leaves.get(index).filter(|leaf| is_piece(leaf)) else { continue };
             let (marks, key) = event.place(leaf);
             let placed = self.placed(&marks);
             let open = || Open { marks, channel: Channel::default(), pieces: VecDeque::new(), placed };
             self.channels.entry(key).or_insert_with(open);
-            read.push((index, key, leaf.text.clone()));
+            let text = event.leaves.get_mut(index).map(|leaf| std::mem::take(&mut leaf.text));
+            read.extend(text.map(|text| (index, key, text)));
         }
         read
     }

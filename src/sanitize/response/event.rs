@@ -90,10 +90,14 @@ impl Event {
             payload,
             trail,
             next: Some((root, None)),
-            open: Vec::new(),
-            event: Event { is_json: true, ..Event::default() },
+            open: Vec::with_capacity(USUAL),
+            event: Event {
+                is_json: true,
+                leaves: Vec::with_capacity(USUAL),
+                nodes: Vec::with_capacity(USUAL / 2),
+                ..Event::default()
+            },
             at: 0,
-            step: 0,
             key_end: 0,
             number: None,
             usage: None,
@@ -166,11 +170,11 @@ impl Event {
                 None if current.parent.is_some() => {
                     let array = current.parent.and_then(|parent| self.nodes.get(parent));
                     let array = array.and_then(|array| array.key).unwrap_or_default();
-                    let own = current.numbers.iter().find(|(name, _)| *name == hash("index"));
+                    let own = current.numbers.iter().find(|(name, _)| *name == INDEX);
                     if !std::mem::take(&mut joined) {
                         marks.push((array, own.map_or(current.position, |(_, number)| *number)));
                     }
-                    marks.extend(current.numbers.iter().filter(|(name, _)| *name != hash("index")).copied());
+                    marks.extend(current.numbers.iter().filter(|(name, _)| *name != INDEX).copied());
                     path = mix(path, 1);
                 }
                 None => marks.extend(current.numbers.iter().copied()),
@@ -242,8 +246,6 @@ struct Reader<'p> {
     event: Event,
     /// How much of the document was reported.
     at: usize,
-    /// Of the string being read.
-    step: u64,
     key_end: usize,
     /// A member that numbers its object, and where its value begins.
     number: Option<(u64, usize)>,
@@ -330,10 +332,10 @@ impl Sink for Reader<'_> {
 
     fn key(&mut self, key: &str, _: u64, end: u64) -> Result<(), SyntaxError> {
         let Some((place, _)) = self.open.last() else { return Ok(()) };
+        let step = hash(key);
         self.key_end = end as usize;
-        self.next = Some((self.plan.descend(*place, Step::Key(key), &mut self.trail), Some(hash(key))));
-        self.number = NUMBERS.contains(&key).then(|| (hash(key), 0));
-        self.step = hash(key);
+        self.next = Some((self.plan.descend(*place, Step::Key(key), &mut self.trail), Some(step)));
+        self.number = NUMBERS.contains(&step).then_some((step, 0));
         Ok(())
     }
 
@@ -383,7 +385,7 @@ impl Sink for Reader<'_> {
         let root = self.open.len() == 1;
         if let Some(leaf) = self.event.leaves.last_mut() {
             leaf.raw.end = at as usize;
-            if root && KINDS.iter().any(|kind| hash(kind) == leaf.step) {
+            if root && KINDS.contains(&leaf.step) {
                 self.kind = Some(leaf.text.clone());
             }
         }
@@ -445,10 +447,19 @@ fn says_end(kind: &str) -> bool {
 const ENDS: &[&str] =
     &["_stop", "Stop", ".stop", ".done", "-end", ".completed", ".incomplete", ".failed", "message_delta", "error"];
 /// Members of a root that name the event's type.
-const KINDS: &[&str] = &["type", "event_type"];
+const KINDS: [u64; 2] = [hash("type"), hash("event_type")];
+const INDEX: u64 = hash("index");
 /// Members that number the object they stand in.
-const NUMBERS: &[&str] =
-    &["index", "output_index", "content_index", "summary_index", "contentBlockIndex", "annotation_index"];
+const NUMBERS: [u64; 6] = [
+    INDEX,
+    hash("output_index"),
+    hash("content_index"),
+    hash("summary_index"),
+    hash("contentBlockIndex"),
+    hash("annotation_index"),
+];
+/// Strings of most events.
+const USUAL: usize = 8;
 
 /// FNV-1a: places are told apart by the names a dialect has, not by what an attacker chooses.
 const fn hash(text: &str) -> u64 {
