@@ -40,17 +40,32 @@ impl Near {
         }
     }
 
+    /// False if no token inside `run`, the whole of a run of letters, digits and the signs that join them, can be accepted. Told once
+    /// for all rules that ask, before any of their patterns is tried. `seen` is of this text.
+    pub(super) fn may_accept(self, text: &str, run: Span, seen: &mut Seen) -> bool {
+        let meanings = self.meanings();
+        meanings == 0 || {
+            let known = seen.around(text, run);
+            known.meanings & meanings != 0 || self == Near::Credential && known.behind
+        }
+    }
+
     /// Lower-case words of which one is around every span that is accepted, at most `AROUND` bytes from it. None if there
     /// are no such words.
     pub(super) fn words(self) -> Vec<Vec<u8>> {
-        let (meanings, more) = match self {
-            Near::Credential => (STRONG | WEAK, GLUED),
-            Near::Assigned => (STRONG, GLUED),
-            Near::Vendor | Near::VendorAssigned => (VENDOR | COMMON_VENDOR, [].as_slice()),
-            Near::Unqualified => return Vec::new(),
-            Near::Identifier => (ID, [].as_slice()),
-        };
-        lexicon::with(meanings).chain(more.iter().copied()).map(<[u8]>::to_vec).collect()
+        let more = if matches!(self, Near::Credential | Near::Assigned) { GLUED } else { &[] };
+        lexicon::with(self.meanings()).chain(more.iter().copied()).map(<[u8]>::to_vec).collect()
+    }
+
+    /// What one word before every span that is accepted means; zero if there need be none.
+    fn meanings(self) -> u16 {
+        match self {
+            Near::Credential => STRONG | WEAK,
+            Near::Assigned => STRONG,
+            Near::Vendor | Near::VendorAssigned => VENDOR | COMMON_VENDOR,
+            Near::Unqualified => 0,
+            Near::Identifier => ID,
+        }
     }
 }
 
@@ -58,7 +73,17 @@ impl Near {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     places: [Option<(usize, Before)>; SEEN],
+    runs: [Option<(Span, Around)>; SEEN],
     pub sight: Sight,
+}
+
+/// What the words around a run and in it mean.
+#[derive(Clone, Copy, Debug)]
+struct Around {
+    /// All those before it, and those it consists of, which stand before a token that begins later in it.
+    meanings: u16,
+    /// A credential is spoken of close behind it.
+    behind: bool,
 }
 
 /// To which side of a match its surroundings are looked at.
@@ -82,10 +107,40 @@ impl Seen {
             _ => known.insert((at, Before::of(text, at))).1,
         }
     }
+
+    fn around(&mut self, text: &str, run: Span) -> Around {
+        match self.runs.get(run.start % SEEN) {
+            Some(Some((known, around))) if *known == run => *around,
+            _ => {
+                let before = self.before(text, run.start);
+                let around = Around::of(text, run, &before, self.sight);
+                self.runs.get_mut(run.start % SEEN).into_iter().for_each(|known| *known = Some((run, around)));
+                around
+            }
+        }
+    }
+}
+
+impl Around {
+    fn of(text: &str, run: Span, before: &Before, sight: Sight) -> Self {
+        let bytes = text.as_bytes();
+        let (front, back) = (bytes.get(..run.start).unwrap_or_default(), bytes.get(run.end..).unwrap_or_default());
+        // The run goes on in letters that are not ASCII: what its first word is, only the token tells.
+        if front.last().is_some_and(|byte| !byte.is_ascii()) {
+            return Around { meanings: u16::MAX, behind: true };
+        }
+        let inside = bytes.get(run.start..run.end).unwrap_or_default();
+        let words = inside.split(|byte| !is_word(*byte)).filter(|word| !word.is_empty());
+        let meanings =
+            words.map(|word| Before::default().with(word).meanings()).fold(before.meanings(), |all, word| all | word);
+        // A token may take in a sign that ends a run and what that joins to it.
+        let goes_on = back.first().is_some_and(|byte| JOINTS.contains(byte));
+        Around { meanings, behind: sight == Sight::Both && (goes_on || credential_behind(text, run.end)) }
+    }
 }
 
 /// The words before a token, nearest first, those that mean nothing included.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Before {
     words: [Word; MOST_WORDS],
     count: usize,
@@ -105,8 +160,7 @@ impl Before {
         let start = text.floor_char_boundary(at.saturating_sub(REACH));
         let bytes = &text.as_bytes()[start..at];
         let (mut rest, gap) = bytes.split_at(bytes.len() - ending(bytes, |b| !is_word(b)));
-        let mut before =
-            Before { words: [Word::default(); MOST_WORDS], count: 0, sign: gap.iter().any(|b| SIGNS.contains(b)) };
+        let mut before = Before { sign: gap.iter().any(|b| SIGNS.contains(b)), ..Before::default() };
         let mut near = gap.iter().filter(|b| **b == b'\n').count() < 2;
         while before.count < MOST_WORDS && !rest.is_empty() {
             let (left, run) = rest.split_at(rest.len() - ending(rest, is_word));
@@ -127,7 +181,7 @@ impl Before {
         let first = self.count;
         let mut end = run.len();
         while end > 0 {
-            let from = (0..end).rev().find(|at| begins_part(run, *at)).unwrap_or(0);
+            let from = part(run, end);
             if !run.get(from).is_some_and(u8::is_ascii_digit) {
                 self.push(lexicon::meaning_or_beginning(&lower[from..end]), near);
             }
@@ -149,6 +203,17 @@ impl Before {
             *word = Word { meaning, near };
             self.count += 1;
         }
+    }
+
+    /// With one more word, which is not near.
+    fn with(mut self, run: &[u8]) -> Self {
+        self.read(run, false);
+        self
+    }
+
+    /// What all of its words mean.
+    fn meanings(&self) -> u16 {
+        self.words().fold(0, |all, word| all | word.meaning)
     }
 
     fn words(&self) -> impl Iterator<Item = &Word> {
@@ -212,20 +277,28 @@ fn is_token(run: &[u8]) -> bool {
 }
 
 fn is_word(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b >= 0x80
+    CLASSES[usize::from(b)] != 0
 }
 
 /// How many bytes at the end are of a kind.
 fn ending(bytes: &[u8], kind: impl Fn(u8) -> bool) -> usize {
-    bytes.iter().rev().take_while(|b| kind(**b)).count()
+    bytes.len() - bytes.iter().rposition(|b| !kind(*b)).map_or(0, |other| other + 1)
+}
+
+/// Where the part begins that ends at `end`.
+fn part(run: &[u8], end: usize) -> usize {
+    (1..end).rev().find(|at| begins_part(run, *at)).unwrap_or(0)
 }
 
 /// Where a word in camel case begins, or digits begin or end.
 fn begins_part(run: &[u8], at: usize) -> bool {
-    let upper = |at: usize| run.get(at).is_some_and(u8::is_ascii_uppercase);
-    let lower = |at: usize| run.get(at).is_some_and(u8::is_ascii_lowercase);
-    let digit = |at: usize| run.get(at).is_some_and(u8::is_ascii_digit);
-    at == 0 || upper(at) && (!upper(at - 1) || lower(at + 1)) || digit(at) != digit(at - 1)
+    let class = |at: usize| run.get(at).map_or(0, |byte| CLASSES[usize::from(*byte)]);
+    let Some(before) = at.checked_sub(1).map(class) else { return true };
+    match class(at) {
+        UPPER => before != UPPER || class(at + 1) == LOWER,
+        DIGIT => before != DIGIT,
+        _ => before == DIGIT,
+    }
 }
 
 /// `algoliakey`, `mytoken`: a name and a word for a credential with nothing between them.
@@ -257,6 +330,31 @@ fn credential_behind(text: &str, at: usize) -> bool {
     decisive == Some(true)
 }
 
+const LOWER: u8 = 1;
+const UPPER: u8 = 2;
+const DIGIT: u8 = 3;
+/// Of a word in another alphabet.
+const OTHER: u8 = 4;
+/// The class of every byte; zero for what no word has.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    loop {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' => LOWER,
+            b'A'..=b'Z' => UPPER,
+            b'0'..=b'9' => DIGIT,
+            0x80.. => OTHER,
+            _ => 0,
+        };
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
+/// What joins the parts of a token that are runs of their own, and fills it up.
+const JOINTS: &[u8] = b".~:=";
 /// What follows the name of a service in one word with it.
 const GLUED: &[&[u8]] = &[b"key", b"auth", b"pat", b"api", b"pass"];
 /// How far from a token words are read at most.
@@ -283,9 +381,13 @@ mod tests {
 
     /// The token in a case is the word of x-es.
     fn accepts(near: Near, text: &str) -> bool {
+        near.accepts(text, token(text), &mut Seen::default())
+    }
+
+    fn token(text: &str) -> Span {
         let start = text.find("xxxx").expect("the token");
         let length = text[start..].bytes().take_while(|b| *b == b'x').count();
-        near.accepts(text, Span::new(start, start + length), &mut Seen::default())
+        Span::new(start, start + length)
     }
 
     #[test]
@@ -327,10 +429,38 @@ mod tests {
         ] {
             for text in yes {
                 assert!(accepts(near, text), "{near:?} refuses {text}");
+                assert!(near.may_accept(text, token(text), &mut Seen::default()), "{near:?} passes over {text}");
             }
             for text in no {
                 assert!(!accepts(near, text), "{near:?} accepts {text}");
             }
+        }
+    }
+
+    #[test]
+    fn a_run_is_passed_over_where_nothing_around_it_and_nothing_in_it_says_anything() {
+        let may = |near: Near, text: &str| {
+            let start = text.find(['X', '-']).expect("the run");
+            let end = text[start..].find([' ', '=']).map_or(text.len(), |length| start + length);
+            near.may_accept(text, Span::new(start, end), &mut Seen::default())
+        };
+        for (near, text) in [
+            (Near::Credential, "see Xxxx here"),
+            (Near::Assigned, "see Xxxx and the key"),
+            (Near::Vendor, "my key Xxxx"),
+            (Near::Identifier, "my key: Xxxx"),
+        ] {
+            assert!(!may(near, text), "{near:?} asks about {text}");
+        }
+        for (near, text) in [
+            (Near::Credential, "see X-key-xxxx here"),
+            (Near::Credential, "see Xxxx, my key"),
+            (Near::Credential, "see Xxxx= here"),
+            (Near::Assigned, "see X/token/xxxx"),
+            (Near::Vendor, "éX"),
+            (Near::Unqualified, "see Xxxx"),
+        ] {
+            assert!(may(near, text), "{near:?} passes over {text}");
         }
     }
 

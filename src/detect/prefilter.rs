@@ -107,11 +107,11 @@ impl Prefilter {
         applies: impl Fn(&CompiledRule) -> bool,
         mut found: impl FnMut(&CompiledRule, Span),
     ) {
-        let regions = self.regions(text, words, applies);
+        let mut seen = Seen::new(sight);
+        let regions = self.regions((text, words), &mut seen, applies);
         if regions.is_empty() {
             return;
         }
-        let mut seen = Seen::new(sight);
         // Up to where each region was read.
         let mut reached: Vec<usize> = Vec::with_capacity(regions.len());
         for Region { rule, span, goes_on, before } in regions {
@@ -127,7 +127,12 @@ impl Prefilter {
     }
 
     /// Where each rule has to look: disjoint for one rule, so that a rule reads no byte twice.
-    fn regions(&self, text: &str, words: Option<&[Word]>, applies: impl Fn(&CompiledRule) -> bool) -> Vec<Region> {
+    fn regions(
+        &self,
+        (text, words): (&str, Option<&[Word]>),
+        seen: &mut Seen,
+        applies: impl Fn(&CompiledRule) -> bool,
+    ) -> Vec<Region> {
         let mut regions = Regions::default();
         let mut marks = Marks::new(self.marks, text.len());
         let digits = if self.gated.is_empty() && self.digits.is_empty() { Vec::new() } else { gate::digits(text) };
@@ -146,19 +151,20 @@ impl Prefilter {
                 }
             }
         }
-        self.behind_gates(text, &digits, &mut marks, applies, &mut regions);
+        self.behind_gates((text, &digits), &mut marks, seen, applies, &mut regions);
         regions.found
     }
 
     fn behind_gates(
         &self,
-        text: &str,
-        digits: &[Span],
+        (text, digits): (&str, &[Span]),
         marks: &mut Marks,
+        seen: &mut Seen,
         applies: impl Fn(&CompiledRule) -> bool,
         regions: &mut Regions,
     ) {
         let mut open: Option<(Gate, Vec<Span>)> = None;
+        let mut holding = Vec::new();
         for gated in &self.gated {
             let anywhere = marks.anywhere();
             let may_hold = |rule: &usize| marks::has(anywhere, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
@@ -171,19 +177,25 @@ impl Prefilter {
                 open.insert(known.unwrap_or_else(|| (gated.gate, gate::regions(gated.gate, text, digits))));
             for region in places.iter().copied() {
                 let row = if region.len() <= marks::BEHIND / 2 { marks.near(region.start) } else { marks.anywhere() };
-                let holds = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
-                if !gated.rules.iter().any(holds) || !gated.matches(text, region) {
+                holding.clear();
+                holding.extend(gated.rules.iter().copied().filter(|&index| {
+                    let rule = &self.rules[index];
+                    let near = rule.rule.near.filter(|_| gated.gate == Gate::Token);
+                    marks::has(row, &self.needs[index].marks)
+                        && applies(rule)
+                        && near.is_none_or(|near| near.may_accept(text, region, seen))
+                }));
+                if holding.is_empty() || !gated.matches(text, region) {
                     continue;
                 }
-                let holding = gated.rules.iter().filter(|rule| holds(rule));
-                if holding.clone().count() * (region.len() + EACH) <= ALL * region.len() {
-                    holding.for_each(|rule| regions.add(*rule, region, region.start));
+                if holding.len() * (region.len() + EACH) <= ALL * region.len() {
+                    holding.iter().for_each(|rule| regions.add(*rule, region, region.start));
                     continue;
                 }
                 let matching = matching.get_or_insert_with(|| PatternSet::new(gated.rules.len()));
                 gated.matching(text, region, matching);
                 let members = matching.iter().map(|member| gated.rules[member.as_usize()]);
-                members.filter(holds).for_each(|rule| regions.add(rule, region, region.start));
+                members.filter(|rule| holding.contains(rule)).for_each(|rule| regions.add(rule, region, region.start));
             }
         }
     }
@@ -495,7 +507,7 @@ mod tests {
         for keyword in ["ignore ", "password=", "write a token key ", "@1234567 "] {
             let text = keyword.repeat(4096);
             let mut read = vec![0; prefilter.rules.len()];
-            for region in prefilter.regions(&text, None, |_| true) {
+            for region in prefilter.regions((&text, None), &mut Seen::default(), |_| true) {
                 read[region.rule] += region.span.len();
             }
             assert!(read.iter().all(|bytes| *bytes <= text.len()), "{keyword}");
