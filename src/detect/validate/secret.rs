@@ -63,29 +63,29 @@ pub(super) fn strong_password(text: &str) -> bool {
 /// What stands where a secret is to be filled in: `your_api_key_here`, `<token>`, `xxxx`, `****`, `REDACTED`. `changeme`, `admin` and `123456` are not among
 /// them: they are the passwords of real machines, and masking one that is not costs a reader nothing.
 fn is_placeholder(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    let repeated = lower.bytes().all(|b| Some(b) == lower.bytes().next());
-    let same = |three: &[u8; 3]| three[0] == three[1] && three[1] == three[2] && b"x*._#".contains(&three[0]);
-    let filler = lower.as_bytes().array_windows().any(same);
+    let lower = text.bytes().map(|byte| byte.to_ascii_lowercase());
+    let letters: Vec<u8> = lower.filter(u8::is_ascii_alphanumeric).collect();
+    let repeated = text.bytes().all(|b| text.bytes().next().is_some_and(|first| first.eq_ignore_ascii_case(&b)));
+    let same = |three: &[u8; 3]| three.eq_ignore_ascii_case(&[three[0]; 3]) && b"xX*._#".contains(&three[0]);
+    let filler = || text.as_bytes().array_windows().any(same);
     letters.is_empty()
         || repeated
-        || filler
+        || filler()
+        || letters.len() <= LONGEST_VALUE && LISTS.placeholder_values.contains(&*letters)
         || LISTS.placeholders.as_ref().is_some_and(|placeholders| placeholders.is_match(&letters))
-        || LISTS.placeholder_values.contains(&*letters)
 }
 
 /// The lists below, to be looked up.
 struct Lists {
     placeholders: Option<AhoCorasick>,
-    placeholder_values: HashSet<&'static str>,
+    placeholder_values: HashSet<&'static [u8]>,
     not_passwords: HashSet<&'static str>,
     lookups: Vec<&'static str>,
 }
 
 static LISTS: LazyLock<Lists> = LazyLock::new(|| Lists {
     placeholders: AhoCorasick::new(PLACEHOLDERS.split_ascii_whitespace()).ok(),
-    placeholder_values: PLACEHOLDER_VALUES.split_ascii_whitespace().collect(),
+    placeholder_values: PLACEHOLDER_VALUES.split_ascii_whitespace().map(str::as_bytes).collect(),
     not_passwords: NOT_PASSWORDS.split_ascii_whitespace().collect(),
     lookups: LOOKUPS.split_ascii_whitespace().collect(),
 });
@@ -107,20 +107,26 @@ const PLACEHOLDER_VALUES: &str = "
     passwordhash 123 1 0 foo bar abc mytoken mysecret mykey myapikey
 ";
 
+/// No value of the list is longer.
+const LONGEST_VALUE: usize = 16;
+
 /// A variable, a lookup or a call rather than a value.
 fn is_expression(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
+    let looked_up =
+        |prefix: &&str| text.get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix));
+    if !text.bytes().any(|byte| SIGNS.contains(&byte)) {
+        return LISTS.lookups.iter().any(looked_up);
+    }
     let call = text.ends_with(')') && text.contains('(') || text.contains("()");
     let interpolation = ["${", "{{", "<%", "#{", "%(", "&lt;"].iter().any(|mark| text.contains(mark));
     let bracketed = ['<', '[', '{'].iter().any(|open| text.starts_with(*open))
         && [']', '>', '}'].iter().any(|close| text.ends_with(*close));
     let percent = text.len() > 2 && text.starts_with('%') && text.ends_with('%');
-    call || interpolation
-        || bracketed
-        || percent
-        || is_shell_variable(text)
-        || LISTS.lookups.iter().any(|prefix| lower.starts_with(prefix))
+    call || interpolation || bracketed || percent || is_shell_variable(text) || LISTS.lookups.iter().any(looked_up)
 }
+
+/// What all expressions but those of `LOOKUPS` have one of.
+const SIGNS: &[u8] = b"(){}<>[]$#%&";
 
 /// `$NAME`, `$name_2`; a dollar among other signs is part of a password.
 fn is_shell_variable(text: &str) -> bool {
@@ -155,6 +161,12 @@ const NOT_PASSWORDS: &str = "
 mod tests {
     use super::super::tests::check;
     use crate::detect::validate::Validator::*;
+
+    #[test]
+    fn every_value_of_the_list_is_looked_up() {
+        let longest = super::PLACEHOLDER_VALUES.split_ascii_whitespace().map(str::len).max();
+        assert!(longest.is_some_and(|longest| longest <= super::LONGEST_VALUE));
+    }
 
     #[test]
     fn values_are_told_from_placeholders_and_expressions() {

@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::GeneralPurpose;
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use super::{SHORTEST, readable, runs};
+use super::{SHORTEST, SHORTEST_TEXT, readable, runs};
 use crate::text::Span;
 use crate::text::english::Packed;
 use crate::text::table::table;
@@ -31,6 +31,9 @@ pub(super) fn find(text: &str, cut: bool, found: &mut Vec<(Span, String)>) {
 }
 
 fn base64(token: &str, cut: bool) -> Option<String> {
+    if !cut && beginning(token).is_some_and(|beginning| !may_be_text(&beginning)) {
+        return None;
+    }
     let letters = letters(token);
     let shifts = if cut { 0..4 } else { 0..1 };
     shifts
@@ -40,6 +43,28 @@ fn base64(token: &str, cut: bool) -> Option<String> {
             readable(BASE64.decode(letters.get(..whole)?).ok()?)
         })
         .next()
+}
+
+/// The first bytes that base64 stands for: of a random token they tell that it holds no text. `None` if it has fewer.
+fn beginning(token: &str) -> Option<[u8; BEGINNING]> {
+    let mut bytes = [0; BEGINNING];
+    let mut letters = token.bytes().filter(|letter| !letter.is_ascii_whitespace()).take_while(|letter| *letter != b'=');
+    for bytes in bytes.as_chunks_mut::<3>().0 {
+        let mut group = 0;
+        for _ in 0..4 {
+            group = group << 6 | u32::from(DIGITS_64[usize::from(letters.next()?)]);
+        }
+        let [_, decoded @ ..] = group.to_be_bytes();
+        *bytes = decoded;
+    }
+    Some(bytes)
+}
+
+/// False if no text that is `readable` begins so.
+fn may_be_text(beginning: &[u8]) -> bool {
+    let cut = beginning.iter().take(3).take_while(|byte| (0x80..0xC0).contains(*byte)).count();
+    let utf8 = |bytes| std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true);
+    utf8(&beginning[cut..]) || beginning.iter().skip(1).step_by(2).all(|byte| *byte == 0)
 }
 
 /// The letters of `token` up to its padding, in the standard alphabet.
@@ -125,10 +150,14 @@ fn group(bytes: &[u8], at: usize) -> usize {
 
 /// The groups decoded as far as they are ASCII.
 fn ascii(groups: &str) -> Option<String> {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace();
+    if beginning(groups).is_some_and(|beginning| !beginning.iter().take(SHORTEST_TEXT).all(is_text)) {
+        return None;
+    }
     let letters = letters(groups);
     let whole = letters.len() - usize::from(letters.len() % 4 == 1);
     let mut bytes = BASE64.decode(letters.get(..whole)?).ok()?;
-    let text = bytes.iter().take_while(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
+    let text = bytes.iter().take_while(|byte| is_text(byte)).count();
     bytes.truncate(text);
     readable(bytes)
 }
@@ -236,6 +265,11 @@ const GRAPHIC: [bool; 256] =
 /// What small letters and spaces are in a text turned by 47.
 const TURNED: [bool; 256] = table(b" 23456789:;<=>?@ABCDEFGHIJK");
 const DIGITS_58: [u8; 256] = digits(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
+const DIGITS_64: [u8; 256] = {
+    let mut digits = digits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
+    (digits[b'-' as usize], digits[b'_' as usize]) = (62, 63);
+    digits
+};
 const DIGITS_85: [u8; 256] =
     digits(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~");
 const DIGITS_ASCII85: [u8; 256] =
@@ -259,6 +293,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true),
 );
+/// Bytes of a token that are looked at before all are.
+const BEGINNING: usize = 12;
 /// Letters that are too few to be read.
 const SHORTEST_32: usize = 12;
 const LONGEST_58: usize = 256;
