@@ -9,6 +9,7 @@ use regex_automata::{Anchored, Input, Match, meta};
 use super::Category;
 use super::gate;
 use super::near::{Seen, Sight};
+use super::negation;
 use super::reach;
 use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
 use super::scanner::CONTEXT;
@@ -27,6 +28,8 @@ pub(super) struct CompiledRule {
     /// For each pattern how much of a match stands before and behind its secret, if that is always the same.
     margins: Vec<(usize, usize)>,
     not: Option<usize>,
+    /// The first pattern is the negated one, the other has no group `not`.
+    split: bool,
     allow: Vec<Regex>,
     unless: Vec<Regex>,
     /// How many bytes behind its keyword a match is sure to be recognised, if the pattern has such a limit.
@@ -46,12 +49,13 @@ impl CompiledRule {
         let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
             sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
         };
-        let (pattern, margins) = search(&rule.regex)
+        let Search { pattern, margins, split } = search(&rule.regex)
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
         let (allow, unless) = (all("allow", &rule.allow)?, all("unless", &rule.unless)?);
         let margins = match (secret, not) {
+            (None, Some(_)) if split => vec![(0, 0); 2],
             (_, Some(_)) => Vec::new(),
             (None, None) => vec![(0, 0)],
             (Some(_), None) => margins,
@@ -59,7 +63,8 @@ impl CompiledRule {
         let reach = reach::of(&rule.regex);
         let (lead, whole_words) = (lead(rule), whole_words(rule));
         let pattern = Pattern::new();
-        Ok(CompiledRule { rule: rule.clone(), pattern, secret, margins, not, allow, unless, reach, lead, whole_words })
+        let rule = rule.clone();
+        Ok(CompiledRule { rule, pattern, secret, margins, not, split, allow, unless, reach, lead, whole_words })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -93,7 +98,7 @@ impl CompiledRule {
 
     /// `None` for a pattern that does not compile, which those of a rule that was made do.
     fn pattern(&self) -> Option<&meta::Regex> {
-        self.pattern.get_or_init(|| search(&self.rule.regex).ok().map(|(pattern, _)| pattern)).as_ref()
+        self.pattern.get_or_init(|| search(&self.rule.regex).ok().map(|search| search.pattern)).as_ref()
     }
 
     /// Whether the rule would be asked about this match if the text ended with it: what follows may not bring it up.
@@ -139,7 +144,7 @@ impl CompiledRule {
             let inside =
                 self.margins.get(all.pattern().as_usize()).and_then(|margins| within(span(all), *margins, bytes.len()));
             if inside.is_some() {
-                return (span(all), inside, false);
+                return (span(all), inside, self.split && all.pattern() == PatternID::ZERO);
             }
         }
         let mut groups = pattern.create_captures();
@@ -212,13 +217,24 @@ fn resume(bytes: &[u8], whole: Span, accepted: bool) -> usize {
     after.map_or(whole.end, |length| whole.start + word + length).max(whole.start + 1)
 }
 
-/// The pattern of a rule, in the engine that can be told where a match begins, and the margins of its parts.
-fn search(source: &str) -> Result<(meta::Regex, Vec<(usize, usize)>), String> {
+/// The pattern of a rule, in the engine that can be told where a match begins.
+struct Search {
+    pattern: meta::Regex,
+    /// Of its parts.
+    margins: Vec<(usize, usize)>,
+    /// It is two patterns, of which the first is the negated one.
+    split: bool,
+}
+
+fn search(source: &str) -> Result<Search, String> {
     let (patterns, margins) = reach::margins(source).map_err(|error| error.to_string())?;
     let config =
         meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES)).hybrid_cache_capacity(DFA_BYTES);
+    let negated = if let [whole] = &*patterns { negation::split(whole) } else { None };
+    let split = negated.is_some();
+    let patterns = negated.map_or(patterns, Vec::from);
     let pattern = meta::Regex::builder().configure(config).build_many_from_hir(&patterns);
-    Ok((pattern.map_err(|error| error.to_string())?, margins))
+    Ok(Search { pattern: pattern.map_err(|error| error.to_string())?, margins, split })
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.

@@ -11,6 +11,7 @@ mod marks;
 pub mod models;
 pub mod near;
 mod need;
+mod negation;
 mod overlap;
 mod prefilter;
 mod reach;
