@@ -228,8 +228,12 @@ struct Search {
 
 fn search(source: &str) -> Result<Search, String> {
     let (patterns, margins) = reach::margins(source).map_err(|error| error.to_string())?;
-    let config =
-        meta::Regex::config().utf8_empty(false).nfa_size_limit(Some(REGEX_BYTES)).hybrid_cache_capacity(DFA_BYTES);
+    // Where a rule looks close around its keyword, there is nothing to be passed over on the way to it.
+    let config = meta::Regex::config()
+        .utf8_empty(false)
+        .nfa_size_limit(Some(REGEX_BYTES))
+        .hybrid_cache_capacity(DFA_BYTES)
+        .auto_prefilter(reach::of(source).is_none());
     let negated = if let [whole] = &*patterns { negation::split(whole) } else { None };
     let split = negated.is_some();
     let patterns = negated.map_or(patterns, Vec::from);
