@@ -85,6 +85,8 @@ fn spelled(parts: &[Hir], keywords: &[Vec<u8>]) -> Option<usize> {
 /// What a pattern finds, if no white space is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unbroken {
+    /// Bytes that may be in it.
+    pub bytes: [bool; 256],
     /// Bytes of the shortest.
     pub shortest: usize,
     /// Each has an `@`.
@@ -95,8 +97,11 @@ pub struct Unbroken {
 pub fn unbroken(pattern: &str) -> Option<Unbroken> {
     let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern).ok()?;
     let found = secret(&hir).unwrap_or(&hir);
-    let whole = !may_hold(found, |byte| byte.is_ascii_whitespace());
-    whole.then(|| Unbroken { shortest: found.properties().minimum_len().unwrap_or(0), at: holds(found, b'@') })
+    let mut bytes = [false; 256];
+    add_bytes(found, &mut bytes);
+    let broken = (0..=u8::MAX).any(|byte| byte.is_ascii_whitespace() && bytes[usize::from(byte)]);
+    let shortest = found.properties().minimum_len().unwrap_or(0);
+    (!broken).then(|| Unbroken { bytes, shortest, at: holds(found, b'@') })
 }
 
 fn secret(hir: &Hir) -> Option<&Hir> {
@@ -109,17 +114,18 @@ fn secret(hir: &Hir) -> Option<&Hir> {
     }
 }
 
-fn may_hold(hir: &Hir, wanted: fn(&u8) -> bool) -> bool {
+/// Adds what may stand in a match.
+fn add_bytes(hir: &Hir, bytes: &mut [bool; 256]) {
     match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => false,
-        HirKind::Literal(literal) => literal.0.iter().any(wanted),
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => literal.0.iter().for_each(|byte| bytes[usize::from(*byte)] = true),
         HirKind::Class(Class::Bytes(class)) => {
-            class.iter().any(|range| (range.start()..=range.end()).any(|byte| wanted(&byte)))
+            class.iter().for_each(|range| bytes[usize::from(range.start())..=usize::from(range.end())].fill(true))
         }
-        HirKind::Class(Class::Unicode(_)) => true,
-        HirKind::Capture(group) => may_hold(&group.sub, wanted),
-        HirKind::Repetition(repeated) => may_hold(&repeated.sub, wanted),
-        HirKind::Alternation(parts) | HirKind::Concat(parts) => parts.iter().any(|part| may_hold(part, wanted)),
+        HirKind::Class(Class::Unicode(_)) => bytes.fill(true),
+        HirKind::Capture(group) => add_bytes(&group.sub, bytes),
+        HirKind::Repetition(repeated) => add_bytes(&repeated.sub, bytes),
+        HirKind::Alternation(parts) | HirKind::Concat(parts) => parts.iter().for_each(|part| add_bytes(part, bytes)),
     }
 }
 
@@ -254,9 +260,12 @@ mod tests {
             (r"-----BEGIN[^-]+-----", None),
             (r"(?P<secret>[^,]{8})", None),
         ] {
-            let found = found.map(|(shortest, at)| Unbroken { shortest, at });
-            assert_eq!(unbroken(pattern), found, "{pattern}");
+            let known = unbroken(pattern);
+            assert_eq!(known.map(|known| (known.shortest, known.at)), found, "{pattern}");
         }
+        let bytes = unbroken(r"key=(?P<secret>x[0-9]{3})").expect("no white space").bytes;
+        let inside: Vec<u8> = (0..=u8::MAX).filter(|byte| bytes[usize::from(*byte)]).collect();
+        assert_eq!(inside, b"0123456789x");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{Class, Scan, Scanner, applies};
 use crate::detect::Finding;
 use crate::detect::compiled::CompiledRule;
 use crate::detect::prefilter::Prefilter;
-use crate::detect::reach;
+use crate::detect::reach::{self, Unbroken};
 use crate::detect::rule::RuleProblem;
 use crate::text::Span;
 
@@ -14,22 +14,26 @@ use crate::text::Span;
 pub(super) struct Across {
     /// Those whose finding may have white space in it.
     broken: Prefilter,
-    /// Bytes of the shortest finding of all others. Those that always have an `@` are not counted.
-    shortest: usize,
+    /// What the others find, each kind once, the shortest first.
+    unbroken: Vec<Unbroken>,
 }
 
 impl Across {
     /// `rules` are all over the text as it stands.
     pub fn new(rules: &[CompiledRule]) -> Result<Self, RuleProblem> {
-        let (mut broken, mut shortest) = (Vec::new(), usize::MAX);
+        let (mut broken, mut unbroken): (Vec<_>, Vec<Unbroken>) = (Vec::new(), Vec::new());
         for rule in rules.iter().filter(|rule| applies(rule, Class::Label)) {
-            match reach::unbroken(&rule.rule.regex).filter(|_| rule.rule.category.is_sensitive()) {
-                Some(found) if found.at => {}
-                Some(found) => shortest = shortest.min(found.shortest),
-                None => broken.push(rule.clone()),
+            let Some(found) = reach::unbroken(&rule.rule.regex).filter(|_| rule.rule.category.is_sensitive()) else {
+                broken.push(rule.clone());
+                continue;
+            };
+            match unbroken.iter_mut().find(|known| (known.bytes, known.at) == (found.bytes, found.at)) {
+                Some(known) => known.shortest = known.shortest.min(found.shortest),
+                None => unbroken.push(found),
             }
         }
-        Ok(Across { broken: Prefilter::new(broken)?, shortest })
+        unbroken.sort_by_key(|found| found.shortest);
+        Ok(Across { broken: Prefilter::new(broken)?, unbroken })
     }
 
     pub fn broken(&self) -> &Prefilter {
@@ -38,12 +42,15 @@ impl Across {
 
     /// Whether what stands around the cut could be a finding without white space, or part of one.
     fn may_cut(&self, tail: &str, head: &str) -> bool {
-        let inside = |byte: &u8| !byte.is_ascii_whitespace();
-        let before = tail.len() - tail.bytes().rev().take_while(|byte| inside(byte)).count();
-        let behind = head.bytes().take_while(inside).count();
-        let (before, behind) = (&tail.as_bytes()[before..], &head.as_bytes()[..behind]);
-        let at = || memchr::memchr(b'@', before).or(memchr::memchr(b'@', behind)).is_some();
-        !before.is_empty() && !behind.is_empty() && (before.len() + behind.len() >= self.shortest || at())
+        let whole = |byte: &u8| !byte.is_ascii_whitespace();
+        let length = tail.bytes().rev().take_while(whole).count() + head.bytes().take_while(whole).count();
+        self.unbroken.iter().take_while(|found| found.shortest <= length).any(|found| {
+            let inside = |byte: &u8| found.bytes[usize::from(*byte)];
+            let before = tail.bytes().rev().take_while(inside).count();
+            let behind = if before > 0 { head.bytes().take_while(inside).count() } else { 0 };
+            let around = || tail.bytes().rev().take(before).chain(head.bytes().take(behind));
+            behind > 0 && before + behind >= found.shortest && (!found.at || around().any(|byte| byte == b'@'))
+        })
     }
 }
 
@@ -145,8 +152,9 @@ mod tests {
             ("It is ghp_aB3dE5fG7hI9jK1l", "M3nO5pQ7rS9tU1vW3xY5 now", true),
             ("write to jo@", "x.io", true),
             ("aaaaaaaaaaaaaaaaaaaaaaaaaaa ", "b", false),
+            ("\"ghp_aB3dE5fG7hI9jK1l\"}", "M3nO5pQ7rS9tU1vW3xY5", false),
         ] {
-            assert_eq!(SCANNER.across.may_cut(tail, head), may, "{tail} | {head}: {}", SCANNER.across.shortest);
+            assert_eq!(SCANNER.across.may_cut(tail, head), may, "{tail} | {head}");
         }
     }
 }
