@@ -48,6 +48,11 @@ impl Marks {
         }
     }
 
+    /// Whether all of `marks` stand in the text, and `near` a place if one is given.
+    pub fn hold(&mut self, marks: &[u16], near: Option<usize>) -> bool {
+        has(self.anywhere(), marks) && near.is_none_or(|place| marks.is_empty() || has(self.near(place), marks))
+    }
+
     pub fn anywhere(&self) -> &[u64] {
         self.rows.get(..self.width).unwrap_or_default()
     }

@@ -144,8 +144,7 @@ impl Prefilter {
                 if self.rules[rule].whole_words && is_inside(text, keyword.start) {
                     continue;
                 }
-                let row = if needs.near { marks.near(keyword.start) } else { marks.anywhere() };
-                if marks::has(row, &needs.marks) && applies(&self.rules[rule]) {
+                if marks.hold(&needs.marks, needs.near.then_some(keyword.start)) && applies(&self.rules[rule]) {
                     let since = keyword.start.saturating_sub(self.rules[rule].context());
                     regions.add(rule, self.rules[rule].region(text, keyword), since);
                 }
@@ -166,8 +165,8 @@ impl Prefilter {
         let mut open: Option<(Gate, Vec<Span>)> = None;
         let mut holding = Vec::new();
         for gated in &self.gated {
-            let anywhere = marks.anywhere();
-            let may_hold = |rule: &usize| marks::has(anywhere, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
+            let row = marks.anywhere();
+            let may_hold = |rule: &usize| marks::has(row, &self.needs[*rule].marks) && applies(&self.rules[*rule]);
             if !gated.rules.iter().any(may_hold) {
                 continue;
             }
