@@ -124,6 +124,7 @@ impl<'g> Pass<'g> {
             self.consult.weigh(self.guard, self.window.scanned(), &findings, tally);
         }
         let actions = self.judge.observe(self.guard, self.origin, &findings, tally);
+        self.window.will_ask();
         let masks = self.window.masks(&findings, &actions, &mut Placer::default(), Quote::Plain, last);
         let decided = self.window.decided();
         let mut sent = 0;

@@ -26,8 +26,8 @@ pub(super) struct Window {
     raw: Vec<u8>,
     escapes: Vec<Escape>,
     nested: Option<Nested>,
-    /// Nothing was found by the last `scan`: of a text that is here as a whole nobody will ask for the structure.
-    bare: bool,
+    /// Somebody may ask how the text begins, if it is JSON.
+    asked: bool,
     swallow: Option<Swallow>,
     /// End of the text that the last `scan` saw, and of what it decided on.
     seen: usize,
@@ -83,7 +83,7 @@ impl Window {
         self.raw.clear();
         self.escapes.clear();
         (self.context, self.offset, self.seen, self.end) = (0, 0, 0, 0);
-        (self.nested, self.swallow) = (None, None);
+        (self.nested, self.asked, self.swallow) = (None, false, None);
     }
 
     pub fn push(&mut self, text: &str) {
@@ -192,13 +192,7 @@ impl Window {
         });
         let reach = findings.iter().filter(|finding| finding.category.is_sensitive()).map(|finding| finding.span.end);
         self.end = reach.chain([cut, first]).max().unwrap_or(cut);
-        self.bare = findings.is_empty();
         findings
-    }
-
-    /// Something was found in it all the same, together with the text before.
-    pub fn is_not_bare(&mut self) {
-        self.bare = false;
     }
 
     /// Where the window's text begins in the string value, for spans that must outlive it.
@@ -216,8 +210,9 @@ impl Window {
         last: bool,
     ) -> Vec<Mask> {
         let replaces = |(finding, action): (&Finding, &Action)| action.replaces() && finding.category.is_sensitive();
-        let whole = last && self.beginning().is_some();
-        let parts = if whole && self.bare { None } else { self.parts() };
+        // The structure of a text that is here as a whole is of no use to anybody else.
+        let needed = self.asked || !last || self.beginning().is_none() || findings.iter().zip(actions).any(replaces);
+        let parts = if needed { self.parts() } else { None };
         let swallowed = self.swallowed(self.seen);
         let mut masks = Vec::with_capacity(findings.len());
         if swallowed > 0 {
@@ -245,6 +240,11 @@ impl Window {
             }
         }
         masks
+    }
+
+    /// Says before `masks` that `opening` may be asked.
+    pub fn will_ask(&mut self) {
+        self.asked = true;
     }
 
     /// How the whole string begins, if it is JSON so far.

@@ -89,9 +89,6 @@ impl Pass {
         let tokenizes = |finding: &Finding| judge.tokenizes(&self.guard, finding);
         let add = |text: &str, findings: &mut Vec<Finding>| known.learn_and_find(text, findings, tokenizes);
         findings.extend(self.window.scan(&self.guard, class, last, add));
-        if !alone {
-            self.window.is_not_bare();
-        }
         if let Some(trace) = &mut self.trace {
             trace.note(&self.window, &findings);
         }
@@ -100,6 +97,9 @@ impl Pass {
             self.note_string(class, &findings);
         }
         self.observe_attacks(&findings, class, alone)?;
+        if !self.string.tallies.is_empty() {
+            self.window.will_ask();
+        }
         if let Some((frame, bit)) = self.string.signed {
             findings.retain(|finding| finding.category.is_sensitive());
             return self.flush_signed(frame, bit, findings, last);
