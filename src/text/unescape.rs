@@ -176,6 +176,11 @@ fn marks(bytes: &[u8]) -> Option<(String, usize)> {
 /// From the end of one string to the beginning of the next: `' + '`, `'; b = '`.
 fn concatenated(bytes: &[u8], quote: u8) -> Option<(String, usize)> {
     let ahead = bytes.get(1..bytes.len().min(LONGEST_JOINT))?;
+    // Of most quotation marks the next byte tells: JSON is full of them.
+    let first = ahead.iter().find(|byte| !byte.is_ascii_whitespace())?;
+    if !matches!(first, b'+' | b'.' | b'&' | b';') {
+        return None;
+    }
     let end = ahead.iter().position(|byte| matches!(byte, b'\'' | b'"')).filter(|end| ahead[*end] == quote)?;
     let (first, rest) = ahead[..end].trim_ascii().split_first()?;
     let name = rest.strip_suffix(b"=").unwrap_or(rest).trim_ascii();
