@@ -5,15 +5,17 @@
 //! window, are looked up at every position in a bitmap that stays in the first-level cache; what it lets through is compared.
 
 mod bitmap;
+mod words;
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::need::frequency;
 use crate::text::Span;
-use crate::text::english::{self, Packed};
+use crate::text::english::Packed;
 use crate::text::words::Word;
 use bitmap::{Beginnings, Bits, Pairs, hash};
+use words::{At, Words, at_words};
 
 /// The literals, by their windows.
 #[derive(Clone, Debug)]
@@ -27,7 +29,19 @@ pub(super) struct Finder {
     signs: Windows,
     /// The first byte that is no letter in a window of those, and the one behind it.
     opening: Pairs,
+    /// What every byte may be the first of.
+    kinds: Box<[Kind; 256]>,
     words: Words,
+}
+
+/// What a byte may be the first of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    /// A window of signs.
+    Signs,
+    /// A word.
+    Letters,
 }
 
 /// Literals by windows of so many bytes as `SIZES` has.
@@ -58,26 +72,6 @@ struct Entry {
     print: u16,
 }
 
-/// Which literals may stand where an English word does.
-#[derive(Clone, Debug, Default)]
-struct Words {
-    /// Where the entries of each word end, by its number; they begin where those of the one before end.
-    ends: Vec<u32>,
-    entries: Vec<At>,
-}
-
-/// A literal at a word.
-#[derive(Clone, Copy, Debug)]
-struct At {
-    /// Its first bytes: of nearly all that are not there they differ.
-    head: u64,
-    literal: u32,
-    /// How far before or behind the first letter it begins.
-    start: i16,
-    /// Bytes of the head.
-    bytes: u8,
-}
-
 impl Finder {
     /// `literals` are of two bytes or more and in lower case.
     pub fn new(literals: &[Vec<u8>]) -> Self {
@@ -98,15 +92,23 @@ impl Finder {
             Some(*end)
         });
         let (texts, ends) = (literals.concat(), ends.collect());
-        Finder { texts, ends, letters: Windows::new(&in_letters, |_| {}), signs, opening, words }
+        let kinds = Box::new(std::array::from_fn(|byte| match byte as u8 {
+            byte if byte.is_ascii_alphabetic() => Kind::Letters,
+            byte if (0..=u8::MAX).any(|next| opening.has(byte, next)) => Kind::Signs,
+            _ => Kind::Nothing,
+        }));
+        Finder { texts, ends, letters: Windows::new(&in_letters, |_| {}), signs, opening, kinds, words }
     }
 
     /// Calls `found` with the number and the place of each literal, roughly in order.
     pub fn find(&self, text: &str, mut found: impl FnMut(usize, Span)) {
         let (bytes, mut at) = (text.as_bytes(), 0);
         while let Some(byte) = bytes.get(at) {
-            if !byte.is_ascii_alphabetic() {
-                self.sign(bytes, at, &mut found);
+            let kind = self.kinds[usize::from(*byte)];
+            if kind != Kind::Letters {
+                if kind == Kind::Signs {
+                    self.sign(bytes, at, &mut found);
+                }
                 at += 1;
                 continue;
             }
@@ -114,13 +116,13 @@ impl Finder {
             let end = at + word.len();
             let longer = word.len() == Packed::LONGEST && bytes.get(end).is_some_and(u8::is_ascii_alphabetic);
             match word.rank().filter(|_| !longer) {
-                Some(word) => self.word(word, bytes, at, &mut found),
-                None => self.run(bytes, at..end, &mut found),
+                Some(word) => self.word(word, bytes, at..end, &mut found),
+                None => self.letters(bytes, at..end, &mut found),
             }
             at = end;
             if longer {
                 let rest = bytes[at..].iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-                self.run(bytes, at..at + rest, &mut found);
+                self.letters(bytes, at..at + rest, &mut found);
                 at += rest;
             }
         }
@@ -130,32 +132,49 @@ impl Finder {
     pub fn find_among(&self, words: &[Word], text: &str, mut found: impl FnMut(usize, Span)) {
         let (bytes, mut end) = (text.as_bytes(), 0);
         for word in words {
-            (end..word.start()).for_each(|at| self.sign(bytes, at, &mut found));
+            self.signs(bytes, end..word.start(), &mut found);
             end = word.end();
             match word.english() {
-                Some(number) => self.word(number, bytes, word.start(), &mut found),
+                Some(number) => self.word(number, bytes, word.start()..word.end(), &mut found),
+                None if word.plain => self.letters(bytes, word.start()..word.end(), &mut found),
                 None => self.run(bytes, word.start()..word.end(), &mut found),
             }
         }
-        (end..bytes.len()).for_each(|at| self.sign(bytes, at, &mut found));
+        self.signs(bytes, end..bytes.len(), &mut found);
     }
 
     /// At an English word.
     #[inline]
-    fn word(&self, word: u16, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
-        for entry in self.words.of(usize::from(word)) {
+    fn word(&self, word: u16, bytes: &[u8], place: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+        let entries = self.words.entries(word, bytes, &place);
+        if !entries.is_empty() {
+            self.at_word(entries, bytes, place.start, found);
+        }
+    }
+
+    #[inline(never)]
+    fn at_word(&self, entries: &[At], bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
+        for entry in entries {
             let Some(start) = at.checked_add_signed(isize::from(entry.start)) else { continue };
-            if (read(bytes, start) ^ entry.head) & mask(usize::from(entry.bytes)) == 0 {
+            let length = usize::from(entry.bytes);
+            if (read(bytes, start) ^ entry.head) & mask(length) != 0 {
+                continue;
+            }
+            if entry.whole {
+                found(entry.literal as usize, Span::new(start, start + length));
+            } else {
                 self.compare(entry.literal, Some(start), bytes, found);
             }
         }
     }
 
-    /// At anything else.
-    fn run(&self, bytes: &[u8], run: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+    /// At letters that are no English word.
+    fn letters(&self, bytes: &[u8], run: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+        let five = |at: usize| bytes.get(at).map_or(0, |byte| usize::from(byte & 31));
+        let mut three = five(run.start) << 5 | five(run.start + 1) << 10;
         for at in run {
-            if !bytes[at].is_ascii_alphabetic() {
-                self.sign(bytes, at, found);
+            three = three >> 5 | five(at + 2) << 10;
+            if !self.letters.beginnings.has_three(three) {
                 continue;
             }
             let window = read(bytes, at);
@@ -165,7 +184,27 @@ impl Finder {
         }
     }
 
-    /// At a byte that is no letter.
+    /// At anything else.
+    fn run(&self, bytes: &[u8], run: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+        for at in run {
+            if bytes[at].is_ascii_alphabetic() {
+                self.letters(bytes, at..at + 1, found);
+            } else {
+                self.sign(bytes, at, found);
+            }
+        }
+    }
+
+    /// At bytes that are no letters.
+    #[inline]
+    fn signs(&self, bytes: &[u8], run: Range<usize>, found: &mut impl FnMut(usize, Span)) {
+        for at in run {
+            if self.kinds[usize::from(bytes[at])] == Kind::Signs {
+                self.sign(bytes, at, found);
+            }
+        }
+    }
+
     #[inline]
     fn sign(&self, bytes: &[u8], at: usize, found: &mut impl FnMut(usize, Span)) {
         if self.opening.has(bytes[at], bytes.get(at + 1).copied().unwrap_or_default()) {
@@ -178,7 +217,7 @@ impl Finder {
         let before = at.checked_sub(1).filter(|before| bytes[*before].is_ascii_alphabetic());
         for at in before.into_iter().chain([at]) {
             let window = read(bytes, at);
-            if self.signs.may_hold(window) {
+            if self.signs.beginnings.has(window) && self.signs.may_hold(window) {
                 self.look(&self.signs, window, bytes, at, found);
             }
         }
@@ -244,35 +283,6 @@ fn rarest_runs(runs: Vec<Placed>, literals: usize) -> Vec<Placed> {
     runs.into_iter().enumerate().filter(|(run, _)| rarest.contains(run)).map(|(_, run)| run).collect()
 }
 
-/// Calls `each` with every English word, by its number, every one of `runs` that may stand there and where its literal begins.
-/// In order of the words.
-fn at_words(runs: &[Placed], mut each: impl FnMut(usize, usize, i16)) {
-    if runs.is_empty() {
-        return;
-    }
-    let mut beginning: Vec<Vec<usize>> = vec![Vec::new(); LETTERS * LETTERS];
-    for (number, (_, literal, run)) in runs.iter().enumerate() {
-        if let Some(first) = literal[run.clone()].first_chunk() {
-            beginning[pair(*first)].push(number);
-        }
-    }
-    for (number, word) in english::forms().enumerate() {
-        for (at, first) in word.as_bytes().array_windows().enumerate() {
-            for run in &beginning[pair(*first)] {
-                if let Some(start) = stands(&runs[*run], word.as_bytes(), at) {
-                    each(number, *run, start);
-                }
-            }
-        }
-    }
-}
-
-/// The number of two letters.
-fn pair([first, second]: [u8; SHORTEST]) -> usize {
-    let number = |letter: u8| usize::from(letter.wrapping_sub(b'a')) % LETTERS;
-    number(first) * LETTERS + number(second)
-}
-
 /// From the first byte that is no letter on, or from the letter before it where nothing follows. Not from a space, if that
 /// can be helped.
 fn starts_at_signs(literal: &[u8]) -> Range<usize> {
@@ -307,46 +317,14 @@ impl Windows {
         Windows { tables: windows.map(Table::new), short, beginnings }
     }
 
-    /// No branch but one: hardly any window is one.
+    /// Asked of what has the beginning of one: no branch, for hardly any is one.
     #[inline(always)]
     fn may_hold(&self, window: u64) -> bool {
-        if !self.beginnings.has(window) {
-            return false;
-        }
         let [six, four, ..] = &self.tables;
         six.bits.may_hold(window & mask(6))
             | four.bits.may_hold(window & mask(4))
             | self.short.may_hold(window & mask(3))
     }
-}
-
-impl Words {
-    fn new(literals: &[Placed]) -> Self {
-        let mut words = Words::default();
-        at_words(literals, |word, run, start| {
-            words.ends.resize(word, words.entries.len() as u32);
-            let (literal, text, _) = literals[run];
-            words.entries.push(At { head: read(text, 0), literal, start, bytes: text.len().min(8) as u8 });
-        });
-        words.ends.push(words.entries.len() as u32);
-        words
-    }
-
-    #[inline]
-    fn of(&self, word: usize) -> &[At] {
-        let start = word.checked_sub(1).map_or(Some(&0), |before| self.ends.get(before));
-        let (Some(start), Some(end)) = (start, self.ends.get(word)) else { return &[] };
-        self.entries.get(*start as usize..*end as usize).unwrap_or_default()
-    }
-}
-
-/// Where the literal begins whose run stands at `at` of the word, if it can: what else it has is no letter, so the word must
-/// begin or end there.
-fn stands((_, literal, run): &Placed, word: &[u8], at: usize) -> Option<i16> {
-    let rest = word.get(at..)?.strip_prefix(&literal[run.clone()])?;
-    let fits = (run.start == 0 || at == 0) && (run.end == literal.len() || rest.is_empty());
-    let start = i16::try_from(at).ok()? - i16::try_from(run.start).ok()?;
-    fits.then_some(start)
 }
 
 /// The table for so many bytes: that of the longest windows they have.
@@ -431,7 +409,6 @@ const fn mask(bytes: usize) -> u64 {
     if bytes < 8 { (1 << (8 * bytes)) - 1 } else { u64::MAX }
 }
 
-const LETTERS: usize = 26;
 /// Letters in a row that make a window.
 const SHORTEST: usize = 2;
 /// Lengths of windows. Of four bytes or fewer ordinary words have too many.
@@ -441,6 +418,47 @@ const BUCKETS: usize = 1 << 11;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_literal_beside_a_word_is_found_with_whatever_stands_beside_it() {
+        let literals: Vec<Vec<u8>> =
+            ["the key", "the ", " key", "key:", "my key is", "_key", "key_", "key", "passwords"]
+                .map(|literal| literal.as_bytes().to_vec())
+                .to_vec();
+        let finder = Finder::new(&literals);
+        for text in [
+            "the key",
+            "the  key",
+            "the.key",
+            "The Key: my key is",
+            "a key_",
+            "_key",
+            "key",
+            "key ",
+            " key",
+            "my key i",
+            "passwords",
+            "passwordsx",
+            "the",
+            "the key",
+            "the\u{0}key",
+            "the kit",
+            "any key is",
+            "my key isnt",
+        ] {
+            let mut found = Vec::new();
+            finder.find(text, |literal, span| found.push((span.start, literal, span.end)));
+            found.sort_unstable();
+            let lower = text.to_ascii_lowercase();
+            let mut expected: Vec<(usize, usize, usize)> = Vec::new();
+            for at in 0..lower.len() {
+                let here = |literal: &Vec<u8>| lower.as_bytes()[at..].starts_with(literal);
+                let all = literals.iter().enumerate().filter(|(_, text)| here(text));
+                expected.extend(all.map(|(number, text)| (at, number, at + text.len())));
+            }
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 
     #[test]
     fn every_literal_is_found_wherever_it_stands() {

@@ -53,6 +53,12 @@ impl Beginnings {
         self.0[word] >> bit & 1 == 1
     }
 
+    /// The same of the five lowest bits of each of three bytes, the first lowest.
+    #[inline(always)]
+    pub fn has_three(&self, three: usize) -> bool {
+        self.0[three / 64 % (1 << 9)] >> (three % 64) & 1 == 1
+    }
+
     #[inline(always)]
     fn place(window: u64) -> (usize, u64) {
         let three = window & 31 | window >> 3 & 31 << 5 | window >> 6 & 31 << 10;
