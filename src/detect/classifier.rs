@@ -55,14 +55,17 @@ impl Classifier {
 
     /// Judges a folded text, see `text::fold::words`, by its words. `None` for one of fewer than `FEWEST`.
     pub fn judge(&self, text: &str, words: &[words::Word]) -> Option<Judgement> {
-        let Weighed { places, words, longer } = self.weigh(text, words);
+        let Weighed { tokens, words, longer } = self.weigh(text, words);
         if longer < FEWEST {
             return None;
         }
         let totals = Lanes::totals(&words);
         let best: [Best; HEADS.len()] = std::array::from_fn(|head| self.best(head, &words, totals[head]));
         let together = (best[0].logit + 2.0 * best[1].logit) / 3.0;
-        let span = |best: Best| Span::new(places[best.first] as usize, places[best.last] as usize);
+        // Where a word begins, and behind the last where that ends.
+        let end = tokens.last().map_or(0, |token| token.end);
+        let place = |at: usize| tokens.get(at).map_or(end, |token| token.start) as usize;
+        let span = |best: Best| Span::new(place(best.first), place(best.last));
         Some(Judgement {
             attack: together.max(alone(self.parameters.alone, best[0].logit)),
             code: (best[2].logit + best[3].logit) / 2.0,
@@ -97,30 +100,35 @@ impl Classifier {
     /// What every word brings, with the chains that end there.
     fn weigh(&self, text: &str, words: &[words::Word]) -> Weighed {
         let room = words.len() + words.len() / 8 + 2;
-        let mut weighed = Weighed { places: Vec::with_capacity(room), words: Vec::with_capacity(room), longer: 0 };
-        let mut batch = Batch::new(room);
-        let (mut chain, mut end) = (Chain::default(), 0);
-        features::tokens(text, words, |place, number| {
-            let known = number.and_then(|number| self.table.english(number));
-            let token = || text.get(place.start..place.end).unwrap_or_default();
+        let mut tokens = Vec::with_capacity(room);
+        features::tokens(text, words, |place, english| {
+            tokens.push(Token { start: place.start as u32, end: place.end as u32, english });
+        });
+        let mut weighed = Weighed { tokens: Vec::new(), words: Vec::with_capacity(tokens.len()), longer: 0 };
+        let (mut chain, mut batch) = (Chain::default(), Batch::new(tokens.len()));
+        for Token { start, end, english } in &tokens {
+            let known = english.and_then(|number| self.table.english(number));
+            let token = || text.get(*start as usize..*end as usize).unwrap_or_default();
             let hash = known.map_or_else(|| features::word(token()), |(hash, _)| *hash);
             let position = chain.next(hash);
-            weighed.places.push(place.start as u32);
-            weighed.longer += usize::from(place.len() > 1 && !position.word_again);
-            weighed.words.push(match known {
+            weighed.longer += usize::from(end - start > 1 && !position.word_again);
+            let word = match known {
                 _ if position.word_again => Lanes::NONE,
                 Some((_, lanes)) => *lanes,
                 None => self.table.word(token(), hash),
-            });
-            batch.chains.push(Some(position.chains).filter(|_| !position.pair_again));
-            if batch.chains.len() == BATCH {
-                batch.settle(&self.table, &mut weighed.words);
+            };
+            if position.pair_again {
+                weighed.words.push(word.plus(Lanes::NO_CHAINS));
+            } else {
+                batch.chains.push((weighed.words.len() as u32, position.chains));
+                weighed.words.push(word);
+                if batch.chains.len() == BATCH {
+                    batch.settle(&self.table, &mut weighed.words);
+                }
             }
-            end = place.end;
-        });
+        }
         batch.settle(&self.table, &mut weighed.words);
-        weighed.places.push(end as u32);
-        weighed
+        Weighed { tokens, ..weighed }
     }
 
     /// The window in which the head is highest.
@@ -150,12 +158,11 @@ impl Classifier {
 
 /// What the words up to each place bring a head together.
 fn running(lanes: &[Lanes], head: usize) -> Vec<i32> {
-    let mut sums = Vec::with_capacity(lanes.len() + 1);
-    sums.push(0);
-    sums.extend(lanes.iter().scan(0, |sum, lanes| {
-        *sum += lanes.of(head);
-        Some(*sum)
-    }));
+    let (mut sums, mut sum) = (vec![0; lanes.len() + 1], 0);
+    for (reached, lanes) in sums.iter_mut().skip(1).zip(lanes) {
+        sum += lanes.of(head);
+        *reached = sum;
+    }
     sums
 }
 
@@ -177,17 +184,23 @@ const BATCH: usize = 64;
 
 /// The words of a text as the model sees them.
 struct Weighed {
-    /// Where each begins, and where the last ends.
-    places: Vec<u32>,
+    tokens: Vec<Token>,
+    /// What each brings.
     words: Vec<Lanes>,
     /// How many are more than a stop or a letter, and stand for the first time.
     longer: usize,
 }
 
-/// The chains that end with the last words, and what was found for them.
+/// Where a word stands, and its number if it is English.
+struct Token {
+    start: u32,
+    end: u32,
+    english: Option<u16>,
+}
+
+/// Words with the chains that end with them, and what was found for those.
 struct Batch {
-    /// None for a pair of words that was said before.
-    chains: Vec<Option<[u64; 3]>>,
+    chains: Vec<(u32, [u64; 3])>,
     rows: [[[u64; 2]; 3]; BATCH],
 }
 
@@ -197,18 +210,17 @@ impl Batch {
         Batch { chains: Vec::with_capacity(words.min(BATCH)), rows: [[[0; 2]; 3]; BATCH] }
     }
 
-    /// Adds to the last of `words` what their chains bring.
+    /// Adds to the `words` what their chains bring.
     fn settle(&mut self, table: &Table, words: &mut [Lanes]) {
-        for (rows, chains) in self.rows.iter_mut().zip(&self.chains) {
-            *rows = chains.map_or([[0; 2]; 3], |chains| chains.map(|chain| table.bucket(chain)));
+        for (rows, (_, chains)) in self.rows.iter_mut().zip(&self.chains) {
+            *rows = chains.map(|chain| table.bucket(chain));
         }
-        let first = words.len() - self.chains.len();
-        for ((word, chains), rows) in words[first..].iter_mut().zip(&self.chains).zip(&self.rows) {
-            let chains = chains.unwrap_or_default();
+        for ((word, chains), rows) in self.chains.drain(..).zip(&self.rows) {
             let brought = |at: usize| Lanes::of_feature(chains[at], rows[at]);
-            *word = word.plus(brought(0)).plus(brought(1)).plus(brought(2));
+            if let Some(word) = words.get_mut(word as usize) {
+                *word = word.plus(brought(0)).plus(brought(1)).plus(brought(2));
+            }
         }
-        self.chains.clear();
     }
 }
 

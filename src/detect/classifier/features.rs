@@ -41,7 +41,7 @@ impl Recent {
     };
 
     /// Whether the hash is among the last ones; it is from now on.
-    #[inline]
+    #[inline(always)]
     fn replace(&mut self, hash: u64) -> bool {
         let likely = self.counts[usize::from(hash as u8)] > 0;
         let known = likely && self.hashes.contains(&hash);

@@ -148,14 +148,15 @@ pub struct Lanes([u64; 2]);
 
 impl Lanes {
     /// What is looked up in a bucket is this much more.
-    const BUCKET: u64 = 2 * 0x80;
+    const BUCKET: u64 = 0x80;
     /// What a word with its chains is: see `Table::english` and `Table::word`.
     const WORD: u64 = 0x4000 + 3 * Self::BUCKET;
     const EACH: u64 = 0x0001_0001_0001_0001;
     const LOW: u64 = 0x00FF_00FF_00FF_00FF;
 
-    /// A word that brings nothing.
+    /// A word that brings nothing, and chains that do not.
     pub const NONE: Lanes = Lanes([0x4000 * Self::EACH; 2]);
+    pub const NO_CHAINS: Lanes = Lanes([3 * Self::BUCKET * Self::EACH; 2]);
 
     #[inline]
     pub fn plus(self, other: Lanes) -> Lanes {
@@ -169,7 +170,8 @@ impl Lanes {
     }
 
     fn above(self, head: usize, more: u64) -> i32 {
-        let lane = self.0[head % 2] >> (head / 2 * 16) & 0xFFFF;
+        let half = if head.is_multiple_of(2) { self.0[0] } else { self.0[1] };
+        let lane = half >> (head / 2 * 16) & 0xFFFF;
         lane as i32 - more as i32
     }
 
@@ -186,15 +188,14 @@ impl Lanes {
         std::array::from_fn(|head| ((sums[head % 4] >> (head / 4 * 32) & 0xFFFF_FFFF) as i64 - more as i64) as i32)
     }
 
-    /// What the feature `hash` brings, if one of these rows is its own: none of zeroes is. Whether it is, is no branch: half of
-    /// them are.
+    /// What the feature `hash` brings, if one of these rows is its own: none of zeroes is, and no two are. Whether it is, is no
+    /// branch: half of them are.
     #[inline]
     pub fn of_feature(hash: u64, rows: [u64; 2]) -> Lanes {
-        rows.into_iter().fold(Lanes::default(), |lanes, row| {
-            let own = u64::from(row >> 48 == u64::from(print(hash))).wrapping_neg();
-            let weights = (row & own) ^ (0x80 * (u64::MAX / 0xFF));
-            lanes.plus(Lanes([weights & Self::LOW, weights >> 8 & Self::LOW]))
-        })
+        let print = u64::from(print(hash));
+        let own = |row: u64| row & u64::from(row >> 48 == print).wrapping_neg();
+        let weights = (own(rows[0]) | own(rows[1])) ^ (0x80 * (u64::MAX / 0xFF));
+        Lanes([weights & Self::LOW, weights >> 8 & Self::LOW])
     }
 
     fn of_word(weights: Weights) -> Lanes {
@@ -308,6 +309,13 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(Parameters::decode(&bytes[..end]).is_err(), "{end}");
         }
+    }
+
+    #[test]
+    fn no_bucket_of_the_shipped_model_has_two_rows_of_one_feature() {
+        let rows = &Parameters::decode(include_bytes!("../../../models/attack.bin")).expect("the shipped model").rows;
+        let twice = |pair: &&[[u8; ROW]]| pair[0][ROW - 2..] == pair[1][ROW - 2..] && pair[0][ROW - 2..] != [0; 2];
+        assert_eq!(rows.chunks(2).filter(twice).count(), 0);
     }
 
     #[test]
