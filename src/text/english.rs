@@ -46,6 +46,15 @@ impl Packed {
         Packed { bits: u128::from(low) | u128::from(high) << 64, len: len + more }
     }
 
+    /// The `len` lower-case letters, at most sixteen, that are known to stand at `at`.
+    #[inline]
+    pub(super) fn known(text: &[u8], at: usize, len: usize) -> Self {
+        let half =
+            |ahead: usize, len: usize| u128::from(eight(text, at + ahead) & u64::MAX >> (64 - 8 * len.clamp(1, 8)));
+        let bits = if len > 8 { half(0, 8) | half(8, len - 8) << 64 } else { half(0, len) };
+        Packed { bits, len }
+    }
+
     /// The two in one, if that is not too long.
     pub fn then(self, other: Self) -> Option<Self> {
         let len = self.len + other.len;
@@ -84,6 +93,7 @@ impl Packed {
     }
 
     /// The commoner, the lower; `None` for what is no word. It is the word's number.
+    #[inline]
     pub fn rank(self) -> Option<u16> {
         ENGLISH.words.get(self.bits)
     }
@@ -106,7 +116,8 @@ impl Packed {
 
     /// The word that has the same first and last letter and the same letters between them in another order.
     pub fn unscrambled(self) -> Option<&'static str> {
-        if self.len >= SCRAMBLED { ENGLISH.by_shape(self.sorted().bits) } else { None }
+        let likely = self.len >= SCRAMBLED && ENGLISH.letters.may_have(self);
+        if likely { ENGLISH.by_shape(self.sorted().bits) } else { None }
     }
 
     fn once(self) -> Self {
@@ -214,6 +225,7 @@ struct English {
     ends: Ends,
     /// The commonest word by its letters without repeats, and by its sorted inner letters.
     shapes: Table<4>,
+    letters: Letters,
     tree: Tree,
 }
 
@@ -249,7 +261,8 @@ impl English {
         let shapes = Table::new(shapes);
         let words = Table::new(packed().map(|(form, at)| (form.bits, at)));
         let ends = Ends::new(packed().map(|(form, _)| form));
-        English { forms, words, ends, shapes, tree }
+        let letters = Letters::new(packed().map(|(form, _)| form));
+        English { forms, words, ends, shapes, letters, tree }
     }
 }
 
@@ -320,50 +333,81 @@ impl Ends {
 
     /// Five bits a letter.
     fn place(word: Packed) -> u32 {
-        let letter = |at: usize| (word.bits >> (8 * at % 128)) as u32 & 31;
-        letter(0) << 10 | letter(1) << 5 | letter(word.len.saturating_sub(1))
+        let half = if word.len > 8 { (word.bits >> 64) as u64 } else { word.bits as u64 };
+        let last = (half >> (8 * (word.len.saturating_sub(1) % 8))) as u32;
+        (word.bits as u32 & 31) << 10 | (word.bits as u32 >> 8 & 31) << 5 | last & 31
+    }
+}
+
+/// The letters that words have, in any order but for the first: of most strings of letters none is a disordered word, which is
+/// told before their letters are sorted.
+struct Letters(Box<[u64; 1 << 12]>);
+
+impl Letters {
+    fn new(words: impl Iterator<Item = Packed>) -> Self {
+        let mut letters = Letters(Box::new([0; 1 << 12]));
+        words.map(Self::place).for_each(|place| letters.0[place / 64] |= 1 << (place % 64));
+        letters
+    }
+
+    fn may_have(&self, word: Packed) -> bool {
+        let place = Self::place(word);
+        self.0[place / 64] >> (place % 64) & 1 == 1
+    }
+
+    /// A sum knows no order.
+    fn place(word: Packed) -> usize {
+        let sum = word.letters().fold(0_u64, |sum, letter| sum.wrapping_add(SCATTERED[usize::from(letter & 31)]));
+        ((sum ^ (word.bits as u64 & 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 46) as usize
     }
 }
 
 /// Open addressing over `N` times as many slots as are needed; of a key its hash is kept. The first of equal keys counts.
-struct Table<const N: usize> {
-    prints: Vec<u32>,
-    values: Vec<u16>,
+struct Table<const N: usize>(Vec<Slot>);
+
+/// A fingerprint, which is zero in an empty slot, and a value.
+#[derive(Clone, Copy, Default)]
+struct Slot {
+    print: u32,
+    value: u16,
 }
 
 impl<const N: usize> Table<N> {
     fn new(rows: impl Iterator<Item = (u128, u16)>) -> Self {
-        let mut table = Table { prints: vec![0; N * SLOTS], values: vec![0; N * SLOTS] };
+        let mut table = Table(vec![Slot::default(); N * SLOTS]);
         for (key, value) in rows {
             let (at, print) = table.find(key);
-            if table.prints[at] == 0 {
-                (table.prints[at], table.values[at]) = (print, value);
+            if table.0[at].print == 0 {
+                table.0[at] = Slot { print, value };
             }
         }
         table
     }
 
     /// The slot where `key` is or belongs, and its fingerprint.
+    #[inline]
     fn find(&self, key: u128) -> (usize, u32) {
         let (mut at, print) = place(key);
         at %= N * SLOTS;
-        while self.prints[at] != 0 && self.prints[at] != print {
+        while self.0[at].print != 0 && self.0[at].print != print {
             at = (at + 1) % (N * SLOTS);
         }
         (at, print)
     }
 
     fn contains(&self, key: u128) -> bool {
-        self.prints[self.find(key).0] != 0
+        self.0[self.find(key).0].print != 0
     }
 
+    #[inline]
     fn get(&self, key: u128) -> Option<u16> {
-        let (at, print) = self.find(key);
-        (self.prints[at] == print).then(|| self.values[at])
+        let Slot { print, value } = self.0[self.find(key).0];
+        (print != 0).then_some(value)
     }
 }
 
 /// Slot and fingerprint of a word.
+#[inline]
 fn place(word: u128) -> (usize, u32) {
     let low = (word as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let high = ((word >> 64) as u64).wrapping_add(0x517C_C1B7_2722_0A95).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
@@ -373,6 +417,17 @@ fn place(word: u128) -> (usize, u32) {
 
 static ENGLISH: LazyLock<English> = LazyLock::new(|| English::new(include_str!("english.txt")));
 
+/// A number for each letter, as different as can be.
+const SCATTERED: [u64; 32] = {
+    let mut numbers = [0; 32];
+    let mut letter = 0;
+    while letter < 32 {
+        let number = (letter as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        numbers[letter] = (number ^ number >> 29).wrapping_mul(0xC2B2_AE3D_27D4_EB4F);
+        letter += 1;
+    }
+    numbers
+};
 const LONGEST: usize = Packed::LONGEST;
 const SMALL: u64 = 0x2020_2020_2020_2020;
 const EACH: u128 = u128::MAX / 255;

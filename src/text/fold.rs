@@ -100,9 +100,11 @@ impl Words<'_> {
         if leet::stands_for_nothing(bytes[at]) {
             return if bytes[at].is_ascii() { self.between(at) } else { self.beyond(at) };
         }
-        let end = self.phrase(at);
-        if end > at {
-            return end;
+        if bytes[at].is_ascii_alphabetic() {
+            let end = self.phrase(at);
+            if end > at {
+                return end;
+            }
         }
         let inside = at > 0 && bytes[at - 1].is_ascii_alphanumeric();
         if !inside && let Some(word) = leet::word(&bytes[at..], at < self.leet) {
@@ -144,7 +146,9 @@ impl Words<'_> {
             }
             start = end + 1;
         }
-        self.view.copy(&self.text[at..end], at);
+        if end > at {
+            self.view.copy(&self.text[at..end], at);
+        }
         end
     }
 
@@ -166,6 +170,7 @@ impl Words<'_> {
     }
 
     /// A character that is not ASCII.
+    #[inline(never)]
     fn beyond(&mut self, at: usize) -> usize {
         let Some(character) = self.text[at..].chars().next() else { return self.text.len() };
         let source = Span::new(at, at + character.len_utf8());
@@ -173,6 +178,7 @@ impl Words<'_> {
         source.end
     }
 
+    #[inline(never)]
     fn leet(&mut self, word: Packed, at: usize) -> usize {
         self.leave_tags(at);
         self.flush();
@@ -182,6 +188,7 @@ impl Words<'_> {
     }
 
     /// A run of ASCII letters and digits, and the letter signs (`p@ss`) inside it.
+    #[inline(never)]
     fn word(&mut self, start: usize, mut end: usize) -> usize {
         self.leave_tags(start);
         self.flush();

@@ -12,7 +12,12 @@ use plan::Plan;
 
 /// `text` put right, if enough of its `words` were wrong. Of words that are turned letter by letter both orders are given.
 pub fn mend(text: &str, words: &[Word]) -> Option<View> {
-    let odd: Vec<usize> = words.iter().enumerate().filter(|(_, word)| word.is_odd()).map(|(at, _)| at).collect();
+    let mut odd = Vec::with_capacity(words.len() / 2);
+    for (at, word) in words.iter().enumerate() {
+        if word.is_odd() {
+            odd.push(at);
+        }
+    }
     let mut plan = Plan::new(text, words, &odd);
     spell::named(&mut plan);
     if !odd.is_empty() {

@@ -44,6 +44,7 @@ impl View {
     }
 
     /// Appends a space that stands for all of `source`.
+    #[inline]
     pub fn space(&mut self, source: Span) {
         if source.len() == 1 {
             self.copied(source);
@@ -54,6 +55,7 @@ impl View {
     }
 
     /// What is appended next stands for `source`, byte for byte.
+    #[inline]
     fn copied(&mut self, source: Span) {
         match self.pieces.last_mut() {
             Some(last) if last.is_copied() && last.source().end == source.start => last.extend_to(source.end),
@@ -62,6 +64,7 @@ impl View {
     }
 
     /// What is appended next stands for all of `source`.
+    #[inline]
     fn replaced(&mut self, source: Span) {
         // The characters that one is spelled out as are one piece.
         if self.pieces.last().is_none_or(|last| last.is_copied() || last.source() != source) {

@@ -62,8 +62,10 @@ impl Word {
     }
 
     /// Its letters, if it is at most sixteen of them and nothing else.
+    #[inline]
     pub(super) fn letters(self, text: &str) -> Option<Packed> {
-        (self.plain && self.len() <= Packed::LONGEST).then(|| Packed::at(text.as_bytes(), self.start()))
+        let known = self.plain && self.len() <= Packed::LONGEST;
+        known.then(|| Packed::known(text.as_bytes(), self.start(), self.len()))
     }
 }
 

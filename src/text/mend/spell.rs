@@ -50,7 +50,8 @@ pub(super) fn letters(plan: &mut Plan) {
 /// Cut words in one, and glued ones cut: `instruc tions`, `ignoreallrules`.
 pub(super) fn glued(plan: &mut Plan) {
     let mut last = None;
-    let open: Vec<(usize, Word)> = plan.open().collect();
+    let mut open = Vec::with_capacity(plan.odd.len());
+    open.extend(plan.open());
     for (at, token) in open {
         if token.len() > LONGEST
             && let Some(text) = without_repeats(&plan.words[token.start()..token.end()])
@@ -82,9 +83,12 @@ pub(super) fn halves(plan: &mut Plan) {
     let mut at = 0;
     while plan.has_weight() && at + 1 < plan.tokens.len() {
         let (first, second) = (plan.tokens[at], plan.tokens[at + 1]);
-        let free = plan.is_free(at) && plan.is_free(at + 1) && !first.stop && first.is_english() && second.is_english();
+        let free = !first.stop && first.is_english() && second.is_english() && plan.is_free(at) && plan.is_free(at + 1);
+        let likely = free
+            && (JOINED..=LONGEST).contains(&(first.len() + second.len()))
+            && may_be_one(plan.words, &[first, second]);
         let letters = || first.letters(plan.words)?.then(second.letters(plan.words)?);
-        let whole = if free { letters().filter(|word| word.len() >= JOINED && word.is_word()) } else { None };
+        let whole = if likely { letters().filter(|word| word.is_word()) } else { None };
         if let Some(text) = whole.and_then(Packed::word) {
             let source = Span::new(first.start(), second.end());
             plan.replace(at..at + 2, vec![Piece { text: text.to_owned(), source }], 1);
@@ -97,7 +101,12 @@ pub(super) fn halves(plan: &mut Plan) {
 pub(super) fn stops(plan: &mut Plan) {
     let number = |token: &Word| plan.words[token.start()..token.end()].bytes().all(|byte| byte.is_ascii_digit());
     let is_lone = |pair: &[usize]| pair[1] - pair[0] <= 2;
-    let ends: Vec<usize> = (0..).zip(plan.tokens).filter(|(_, token)| token.stop).map(|(at, _)| at).collect();
+    let mut ends = Vec::new();
+    for (at, token) in plan.tokens.iter().enumerate() {
+        if token.stop {
+            ends.push(at);
+        }
+    }
     if !ends.windows(3).any(|three| is_lone(&three[..2]) && is_lone(&three[1..])) {
         return;
     }
@@ -223,41 +232,42 @@ fn without_repeats(word: &str) -> Option<&'static str> {
 
 /// The neighbours that together with the unknown word `at` make a known one.
 fn joined(plan: &Plan, at: usize) -> Option<Range<usize>> {
-    let (runs, bytes) = ([(0, 2), (0, 3), (1, 1), (1, 2)], plan.words.as_bytes());
-    runs.into_iter().find_map(|(before, behind)| {
-        let run = at.checked_sub(before)?..at + behind;
-        let tokens = plan.tokens.get(run.clone())?;
-        let (first, last) = (tokens.first()?, tokens.last()?);
-        // Nearly all that is no word shows it at its ends.
-        let second = if first.len() > 1 { first.start() + 1 } else { tokens.get(1)?.start() };
-        if !may_be([bytes[first.start()], bytes[second]], bytes[last.end() - 1]) {
-            return None;
-        }
-        let len = last.end() + 1 - first.start() - tokens.len();
-        if !(JOINED_ODD..=LONGEST).contains(&len) {
-            return None;
-        }
-        let (mut unknown, mut odd, mut whole, mut stops) = (0, true, false, false);
-        for token in tokens {
-            unknown += if token.is_english() { 0 } else { token.len() };
-            odd &= !token.is_english();
-            // Of three, a known one of some length is whole.
-            whole |= token.is_english() && token.len() > 3;
-        }
-        for token in &tokens[..tokens.len() - 1] {
-            stops |= token.stop;
-        }
-        let least = if odd && tokens.len() == 2 { JOINED_ODD } else { JOINED };
-        let likely = if tokens.len() == 2 && len > JOINED { unknown * 4 >= len } else { unknown * 2 >= len };
-        if len < least || stops || !likely || whole && tokens.len() > 2 {
-            return None;
-        }
-        let mut word = first.letters(plan.words)?;
-        for token in &tokens[1..] {
-            word = word.then(token.letters(plan.words)?)?;
-        }
-        (word.is_word() && run.clone().all(|at| plan.is_free(at))).then_some(run)
-    })
+    let before = at.checked_sub(1);
+    let two = |first: usize| makes_one::<2>(plan, first).then_some(first..first + 2);
+    let three = |first: usize| makes_one::<3>(plan, first).then_some(first..first + 3);
+    two(at).or_else(|| three(at)).or_else(|| two(before?)).or_else(|| three(before?))
+}
+
+/// Nearly all words that do not make one show it at their ends.
+fn may_be_one<const N: usize>(text: &str, words: &[Word; N]) -> bool {
+    let (bytes, start) = (text.as_bytes(), words[0].start());
+    let second = if words[0].len() > 1 { start + 1 } else { words[1].start() };
+    may_be([bytes[start], bytes[second]], bytes[words[N - 1].end() - 1])
+}
+
+/// Whether `N` words from `first` on make a known one.
+fn makes_one<const N: usize>(plan: &Plan, first: usize) -> bool {
+    let Some(tokens) = plan.tokens.get(first..).and_then(<[Word]>::first_chunk::<N>) else { return false };
+    let len = tokens[N - 1].end() + 1 - tokens[0].start() - N;
+    let stops = tokens[..N - 1].iter().any(|token| token.stop);
+    if !(JOINED_ODD..=LONGEST).contains(&len) || stops || !may_be_one(plan.words, tokens) {
+        return false;
+    }
+    let (mut unknown, mut odd, mut whole) = (0, true, false);
+    for token in tokens {
+        unknown += if token.is_english() { 0 } else { token.len() };
+        odd &= !token.is_english();
+        // Of three, a known one of some length is whole.
+        whole |= token.is_english() && token.len() > 3;
+    }
+    let least = if odd && N == 2 { JOINED_ODD } else { JOINED };
+    let likely = if N == 2 && len > JOINED { unknown * 4 >= len } else { unknown * 2 >= len };
+    if len < least || !likely || whole && N > 2 {
+        return false;
+    }
+    let letters = |word: Option<Packed>, token: &Word| word?.then(token.letters(plan.words)?);
+    let word = tokens[1..].iter().fold(tokens[0].letters(plan.words), letters);
+    word.is_some_and(Packed::is_word) && (first..first + N).all(|at| plan.is_free(at))
 }
 
 /// What was a word before its first consonants went to its end: `eviouspray`, `ignoreway`. Of several the commonest.
