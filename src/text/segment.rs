@@ -132,11 +132,16 @@ impl Tree {
 
     /// Whether `letters` begin with such a word.
     fn begins_telling(&self, letters: &[u8]) -> bool {
-        let mut node = self.after_two(letters);
-        letters.iter().enumerate().skip(2).any(|(before, letter)| {
-            node = node.and_then(|node| self.child(node, *letter));
-            before + 1 >= TELLING && node.is_some_and(|node| node.cost.is_some())
-        })
+        let Some(mut node) = self.after_two(letters) else { return false };
+        for (before, letter) in letters.iter().enumerate().skip(2) {
+            // What follows is not looked at: a text of nothing but beginnings would be read once for each of them.
+            let Some(next) = self.child(node, *letter) else { return false };
+            if before + 1 >= TELLING && next.cost.is_some() {
+                return true;
+            }
+            node = next;
+        }
+        false
     }
 
     /// Some word has at each place one of the letters that the byte there may stand for.
