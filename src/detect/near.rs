@@ -74,7 +74,19 @@ impl Near {
 pub(super) struct Seen {
     places: [Option<(usize, Before)>; SEEN],
     runs: [Option<(Span, Around)>; SEEN],
+    /// What the words of the text mean: those before one token stand before the next as well.
+    known: Known,
     pub sight: Sight,
+}
+
+/// What the latest words mean, by their places.
+#[derive(Debug)]
+struct Known([(Span, u8, [u16; MOST_PARTS]); KNOWN]);
+
+impl Default for Known {
+    fn default() -> Self {
+        Known([(Span::new(0, 0), 0, [0; MOST_PARTS]); KNOWN])
+    }
 }
 
 /// What the words around a run and in it mean.
@@ -101,23 +113,23 @@ impl Seen {
     }
 
     fn before(&mut self, text: &str, at: usize) -> Before {
-        let Some(known) = self.places.get_mut(at % SEEN) else { return Before::of(text, at) };
+        let known = &mut self.places[at % SEEN];
         match known {
             Some((place, before)) if *place == at => *before,
-            _ => known.insert((at, Before::of(text, at))).1,
+            _ => known.insert((at, Before::of(text, at, &mut self.known))).1,
         }
     }
 
     fn around(&mut self, text: &str, run: Span) -> Around {
-        match self.runs.get(run.start % SEEN) {
-            Some(Some((known, around))) if *known == run => *around,
-            _ => {
-                let before = self.before(text, run.start);
-                let around = Around::of(text, run, &before, self.sight);
-                self.runs.get_mut(run.start % SEEN).into_iter().for_each(|known| *known = Some((run, around)));
-                around
-            }
+        if let Some((known, around)) = self.runs[run.start % SEEN]
+            && known == run
+        {
+            return around;
         }
+        let before = self.before(text, run.start);
+        let around = Around::of(text, run, &before, self.sight);
+        self.runs[run.start % SEEN] = Some((run, around));
+        around
     }
 }
 
@@ -156,7 +168,7 @@ struct Word {
 }
 
 impl Before {
-    fn of(text: &str, at: usize) -> Self {
+    fn of(text: &str, at: usize, known: &mut Known) -> Self {
         let start = text.floor_char_boundary(at.saturating_sub(REACH));
         let bytes = &text.as_bytes()[start..at];
         let (mut rest, gap) = bytes.split_at(bytes.len() - ending(bytes, |b| !is_word(b)));
@@ -164,12 +176,27 @@ impl Before {
         let mut near = gap.iter().filter(|b| **b == b'\n').count() < 2;
         while before.count < MOST_WORDS && !rest.is_empty() {
             let (left, run) = rest.split_at(rest.len() - ending(rest, is_word));
-            before.read(run, near);
+            before.look_up(Span::new(start + left.len(), start + rest.len()), run, near, known);
             let (left, separator) = left.split_at(left.len() - ending(left, |b| !is_word(b)));
             near = near && !separator.contains(&b'\n');
             rest = left;
         }
         before
+    }
+
+    /// Takes in what the run that stands at `place` says.
+    fn look_up(&mut self, place: Span, run: &[u8], near: bool, known: &mut Known) {
+        let (known, count, meanings) = &mut known.0[place.end % KNOWN];
+        if *known == place {
+            return meanings.iter().take(usize::from(*count)).for_each(|meaning| self.push(*meaning, near));
+        }
+        let first = self.count;
+        self.read(run, near);
+        let read = self.words.get(first..self.count).unwrap_or_default();
+        if read.len() <= meanings.len() && self.count < MOST_WORDS {
+            (*known, *count) = (place, read.len() as u8);
+            meanings.iter_mut().zip(read).for_each(|(meaning, word)| *meaning = word.meaning);
+        }
     }
 
     /// Takes in what a run of letters and digits says: `fbApiKey` is "key", "api" and "fb" as well as one word.
@@ -317,17 +344,33 @@ fn is_glued(word: &[u8]) -> bool {
 
 /// "... is my production key", "... (Datadog token)": a few words on the same line lead to a word for a credential.
 fn credential_behind(text: &str, at: usize) -> bool {
-    let end = text.ceil_char_boundary((at + BEHIND).min(text.len()));
-    let line = text[at..end].lines().next().unwrap_or_default();
-    if !line.trim_start_matches(['"', '\'', '`', ')', ',']).starts_with([' ', '\t']) {
+    let behind = text.as_bytes().get(at..).unwrap_or_default();
+    let closing = behind.iter().take_while(|byte| b"\"'`),".contains(byte)).count();
+    if !matches!(behind.get(closing), Some(b' ' | b'\t')) {
         return false;
     }
-    let mut words = line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(BEHIND_WORDS);
-    let decisive = words.find_map(|word| match lexicon::meaning(word.to_ascii_lowercase().as_bytes()) {
-        known if known & DIGEST != 0 => Some(false),
-        known => (known & STRONG != 0).then_some(true),
-    });
-    decisive == Some(true)
+    let end = text.ceil_char_boundary((at + BEHIND).min(text.len()));
+    let line = text[at..end].lines().next().unwrap_or_default();
+    if line.is_ascii() {
+        let words = line.as_bytes().split(|byte| !byte.is_ascii_alphanumeric());
+        is_decided(words.filter(|word| !word.is_empty()))
+    } else {
+        is_decided(line.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::as_bytes))
+    }
+}
+
+/// The first of a few words that makes something of a token makes it a secret.
+fn is_decided<'t>(words: impl Iterator<Item = &'t [u8]>) -> bool {
+    let meaning = |word: &[u8]| {
+        let mut lower = [0; LONGEST_WORD];
+        lower.get_mut(..word.len()).map_or(0, |lower| {
+            lower.copy_from_slice(word);
+            lower.make_ascii_lowercase();
+            lexicon::meaning(lower)
+        })
+    };
+    let mut meanings = words.take(BEHIND_WORDS).map(meaning);
+    meanings.find(|meaning| meaning & (DIGEST | STRONG) != 0).is_some_and(|meaning| meaning & DIGEST == 0)
 }
 
 const LOWER: u8 = 1;
@@ -361,6 +404,8 @@ const GLUED: &[&[u8]] = &[b"key", b"auth", b"pat", b"api", b"pass"];
 pub(super) const AROUND: usize = 96;
 /// Places that are remembered, a power of two.
 const SEEN: usize = 8;
+/// Words that are, a power of two.
+const KNOWN: usize = 32;
 /// How far before a token words are read, in bytes and in words.
 const REACH: usize = 96;
 const MOST_WORDS: usize = 14;

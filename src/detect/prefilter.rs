@@ -51,7 +51,7 @@ struct Use {
 struct Behind {
     gate: Gate,
     /// The words around a match have to say that it is one. A pattern that leaves it to them matches most of what opens the
-    /// gate: together with it no pass could say that nothing does.
+    /// gate: no pass could say that nothing does.
     near: bool,
     /// It has marks that keep it from most of what opens the gate.
     needs: bool,
@@ -61,6 +61,7 @@ struct Behind {
 #[derive(Clone, Debug)]
 struct Gated {
     gate: Gate,
+    near: bool,
     rules: Vec<usize>,
     patterns: Regex,
 }
@@ -75,9 +76,10 @@ impl Prefilter {
                 Trigger::Keywords(keywords) => table.keywords(index, rule, keywords),
                 Trigger::Gate(gate) => {
                     let mut marks = table.pattern(rule);
-                    let needs = !marks.is_empty();
+                    let near = rule.rule.near.is_some();
+                    let needs = !marks.is_empty() && !near;
                     marks.extend(table.words_around(rule));
-                    let behind = Behind { gate: *gate, near: rule.rule.near.is_some(), needs };
+                    let behind = Behind { gate: *gate, near, needs };
                     match gated.iter_mut().find(|(known, _)| *known == behind) {
                         Some((_, rules)) => rules.push(index),
                         None => gated.push((behind, vec![index])),
@@ -87,10 +89,8 @@ impl Prefilter {
             });
         }
         gated.sort_by_key(|(behind, _)| behind.gate as u8);
-        let gated = gated
-            .into_iter()
-            .map(|(behind, members)| Gated::new(behind.gate, members, &rules))
-            .collect::<Result<_, _>>()?;
+        let gated =
+            gated.into_iter().map(|(behind, members)| Gated::new(behind, members, &rules)).collect::<Result<_, _>>()?;
         let marks = usize::from(table.marks);
         let literals = Finder::new(&table.literals);
 
@@ -184,7 +184,7 @@ impl Prefilter {
                         && applies(rule)
                         && near.is_none_or(|near| near.may_accept(text, region, seen))
                 }));
-                if holding.is_empty() || !gated.matches(text, region) {
+                if holding.is_empty() || !gated.near && !gated.matches(text, region) {
                     continue;
                 }
                 if holding.len() * (region.len() + EACH) <= ALL * region.len() {
@@ -405,14 +405,14 @@ const TOKENS: &[usize] = &[14, 16, 20, 24, 32, 40];
 const DIGITS: &[usize] = &[1, 2, 3, 4, 6, 8];
 
 impl Gated {
-    fn new(gate: Gate, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
+    fn new(Behind { gate, near, .. }: Behind, rules: Vec<usize>, all: &[CompiledRule]) -> Result<Self, RuleProblem> {
         let sources: Vec<&str> = rules.iter().map(|&rule| &*all[rule].rule.regex).collect();
         let patterns = Regex::builder()
             .syntax(syntax::Config::new().unicode(false).utf8(false))
             .configure(Regex::config().match_kind(MatchKind::All).utf8_empty(false).hybrid_cache_capacity(CACHE))
             .build_many(&sources)
             .map_err(|error| RuleProblem { rule: format!("rules behind {gate:?}"), problem: error.to_string() })?;
-        Ok(Gated { gate, rules, patterns })
+        Ok(Gated { gate, near, rules, patterns })
     }
 
     /// Whether a member matches somewhere in `region`: told in a fraction of the time it takes to tell which do.
