@@ -37,13 +37,13 @@ pub(super) fn digits(text: &str) -> Vec<Span> {
     let bytes = text.as_bytes();
     let (mut runs, mut at): (Vec<Span>, usize) = (Vec::new(), 0);
     loop {
-        // Most text has none: whole stretches are passed over at once.
-        let without =
-            bytes.get(at..).unwrap_or_default().chunks_exact(STRETCH).take_while(|stretch| !has_digit(stretch));
-        at += without.count() * STRETCH;
-        let Some(start) = bytes[at..].iter().position(u8::is_ascii_digit).map(|offset| at + offset) else {
-            return runs;
-        };
+        let rest = bytes.get(at..).unwrap_or_default();
+        // Where there is one there are more. Most text has none: whole stretches are passed over at once.
+        let start = rest.iter().take(CLOSE).position(u8::is_ascii_digit).or_else(|| {
+            let without = rest.chunks_exact(STRETCH).take_while(|stretch| !has_digit(stretch)).count() * STRETCH;
+            rest[without..].iter().position(u8::is_ascii_digit).map(|offset| without + offset)
+        });
+        let Some(start) = start.map(|offset| at + offset) else { return runs };
         at = start + bytes[start..].iter().take_while(|byte| byte.is_ascii_digit()).count();
         runs.push(Span::new(start, at));
     }
@@ -82,6 +82,8 @@ fn around(text: &str, places: impl Iterator<Item = Span>) -> Vec<Span> {
     joined
 }
 
+/// Bytes between two runs of digits that are close together.
+const CLOSE: usize = 8;
 const STRETCH: usize = 32;
 const GAP: usize = 3;
 const MANY: usize = 7;

@@ -50,8 +50,8 @@ struct Counts {
     /// Neighbours of different class; a separator ends a word and counts for nothing.
     changes: usize,
     digits: usize,
-    /// Which bytes there are.
-    seen: u128,
+    /// Which bytes there are, the lower half of ASCII first.
+    seen: [u64; 2],
 }
 
 impl Counts {
@@ -64,14 +64,14 @@ impl Counts {
             counts.usual += usize::from(inside && is_usual(before, byte));
             counts.changes += usize::from(last != class && last != OTHER && class != OTHER);
             counts.digits += usize::from(class == DIGIT);
-            counts.seen |= 1 << (byte & 0x7f);
+            counts.seen[usize::from(byte >> 6 & 1)] |= 1 << (byte & 0x3f);
             before = byte;
         }
         counts
     }
 
     fn distinct(&self) -> u32 {
-        self.seen.count_ones()
+        self.seen[0].count_ones() + self.seen[1].count_ones()
     }
 
     /// With a slash or a plus sign in it, only what has the whole alphabet of base64; a path or a sum has not.
@@ -113,10 +113,22 @@ pub(super) fn is_name(text: &str) -> bool {
     joined && pairs >= 4 && usual * 10 >= pairs * 8 && letters * 10 >= bytes.len() * 6
 }
 
+/// Of two letters, in any case.
 fn is_usual(first: u8, second: u8) -> bool {
-    let place = |letter: u8| u32::from(letter.to_ascii_lowercase().wrapping_sub(b'a'));
-    USUAL.get(place(first) as usize).is_some_and(|seconds| seconds >> place(second) & 1 == 1)
+    let place = |letter: u8| letter & 31;
+    USUAL_AT[usize::from(place(first))] >> place(second) & 1 == 1
 }
+
+/// The same by the last five bits of a letter, which are its number from one on.
+const USUAL_AT: [u32; 32] = {
+    let mut usual = [0; 32];
+    let mut letter = 0;
+    while letter < USUAL.len() {
+        usual[letter + 1] = USUAL[letter] << 1;
+        letter += 1;
+    }
+    usual
+};
 
 /// For each first letter the second ones, `a` lowest: the 249 pairs that make up 95 % of English text and source code.
 const USUAL: [u32; 26] = [

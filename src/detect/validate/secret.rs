@@ -112,8 +112,11 @@ const LONGEST_VALUE: usize = 16;
 
 /// A variable, a lookup or a call rather than a value.
 fn is_expression(text: &str) -> bool {
-    let looked_up =
-        |prefix: &&str| text.get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix));
+    let first = text.bytes().next().map(|byte| byte.to_ascii_lowercase());
+    let looked_up = |prefix: &&str| {
+        prefix.bytes().next() == first
+            && text.get(..prefix.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(prefix))
+    };
     if !text.bytes().any(|byte| SIGNS.contains(&byte)) {
         return LISTS.lookups.iter().any(looked_up);
     }
