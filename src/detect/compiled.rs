@@ -11,7 +11,7 @@ use super::gate;
 use super::near::{Seen, Sight};
 use super::negation;
 use super::reach;
-use super::rule::{Rule, RuleProblem, Trigger, ViewKind};
+use super::rule::{Rule, RuleProblem, Trigger};
 use super::scanner::CONTEXT;
 use crate::text::{Span, entropy};
 
@@ -169,8 +169,7 @@ impl CompiledRule {
 }
 
 fn lead(rule: &Rule) -> usize {
-    let lead = if rule.view == ViewKind::Text { reach::lead(&rule.regex, &keywords(rule)) } else { None };
-    lead.map_or(CONTEXT, |bytes| bytes.min(CONTEXT))
+    reach::lead(&rule.regex, &keywords(rule)).map_or(CONTEXT, |bytes| bytes.min(CONTEXT))
 }
 
 fn whole_words(rule: &Rule) -> bool {

@@ -127,24 +127,29 @@ impl Seen {
             return around;
         }
         let before = self.before(text, run.start);
-        let around = Around::of(text, run, &before, self.sight);
+        let around = Around::of(text, run, &before, &mut self.known, self.sight);
         self.runs[run.start % SEEN] = Some((run, around));
         around
     }
 }
 
 impl Around {
-    fn of(text: &str, run: Span, before: &Before, sight: Sight) -> Self {
+    fn of(text: &str, run: Span, before: &Before, known: &mut Known, sight: Sight) -> Self {
         let bytes = text.as_bytes();
         let (front, back) = (bytes.get(..run.start).unwrap_or_default(), bytes.get(run.end..).unwrap_or_default());
         // The run goes on in letters that are not ASCII: what its first word is, only the token tells.
         if front.last().is_some_and(|byte| !byte.is_ascii()) {
             return Around { meanings: u16::MAX, behind: true };
         }
-        let inside = bytes.get(run.start..run.end).unwrap_or_default();
-        let words = inside.split(|byte| !is_word(*byte)).filter(|word| !word.is_empty());
-        let meanings =
-            words.map(|word| Before::default().with(word).meanings()).fold(before.meanings(), |all, word| all | word);
+        let (mut meanings, mut start) = (before.meanings(), run.start);
+        for word in bytes.get(run.start..run.end).unwrap_or_default().split(|byte| !is_word(*byte)) {
+            let mut inside = Before::default();
+            if !word.is_empty() {
+                inside.look_up(Span::new(start, start + word.len()), word, false, known);
+            }
+            meanings |= inside.meanings();
+            start += word.len() + 1;
+        }
         // A token may take in a sign that ends a run and what that joins to it.
         let goes_on = back.first().is_some_and(|byte| JOINTS.contains(byte));
         Around { meanings, behind: sight == Sight::Both && (goes_on || credential_behind(text, run.end)) }
@@ -230,12 +235,6 @@ impl Before {
             *word = Word { meaning, near };
             self.count += 1;
         }
-    }
-
-    /// With one more word, which is not near.
-    fn with(mut self, run: &[u8]) -> Self {
-        self.read(run, false);
-        self
     }
 
     /// What all of its words mean.

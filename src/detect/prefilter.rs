@@ -454,7 +454,7 @@ impl CompiledRule {
     /// How far before and behind the keyword.
     fn reach(&self) -> Option<(usize, usize)> {
         let sensitive = self.rule.category.is_sensitive();
-        if sensitive { Some((self.lead, self.reach?)) } else { Some((BEFORE, REACH)) }
+        if sensitive { Some((self.lead, self.reach?)) } else { Some((self.lead.min(BEFORE), REACH)) }
     }
 }
 

@@ -56,16 +56,17 @@ struct Counts {
 
 impl Counts {
     fn of(text: &str) -> Self {
-        let (mut counts, mut before) = (Counts::default(), b' ');
+        let (mut counts, mut before, mut last) = (Counts::default(), b' ', OTHER);
         for byte in text.bytes() {
-            let (last, class) = (CLASSES[usize::from(before)], CLASSES[usize::from(byte)]);
-            let inside = (last | class) & !(UPPER | LOWER) == 0 && (last, class) != (LOWER, UPPER);
+            let class = CLASSES[usize::from(byte)];
+            let pair = PAIRS[usize::from(last << 4 | class)];
+            let inside = pair & INSIDE == INSIDE;
             counts.pairs += usize::from(inside);
-            counts.usual += usize::from(inside && is_usual(before, byte));
-            counts.changes += usize::from(last != class && last != OTHER && class != OTHER);
+            counts.usual += usize::from(inside & is_usual(before, byte));
+            counts.changes += usize::from(pair & CHANGE == CHANGE);
             counts.digits += usize::from(class == DIGIT);
             counts.seen[usize::from(byte >> 6 & 1)] |= 1 << (byte & 0x3f);
-            before = byte;
+            (before, last) = (byte, class);
         }
         counts
     }
@@ -101,6 +102,24 @@ const CLASSES: [u8; 256] = {
         byte += 1;
     }
     classes
+};
+
+/// Two letters of one word.
+const INSIDE: u8 = 1;
+/// Two characters of different class, neither of them a separator.
+const CHANGE: u8 = 2;
+/// What two neighbours are, by their classes, four bits each.
+const PAIRS: [u8; 256] = {
+    let mut pairs = [0; 256];
+    let mut at = 0;
+    while at < 256 {
+        let (last, class) = (at as u8 >> 4, at as u8 & 15);
+        let inside = (last | class) & !(UPPER | LOWER) == 0 && !(last == LOWER && class == UPPER);
+        let change = last != class && last != OTHER && class != OTHER;
+        pairs[at] = if inside { INSIDE } else { 0 } | if change { CHANGE } else { 0 };
+        at += 1;
+    }
+    pairs
 };
 
 /// Words joined by capitals or signs: `X25519PublicKey`, `project-cache-v5`, `core_1.crypto`.

@@ -242,8 +242,11 @@ fn groups_of_five(token: &str, digits: &[u8; 256]) -> Option<String> {
 
 /// Every printing character as the one 47 places on, if that makes words of most of the line.
 fn rot47(line: &str) -> Option<String> {
-    let turn = |byte: u8| if byte.is_ascii_graphic() { b'!' + (byte - b'!' + 47) % 94 } else { byte };
-    let turned: Vec<u8> = line.bytes().filter(u8::is_ascii).map(turn).collect();
+    let mut turned = line.as_bytes().to_vec();
+    if !line.is_ascii() {
+        turned.retain(u8::is_ascii);
+    }
+    turned.iter_mut().for_each(|byte| *byte = TURNS[usize::from(*byte)]);
     let (mut words, mut known) = (0, 0);
     for word in turned.split(|letter| !letter.is_ascii_alphabetic()).filter(|word| word.len() > 1) {
         words += 1;
@@ -264,6 +267,17 @@ const GRAPHIC: [bool; 256] =
     table(b"!\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~");
 /// What small letters and spaces are in a text turned by 47.
 const TURNED: [bool; 256] = table(b" 23456789:;<=>?@ABCDEFGHIJK");
+/// What every byte is turned to.
+const TURNS: [u8; 256] = {
+    let mut turns = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte as u8;
+        turns[byte] = if letter.is_ascii_graphic() { b'!' + (letter - b'!' + 47) % 94 } else { letter };
+        byte += 1;
+    }
+    turns
+};
 const DIGITS_58: [u8; 256] = digits(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz");
 const DIGITS_64: [u8; 256] = {
     let mut digits = digits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
