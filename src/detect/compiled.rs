@@ -7,6 +7,7 @@ use regex_automata::util::primitives::PatternID;
 use regex_automata::{Anchored, Input, Match, meta};
 
 use super::Category;
+use super::enclosed::Enclosed;
 use super::gate;
 use super::near::{Seen, Sight};
 use super::negation;
@@ -27,6 +28,8 @@ pub(super) struct CompiledRule {
     secret: Option<usize>,
     /// For each pattern how much of a match stands before and behind its secret, if that is always the same.
     margins: Vec<(usize, usize)>,
+    /// Where the secret stands in a match, if not always at the same place.
+    enclosed: Option<Enclosed>,
     not: Option<usize>,
     /// The first pattern is the negated one, the other has no group `not`.
     split: bool,
@@ -49,7 +52,7 @@ impl CompiledRule {
         let all = |key: &str, sources: &[String]| -> Result<Vec<Regex>, RuleProblem> {
             sources.iter().enumerate().map(|(at, source)| compile(&format!("{key}[{at}]"), source)).collect()
         };
-        let Search { pattern, margins, split } = search(&rule.regex)
+        let Search { pattern, margins, enclosed, split } = search(&rule.regex)
             .map_err(|problem| RuleProblem { rule: rule.id.to_string(), problem: format!("regex: {problem}") })?;
         let group = |wanted| pattern.group_info().to_index(PatternID::ZERO, wanted);
         let (secret, not) = (group("secret"), group("not"));
@@ -64,7 +67,20 @@ impl CompiledRule {
         let (lead, whole_words) = (lead(rule), whole_words(rule));
         let pattern = Pattern::new();
         let rule = rule.clone();
-        Ok(CompiledRule { rule, pattern, secret, margins, not, split, allow, unless, reach, lead, whole_words })
+        Ok(CompiledRule {
+            rule,
+            pattern,
+            secret,
+            margins,
+            enclosed,
+            not,
+            split,
+            allow,
+            unless,
+            reach,
+            lead,
+            whole_words,
+        })
     }
 
     /// The rule with more patterns over the span that make it no finding.
@@ -137,12 +153,15 @@ impl CompiledRule {
         let input = Input::new(bytes).range(whole.start()..).anchored(Anchored::Yes);
         let span = |whole: Match| Span::new(whole.start(), whole.end());
         let Some(pattern) = self.pattern() else { return (span(whole), None, false) };
-        if !self.margins.is_empty() {
+        if !self.margins.is_empty() || self.enclosed.is_some() {
             let Some(all) = (if read == bytes.len() { Some(whole) } else { pattern.search(&input) }) else {
                 return (span(whole), None, false);
             };
-            let inside =
-                self.margins.get(all.pattern().as_usize()).and_then(|margins| within(span(all), *margins, bytes.len()));
+            let margins = self.margins.get(all.pattern().as_usize());
+            let inside = match &self.enclosed {
+                Some(enclosed) => enclosed.secret(bytes, span(all)).filter(|_| is_away_from_edges(span(all), bytes)),
+                None => margins.and_then(|margins| within(span(all), *margins, bytes)),
+            };
             if inside.is_some() {
                 return (span(all), inside, self.split && all.pattern() == PatternID::ZERO);
             }
@@ -184,9 +203,13 @@ fn keywords(rule: &Rule) -> Vec<Vec<u8>> {
 }
 
 /// A match without its margins. At the edges of the text those may be others.
-fn within(all: Span, (before, behind): (usize, usize), length: usize) -> Option<Span> {
-    let inside = (before, behind) == (0, 0) || all.start > 0 && all.end < length;
+fn within(all: Span, (before, behind): (usize, usize), bytes: &[u8]) -> Option<Span> {
+    let inside = (before, behind) == (0, 0) || is_away_from_edges(all, bytes);
     inside.then(|| Span::new(all.start + before, all.end.saturating_sub(behind)))
+}
+
+fn is_away_from_edges(all: Span, bytes: &[u8]) -> bool {
+    all.start > 0 && all.end < bytes.len()
 }
 
 /// The span without the full stop or comma of the sentence it ends: those are the writer's, not the secret's.
@@ -221,6 +244,8 @@ struct Search {
     pattern: meta::Regex,
     /// Of its parts.
     margins: Vec<(usize, usize)>,
+    /// Where its secret stands, if it has no such margins.
+    enclosed: Option<Enclosed>,
     /// It is two patterns, of which the first is the negated one.
     split: bool,
 }
@@ -234,10 +259,12 @@ fn search(source: &str) -> Result<Search, String> {
         .hybrid_cache_capacity(DFA_BYTES)
         .auto_prefilter(reach::of(source).is_none());
     let negated = if let [whole] = &*patterns { negation::split(whole) } else { None };
+    let enclosed = if let [whole] = &*patterns { reach::enclosed(whole) } else { None };
+    let enclosed = enclosed.filter(|_| margins.is_empty() && negated.is_none());
     let split = negated.is_some();
     let patterns = negated.map_or(patterns, Vec::from);
     let pattern = meta::Regex::builder().configure(config).build_many_from_hir(&patterns);
-    Ok(Search { pattern: pattern.map_err(|error| error.to_string())?, margins, split })
+    Ok(Search { pattern: pattern.map_err(|error| error.to_string())?, margins, enclosed, split })
 }
 
 /// ASCII classes throughout: they are what token formats mean, and Unicode ones fall off the fast engine.

@@ -3,6 +3,7 @@
 mod allow;
 pub mod classifier;
 mod compiled;
+mod enclosed;
 pub mod finding;
 mod gate;
 pub mod growing;

@@ -3,6 +3,7 @@
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
+use super::enclosed::Enclosed;
 use super::need::{self, Literals};
 
 /// Bytes from the start of a match after which the rest can only lengthen it: `sk-[a-z]{20,}` needs 23. `None` if a part
@@ -173,6 +174,14 @@ fn around_secret(hir: &Hir) -> Option<(usize, usize)> {
     let at = parts.iter().position(is_secret)?;
     let length = |parts: &[Hir]| parts.iter().try_fold(0, |sum, part| Some(sum + inside(part)?.0));
     Some((length(&parts[..at])?, length(&parts[at + 1..])?))
+}
+
+/// Where the secret stands in matches of `hir`, if what may not stand in it tells.
+pub fn enclosed(hir: &Hir) -> Option<Enclosed> {
+    let HirKind::Concat(parts) = hir.kind() else { return None };
+    let at = parts.iter().position(is_secret).filter(|_| hir.properties().explicit_captures_len() == 1)?;
+    let behind = parts[at + 1..].iter().try_fold(0, |sum, part| Some(sum + inside(part)?.0))?;
+    Enclosed::new(parts, at, behind)
 }
 
 fn is_secret(hir: &Hir) -> bool {
