@@ -34,7 +34,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use answer::{Asked, Filter};
 use context::{Body, Context};
 use offload::{Lost, Offload};
-use patience::Patience;
+use patience::Keeper;
 use reply::Failure;
 use trace::Trace;
 use way::Ways;
@@ -52,6 +52,7 @@ pub struct Gateway {
     traces: Option<Arc<Traces>>,
     resolver: Resolver,
     offload: Offload,
+    keeper: Arc<Keeper>,
 }
 
 impl Gateway {
@@ -63,7 +64,8 @@ impl Gateway {
         audit: Arc<Audit>,
         traces: Option<Arc<Traces>>,
     ) -> std::io::Result<Self> {
-        Ok(Gateway { live, metrics, audit, traces, resolver: Resolver::default(), offload: Offload::new()? })
+        let (resolver, keeper) = (Resolver::default(), Arc::default());
+        Ok(Gateway { live, metrics, audit, traces, resolver, offload: Offload::new()?, keeper })
     }
 
     async fn refuse(&self, session: &mut Session, context: &mut Context, failure: Failure) -> pingora::Result<()> {
@@ -233,7 +235,7 @@ impl ProxyHttp for Gateway {
     ) -> pingora::Result<()> {
         let limits = context.target.as_ref().map(|target| &target.route.upstream.timeouts);
         let limits = limits.map(|timeouts| (timeouts.first_byte, timeouts.idle));
-        context.patience = limits.and_then(|limits| Patience::new(digest, limits, self.live.ending()));
+        context.patience = limits.and_then(|limits| self.keeper.wait(digest, limits, || self.live.ending()));
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,8 +16,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{Digest, GetProxyDigest};
 use pingora::{Error, ErrorType};
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Connects to upstreams over TCP, and leaves a second handle of the socket with each connection.
 #[derive(Debug)]
@@ -28,11 +27,21 @@ pub struct Connector {
 /// The second handle. It lives as long as Pingora keeps the connection.
 struct Handle(Arc<TcpStream>);
 
-/// Waits for one answer. Dropping it ends the waiting and leaves the connection alone.
-pub struct Patience {
-    shared: Arc<Shared>,
-    task: AbortHandle,
+/// Looks after all answers that are waited for, in one task: a task for each would wake a thread for each.
+#[derive(Default)]
+pub struct Keeper {
+    kept: Mutex<Kept>,
 }
+
+#[derive(Default)]
+struct Kept {
+    waiting: Vec<Weak<Shared>>,
+    /// The task runs. It ends when there is nothing to wait for.
+    runs: bool,
+}
+
+/// Waits for one answer. Dropping it ends the waiting and leaves the connection alone.
+pub struct Patience(Arc<Shared>);
 
 struct Shared {
     socket: Arc<TcpStream>,
@@ -43,7 +52,12 @@ struct Shared {
     over: AtomicBool,
     /// The head of the answer is there.
     answering: AtomicBool,
+    /// The time for the head began anew.
+    extended: AtomicBool,
 }
+
+/// How often the keeper looks, which is how much later than at its time a connection may be ended.
+const LOOK: Duration = Duration::from_millis(50);
 
 #[async_trait]
 impl L4Connect for Connector {
@@ -69,48 +83,71 @@ fn failed(error: &io::Error) -> Box<Error> {
     })
 }
 
-impl Patience {
+impl Keeper {
     /// Begins to wait for an answer over a connection that a [`Connector`] made, so long before it and so long `within` it; no
     /// longer than until `ending` turns true.
-    pub fn new(
+    pub fn wait(
+        self: &Arc<Self>,
         digest: Option<&Digest>,
         (before, within): (Duration, Duration),
-        ending: watch::Receiver<bool>,
-    ) -> Option<Self> {
+        ending: impl FnOnce() -> watch::Receiver<bool>,
+    ) -> Option<Patience> {
         let data = digest?.proxy_digest.as_ref()?;
         let Handle(socket) = data.user_data.as_ref()?.downcast_ref()?;
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             socket: socket.clone(),
             clock: Mutex::new((Instant::now(), before)),
             within,
             over: AtomicBool::new(false),
             answering: AtomicBool::new(false),
-        };
-        let shared = Arc::new(shared);
-        let task = tokio::spawn(shared.clone().wait(ending)).abort_handle();
-        Some(Patience { shared, task })
+            extended: AtomicBool::new(false),
+        });
+        let mut kept = self.kept();
+        kept.waiting.push(Arc::downgrade(&shared));
+        if !std::mem::replace(&mut kept.runs, true) {
+            tokio::spawn(self.clone().run(ending()));
+        }
+        Some(Patience(shared))
     }
 
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        loop {
+            let ends = tokio::select! {
+                () = sleep(LOOK) => false,
+                Ok(_) = ending.wait_for(|ending| *ending) => true,
+            };
+            // Whoever begins to wait meanwhile does not wait for this.
+            let mut waiting = std::mem::take(&mut self.kept().waiting);
+            waiting.retain(|shared| shared.upgrade().is_some_and(|shared| shared.goes_on(ends)));
+            let mut kept = self.kept();
+            kept.waiting.append(&mut waiting);
+            kept.runs = !kept.waiting.is_empty();
+            if !kept.runs {
+                return;
+            }
+        }
+    }
+}
+
+impl Patience {
     /// Something was sent or heard: the time begins anew.
     pub fn restart(&self) {
-        self.shared.set(|clock| clock.0 = Instant::now());
+        self.0.set(|clock| clock.0 = Instant::now());
     }
 
     /// The answer begins.
     pub fn answered(&self) {
-        self.shared.answering.store(true, Ordering::Release);
-        self.shared.set(|clock| *clock = (Instant::now(), self.shared.within));
+        self.0.answering.store(true, Ordering::Release);
+        self.0.set(|clock| *clock = (Instant::now(), self.0.within));
     }
 
     /// Whether the connection was ended. What looks like the end of an answer then is none.
     pub fn is_over(&self) -> bool {
-        self.shared.over.load(Ordering::Acquire)
-    }
-}
-
-impl Drop for Patience {
-    fn drop(&mut self) {
-        self.task.abort();
+        self.0.over.load(Ordering::Acquire)
     }
 }
 
@@ -119,30 +156,26 @@ impl Shared {
         change(&mut self.clock.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn due(&self) -> Instant {
+    fn is_due(&self) -> bool {
         let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
-        clock.0 + clock.1
+        clock.0.elapsed() >= clock.1
     }
 
-    async fn wait(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
-        // A piece that waits when the time is up may be the end of the head; the head does not get more time for the next.
-        let mut extended = false;
-        loop {
-            let (due, now) = (self.due(), Instant::now());
-            if due > now {
-                tokio::select! {
-                    // Not longer than is waited within an answer, which may begin now: so nobody has to be woken for it.
-                    () = sleep_until(due.min(now + self.within)) => {}
-                    Ok(_) = ending.wait_for(|ending| *ending) => return self.end(),
-                }
-            } else if self.has_unread() && (self.answering.load(Ordering::Acquire) || !extended) {
-                extended = true;
-                // The upstream was not silent; what it sent waits for a caller who does not read.
-                self.set(|clock| clock.0 = Instant::now());
-            } else {
-                return self.end();
-            }
+    /// Whether there still is something to wait for; the connection is ended if it is time, or the process `ends`.
+    fn goes_on(&self, ends: bool) -> bool {
+        if !ends && !self.is_due() {
+            return true;
         }
+        // A piece that waits when the time is up may be the end of the head; the head does not get more time for the next.
+        let may = self.answering.load(Ordering::Acquire) || !self.extended.load(Ordering::Acquire);
+        if !ends && may && self.has_unread() {
+            self.extended.store(true, Ordering::Release);
+            // The upstream was not silent; what it sent waits for a caller who does not read.
+            self.set(|clock| clock.0 = Instant::now());
+            return true;
+        }
+        self.end();
+        false
     }
 
     fn end(&self) {
@@ -176,6 +209,10 @@ mod tests {
         (stream, digest, peer.unwrap().0)
     }
 
+    fn wait(digest: &Digest, limits: (Duration, Duration), ending: watch::Receiver<bool>) -> Patience {
+        Arc::new(Keeper::default()).wait(Some(digest), limits, || ending).unwrap()
+    }
+
     fn never() -> watch::Receiver<bool> {
         watch::channel(false).1
     }
@@ -184,7 +221,7 @@ mod tests {
     async fn a_head_has_its_time_whatever_drips_in() {
         let (_stream, digest, mut peer) = connection().await;
         peer.write_all(b"HTTP/1.1 200 OK\r\nx: ").await.unwrap();
-        let patience = Patience::new(Some(&digest), (SHORT, LONG), never()).unwrap();
+        let patience = wait(&digest, (SHORT, LONG), never());
         while !patience.is_over() {
             tokio::time::sleep(SHORT / 10).await;
             peer.write_all(b"a").await.ok();
@@ -195,7 +232,7 @@ mod tests {
     async fn the_end_of_the_process_is_the_end_of_waiting() {
         let (mut stream, digest, _peer) = connection().await;
         let (end, ending) = watch::channel(false);
-        let patience = Patience::new(Some(&digest), (LONG, LONG), ending).unwrap();
+        let patience = wait(&digest, (LONG, LONG), ending);
         end.send_replace(true);
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
         assert!(patience.is_over());
@@ -204,7 +241,7 @@ mod tests {
     #[tokio::test]
     async fn silence_ends_the_connection_and_speech_does_not() {
         let (mut stream, digest, mut peer) = connection().await;
-        let patience = Patience::new(Some(&digest), (LONG, SHORT), never()).unwrap();
+        let patience = wait(&digest, (LONG, SHORT), never());
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         assert!(!patience.is_over());
@@ -218,9 +255,9 @@ mod tests {
         let (mut stream, digest, mut peer) = connection().await;
         peer.write_all(b"a").await.unwrap();
         while digest_unread(&digest).await == 0 {}
-        let patience = Patience::new(Some(&digest), (LONG, SHORT), never()).unwrap();
+        let patience = wait(&digest, (LONG, SHORT), never());
         patience.answered();
-        tokio::time::sleep(SHORT * 5).await;
+        tokio::time::sleep(LOOK * 3).await;
         assert!(!patience.is_over());
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
         assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
@@ -236,10 +273,24 @@ mod tests {
     #[tokio::test]
     async fn dropped_patience_leaves_the_connection_alone() {
         let (mut stream, digest, mut peer) = connection().await;
-        drop(Patience::new(Some(&digest), (Duration::from_millis(1), LONG), never()));
-        tokio::time::sleep(SHORT).await;
+        drop(wait(&digest, (Duration::from_millis(1), LONG), never()));
+        tokio::time::sleep(LOOK * 2).await;
         peer.write_all(b"a").await.unwrap();
         assert_eq!(stream.read_u8().await.unwrap(), b'a');
+    }
+
+    #[tokio::test]
+    async fn a_keeper_that_had_nothing_left_to_wait_for_begins_anew() {
+        let keeper = Arc::new(Keeper::default());
+        for _ in 0..2 {
+            let (mut stream, digest, _peer) = connection().await;
+            let patience = keeper.wait(Some(&digest), (SHORT, SHORT), never).unwrap();
+            assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
+            assert!(patience.is_over());
+            while keeper.kept().runs {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 
     #[tokio::test]
