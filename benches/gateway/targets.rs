@@ -120,7 +120,10 @@ fn bare_proxy(upstream: SocketAddr, setting: &Setting, folder: &Path) -> io::Res
 fn gateway(upstream: SocketAddr, setting: &Setting, folder: &Path) -> io::Result<Server> {
     let (address, admin) = (free_address()?, free_address()?);
     let config = folder.join(format!("promptgate-{}.toml", address.port()));
-    let audit = folder.join(format!("audit-{}.jsonl", address.port()));
+    // Not beside the configuration, whose folder is watched.
+    let audit = folder.join("audit");
+    fs::create_dir_all(&audit)?;
+    let audit = audit.join(format!("{}.jsonl", address.port()));
     let mut text = format!("[gateway]\nlisten = \"{address}\"\n\n");
     if setting.tls {
         text.push_str(&format!("[gateway.tls]\ncert = {CERT:?}\nkey = {KEY:?}\n\n"));
