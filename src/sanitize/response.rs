@@ -255,13 +255,9 @@ impl Response {
 
     fn read_frames(&mut self) -> Result<(), Broken> {
         let Body::Stream(_, frames) = &mut self.body else { return Ok(()) };
-        let mut cut = std::mem::take(frames);
-        for frame in cut.drain(..) {
+        for frame in std::mem::take(frames) {
             self.read_frame(frame)?;
             self.bound()?;
-        }
-        if let Body::Stream(_, frames) = &mut self.body {
-            *frames = cut;
         }
         Ok(())
     }
