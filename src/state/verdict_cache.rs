@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use prometheus::IntCounter;
 
@@ -36,7 +37,9 @@ impl VerdictCache {
             };
             u32::try_from(ENTRY + size).unwrap_or(u32::MAX)
         };
-        let builder = Cache::builder().max_capacity(bytes as u64).weigher(weigher);
+        // A conversation comes back in a moment or never. By how often something was asked for, what is new would not get in.
+        let policy = EvictionPolicy::lru();
+        let builder = Cache::builder().max_capacity(bytes as u64).weigher(weigher).eviction_policy(policy);
         VerdictCache { cache: builder.build_with_hasher(RandomState::default()), hits, misses }
     }
 }
@@ -86,5 +89,18 @@ mod tests {
         }
         cache.cache.run_pending_tasks();
         assert!(cache.cache.entry_count() <= 100, "{}", cache.cache.entry_count());
+    }
+
+    #[test]
+    fn what_was_put_last_is_known_whatever_was_known_before() {
+        let cache = VerdictCache::new(100 * ENTRY, counter("hits"), counter("misses"));
+        for key in 0..10_000 {
+            cache.put(key, Arc::new([]));
+            cache.get(key);
+        }
+        cache.cache.run_pending_tasks();
+        cache.put(10_000, Arc::new([]));
+        cache.cache.run_pending_tasks();
+        assert!(cache.get(10_000).is_some());
     }
 }
