@@ -179,31 +179,31 @@ fn never_are_more_permits_out_than_may_be_and_each_comes_back() {
 
 /// A store of findings that others fill and that forgets, at any moment.
 #[derive(Debug, Default)]
-struct Forgetful(sync::Mutex<HashMap<u128, Arc<[Finding]>>>);
+struct Forgetful(sync::Mutex<HashMap<u128, Vec<Finding>>>);
 
 /// How often a store was asked for what it had, in all schedules.
 static FOUND: AtomicUsize = AtomicUsize::new(0);
 
 impl Verdicts for Forgetful {
-    fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+    fn get(&self, key: u128) -> Option<Vec<Finding>> {
         let found = self.0.lock().expect("nobody panicked").get(&key).cloned();
         FOUND.fetch_add(usize::from(found.is_some()), Ordering::Relaxed);
         found
     }
 
-    fn put(&self, key: u128, findings: Arc<[Finding]>) {
+    fn put(&self, key: u128, findings: &[Finding]) {
         let mut all = self.0.lock().expect("nobody panicked");
         if all.len() > 2 {
             all.clear();
         }
-        all.insert(key, findings);
+        all.insert(key, findings.to_vec());
     }
 
-    fn get_string(&self, _: u128) -> Option<Arc<Seen>> {
+    fn get_string(&self, _: u128) -> Option<Seen> {
         None
     }
 
-    fn put_string(&self, _: u128, _: Arc<Seen>) {}
+    fn put_string(&self, _: u128, _: &Seen) {}
 }
 
 /// Two rules will do, and a hundred thousand schedules are done in minutes.

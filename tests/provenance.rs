@@ -542,8 +542,8 @@ fn of_any_conversation_what_must_goes_and_the_rest_stays() {
 /// A store without bounds that counts what it did not know.
 #[derive(Debug, Default)]
 struct Store {
-    known: Mutex<HashMap<u128, Arc<[Finding]>>>,
-    strings: Mutex<HashMap<u128, Arc<Seen>>>,
+    known: Mutex<HashMap<u128, Vec<Finding>>>,
+    strings: Mutex<HashMap<u128, Seen>>,
     misses: AtomicUsize,
 }
 
@@ -554,21 +554,21 @@ impl Store {
 }
 
 impl Verdicts for Store {
-    fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+    fn get(&self, key: u128) -> Option<Vec<Finding>> {
         let found = self.known.lock().unwrap().get(&key).cloned();
         self.misses.fetch_add(usize::from(found.is_none()), Ordering::Relaxed);
         found
     }
-    fn put(&self, key: u128, findings: Arc<[Finding]>) {
-        self.known.lock().unwrap().insert(key, findings);
+    fn put(&self, key: u128, findings: &[Finding]) {
+        self.known.lock().unwrap().insert(key, findings.to_vec());
     }
 
-    fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+    fn get_string(&self, key: u128) -> Option<Seen> {
         self.strings.lock().unwrap().get(&key).cloned()
     }
 
-    fn put_string(&self, key: u128, seen: Arc<Seen>) {
-        self.strings.lock().unwrap().insert(key, seen);
+    fn put_string(&self, key: u128, seen: &Seen) {
+        self.strings.lock().unwrap().insert(key, seen.clone());
     }
 }
 

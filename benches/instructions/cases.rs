@@ -87,25 +87,25 @@ fn cases() -> Vec<(&'static str, Case)> {
 /// What was found where, for good.
 #[derive(Debug, Default)]
 struct Store {
-    findings: Mutex<HashMap<u128, Arc<[Finding]>>>,
-    strings: Mutex<HashMap<u128, Arc<Seen>>>,
+    findings: Mutex<HashMap<u128, Vec<Finding>>>,
+    strings: Mutex<HashMap<u128, Seen>>,
 }
 
 impl Verdicts for Store {
-    fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+    fn get(&self, key: u128) -> Option<Vec<Finding>> {
         self.findings.lock().expect("one thread").get(&key).cloned()
     }
 
-    fn put(&self, key: u128, findings: Arc<[Finding]>) {
-        self.findings.lock().expect("one thread").insert(key, findings);
+    fn put(&self, key: u128, findings: &[Finding]) {
+        self.findings.lock().expect("one thread").insert(key, findings.to_vec());
     }
 
-    fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+    fn get_string(&self, key: u128) -> Option<Seen> {
         self.strings.lock().expect("one thread").get(&key).cloned()
     }
 
-    fn put_string(&self, key: u128, seen: Arc<Seen>) {
-        self.strings.lock().expect("one thread").insert(key, seen);
+    fn put_string(&self, key: u128, seen: &Seen) {
+        self.strings.lock().expect("one thread").insert(key, seen.clone());
     }
 }
 

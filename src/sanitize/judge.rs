@@ -90,7 +90,8 @@ impl Report {
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
     scores: [f32; 6],
-    rules: BTreeMap<(Category, Arc<str>), Count>,
+    /// In order, each once: nearly always one or two.
+    rules: Vec<((Category, Arc<str>), Count)>,
 }
 
 /// Findings of one rule.
@@ -116,7 +117,7 @@ impl Tally {
     pub fn of(findings: &[Finding]) -> Option<Tally> {
         let attacks = || findings.iter().filter(|finding| !finding.category.is_sensitive());
         attacks().next()?;
-        let mut tally = Tally { scores: scores(findings), rules: BTreeMap::new() };
+        let mut tally = Tally { scores: scores(findings), rules: Vec::new() };
         for finding in attacks() {
             let count = Count { findings: 1, notable: finding.is_notable() };
             tally.count((finding.category, finding.rule.clone()), count);
@@ -124,14 +125,12 @@ impl Tally {
         Some(tally)
     }
 
-    /// About how many bytes it takes beyond its own: one node of its tree for a few rules.
-    pub fn size(&self) -> usize {
-        const NODE: usize = 512;
-        self.rules.len().div_ceil(8) * NODE
-    }
-
     fn count(&mut self, rule: (Category, Arc<str>), more: Count) {
-        let count = self.rules.entry(rule).or_default();
+        let at = self.rules.binary_search_by(|(known, _)| known.cmp(&rule)).unwrap_or_else(|at| {
+            self.rules.insert(at, (rule, Count::default()));
+            at
+        });
+        let Some((_, count)) = self.rules.get_mut(at) else { return };
         count.findings += more.findings;
         count.notable |= more.notable;
     }
@@ -227,14 +226,14 @@ impl Judge {
         actions
     }
 
-    /// The actions for sensitive findings that may never count.
-    pub fn foresee(&self, guard: &Guard, findings: &[Finding]) -> Vec<Action> {
-        findings.iter().map(|finding| self.foreseen(&guard.matrix, finding)).collect()
+    /// The action for a sensitive finding that may never count.
+    pub fn foresee(&self, guard: &Guard, finding: &Finding) -> Action {
+        self.foreseen(&guard.matrix, finding)
     }
 
     /// Whether the finding gets a placeholder that can be undone.
     pub fn tokenizes(&self, guard: &Guard, finding: &Finding) -> bool {
-        finding.category.is_sensitive() && self.foreseen(&guard.matrix, finding) == Action::Tokenize
+        finding.category.is_sensitive() && self.foresee(guard, finding) == Action::Tokenize
     }
 
     fn foreseen(&self, matrix: &Matrix, finding: &Finding) -> Action {
@@ -251,13 +250,13 @@ impl Judge {
     }
 
     fn strictest_by(&self, matrix: &Matrix, origin: Origin, tally: &Tally) -> Action {
-        let actions = tally.rules.keys().map(|(category, _)| self.decide(matrix, origin, *category, tally));
+        let actions = tally.rules.iter().map(|((category, _), _)| self.decide(matrix, origin, *category, tally));
         actions.max().unwrap_or(Action::Allow)
     }
 
     /// The category for which a text of that origin is to be withheld, among those that are.
     pub fn withheld_for(&self, guard: &Guard, origin: Origin, tally: &Tally) -> Option<Category> {
-        let mut categories = tally.rules.keys().map(|(category, _)| *category);
+        let mut categories = tally.rules.iter().map(|((category, _), _)| *category);
         categories.find(|category| self.decide(&guard.matrix, origin, *category, tally) == Action::Quarantine)
     }
 

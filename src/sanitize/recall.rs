@@ -2,46 +2,39 @@
 //! store it is given and keeps nothing itself.
 
 use std::fmt;
-use std::sync::Arc;
 
 use highway::{HighwayHash, HighwayHasher};
 
 use super::Guard;
-use super::judge::Tally;
 use super::known::Known;
 use crate::detect::{Class, Finding};
 
 /// Findings by a keyed hash of the text they were found in. Holds names and spans, never text, and may forget at any time.
 /// A store belongs to one `Guard`: its keys mean nothing to another.
 pub trait Verdicts: fmt::Debug + Send + Sync {
-    fn get(&self, key: u128) -> Option<Arc<[Finding]>>;
-    fn put(&self, key: u128, findings: Arc<[Finding]>);
+    fn get(&self, key: u128) -> Option<Vec<Finding>>;
+    fn put(&self, key: u128, findings: &[Finding]);
     /// The same of a whole string value, by a hash of it as it is written.
-    fn get_string(&self, key: u128) -> Option<Arc<Seen>>;
-    fn put_string(&self, key: u128, seen: Arc<Seen>);
+    fn get_string(&self, key: u128) -> Option<Seen>;
+    fn put_string(&self, key: u128, seen: &Seen);
 }
 
 /// A string value that was read before and of which nothing has to be masked: all that reading it again would tell.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Seen {
-    /// Its attacks, and what is sensitive in it.
-    pub(super) attacks: Option<Tally>,
-    pub(super) sensitive: Vec<Finding>,
-    /// What `Sent` remembers of it.
-    pub(super) words: Vec<u64>,
+    pub findings: Vec<Finding>,
+    /// What `Sent` remembers of it, each in as many bits as `WORD`.
+    pub words: Vec<u64>,
     /// Bytes of the text it stands for.
-    pub(super) length: u64,
+    pub length: u64,
     /// Where the part ends, as it is written, that the text before could go on into, and where the one begins that could go on.
-    pub(super) head: usize,
-    pub(super) tail: usize,
+    pub head: usize,
+    pub tail: usize,
 }
 
 impl Seen {
-    /// About how many bytes it takes.
-    pub fn size(&self) -> usize {
-        let attacks = self.attacks.as_ref().map_or(0, Tally::size);
-        size_of::<Seen>() + attacks + size_of_val(&*self.sensitive) + size_of_val(&*self.words)
-    }
+    /// Bits of a word.
+    pub const WORD: u32 = 48;
 }
 
 /// Which scan the findings are of.
@@ -106,12 +99,11 @@ impl Guard {
         let len = texts[0].len() + texts[1].len();
         let Some(verdicts) = self.verdicts.as_ref().filter(|_| len >= WORTH) else { return find() };
         let key = self.key(scan, texts);
-        if let Some(findings) = verdicts.get(key) {
-            return findings.to_vec();
-        }
-        let findings = find();
-        verdicts.put(key, findings.as_slice().into());
-        findings
+        verdicts.get(key).unwrap_or_else(|| {
+            let findings = find();
+            verdicts.put(key, &findings);
+            findings
+        })
     }
 
     /// A keyed hash: nobody outside can make two texts collide, and by chance they will not.

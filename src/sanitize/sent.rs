@@ -3,31 +3,76 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, OnceLock};
 
 use foldhash::{fast, quality::RandomState};
+
+use super::recall::Seen;
 
 /// See the module. Its `Debug` tells how many.
 #[derive(Clone, Default)]
 pub struct Sent {
     /// Shared with its copies until one of them reads more.
-    hashes: Arc<HashSet<u64, fast::RandomState>>,
+    noted: Arc<Noted>,
     /// The word read last.
     last: Option<u64>,
     /// All that was read of the text so far, unless that is a lot.
     text: Vec<u64>,
 }
 
+/// Hashes of words. Most are never asked for, so they are put in order only when one is.
+#[derive(Clone, Default)]
+struct Noted {
+    /// As they came, some of them several times.
+    listed: Vec<u64>,
+    table: OnceLock<HashSet<u64, fast::RandomState>>,
+}
+
 /// What of one request is remembered: as many as a table of 65,536 places takes, which is half a megabyte. Later words are not:
 /// what a model makes of them is masked.
 const MOST: usize = 57_344;
+/// As many are listed, which is a megabyte: a body of four has fewer.
+const LISTED: usize = 131_072;
 /// What of one text is told.
 const MOST_OF_TEXT: usize = 1024;
 
 impl fmt::Debug for Sent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sent({})", self.hashes.len())
+        let known = self.noted.table.get().map_or(self.noted.listed.len(), HashSet::len);
+        write!(f, "Sent({known})")
+    }
+}
+
+impl Noted {
+    fn note(&mut self, hash: u64) {
+        if self.table.get().is_none() && self.listed.len() < LISTED {
+            self.listed.push(hash);
+            return;
+        }
+        self.table();
+        self.listed = Vec::new();
+        if let Some(table) = self.table.get_mut().filter(|table| table.len() < MOST) {
+            table.insert(hash);
+        }
+    }
+
+    /// Each of them once, up to the limit.
+    fn table(&self) -> &HashSet<u64, fast::RandomState> {
+        self.table.get_or_init(|| {
+            let mut table = HashSet::with_capacity_and_hasher(self.listed.len().min(MOST), Default::default());
+            for hash in &self.listed {
+                if table.len() == MOST {
+                    break;
+                }
+                table.insert(*hash);
+            }
+            table
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        self.table.get().is_some_and(|table| table.len() >= MOST)
     }
 }
 
@@ -35,21 +80,19 @@ impl Sent {
     /// Reads what comes next of the caller's text.
     pub(super) fn read(&mut self, text: &str, state: &RandomState) {
         for word in words(text) {
-            if self.hashes.len() >= MOST && self.text.len() > MOST_OF_TEXT {
+            if self.noted.is_full() && self.text.len() > MOST_OF_TEXT {
                 return;
             }
-            let hash = state.hash_one(word);
+            let hash = hash_of(state, word);
             self.note(hash);
             if let Some(last) = self.last.replace(hash) {
-                self.note(state.hash_one((last, hash)));
+                self.note(hash_of(state, (last, hash)));
             }
         }
     }
 
     fn note(&mut self, hash: u64) {
-        if self.hashes.len() < MOST {
-            Arc::make_mut(&mut self.hashes).insert(hash);
-        }
+        Arc::make_mut(&mut self.noted).note(hash);
         if self.text.len() <= MOST_OF_TEXT {
             self.text.push(hash);
         }
@@ -62,16 +105,11 @@ impl Sent {
 
     /// A whole text comes of which this was noted before.
     pub(super) fn recall(&mut self, noted: &[u64]) {
-        if noted.is_empty() || self.hashes.len() >= MOST {
+        if noted.is_empty() || self.noted.is_full() {
             return;
         }
-        let hashes = Arc::make_mut(&mut self.hashes);
-        for hash in noted {
-            if hashes.len() >= MOST {
-                return;
-            }
-            hashes.insert(*hash);
-        }
+        let all = Arc::make_mut(&mut self.noted);
+        noted.iter().for_each(|hash| all.note(*hash));
     }
 
     /// Another text begins: its first word follows none.
@@ -82,17 +120,22 @@ impl Sent {
 
     /// Whether all that identifies anything in the text was sent, in this order. Nothing does without a digit or an `@`.
     pub(super) fn holds(&self, text: &str, state: &RandomState) -> bool {
-        let mut last = None;
+        let (hashes, mut last) = (self.noted.table(), None);
         for word in words(text) {
-            let hash = state.hash_one(word);
-            let follows = last.is_none_or(|last| self.hashes.contains(&state.hash_one((last, hash))));
-            if !follows || !self.hashes.contains(&hash) {
+            let hash = hash_of(state, word);
+            let follows = last.is_none_or(|last| hashes.contains(&hash_of(state, (last, hash))));
+            if !follows || !hashes.contains(&hash) {
                 return false;
             }
             last = Some(hash);
         }
         last.is_some()
     }
+}
+
+/// By a keyed hash, of as many bits as a cache keeps: among all that is remembered another word has it once in billions.
+fn hash_of(state: &RandomState, word: impl Hash) -> u64 {
+    state.hash_one(word) >> (u64::BITS - Seen::WORD)
 }
 
 /// Words that could identify somebody or something, without the punctuation around them.
@@ -173,13 +216,13 @@ mod tests {
     #[test]
     fn no_more_is_remembered_than_the_limit() {
         let (state, mut sent) = (RandomState::default(), Sent::default());
-        sent.read(&(0..MOST).map(|number| format!("{number} ")).collect::<String>(), &state);
-        assert_eq!(sent.hashes.len(), MOST);
+        sent.read(&(0..LISTED).map(|number| format!("{number} ")).collect::<String>(), &state);
+        assert_eq!(sent.noted.table().len(), MOST);
         assert!(sent.of_text().is_none());
         sent.pause();
         sent.read("room 101 at 9", &state);
         assert_eq!(sent.of_text().map(<[u64]>::len), Some(3), "two words, and that one follows the other");
         sent.recall(&[7]);
-        assert_eq!(sent.hashes.len(), MOST);
+        assert_eq!(sent.noted.table().len(), MOST);
     }
 }

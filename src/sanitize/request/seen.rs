@@ -2,7 +2,6 @@
 //! every turn. Taken as read only where reading it could come to nothing else.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use super::Pass;
 use super::refusal::Refusal;
@@ -33,11 +32,12 @@ impl Pass {
         let key = self.guard.key_of_string(class, &mut self.placer.known, written);
         self.string.key = Some(key);
         let Some(seen) = verdicts.get_string(key) else { return Ok(false) };
-        if seen.length > self.limits.string || !self.stays(class, seen.attacks.as_ref(), &seen.sensitive) {
+        let attacks = Tally::of(&seen.findings);
+        if seen.length > self.limits.string || !self.stays(class, attacks.as_ref(), &seen.findings) {
             return Ok(false);
         }
         let Some(tail) = self.joins(class, &seen, written) else { return Ok(false) };
-        self.observe_again(class, &seen)?;
+        self.observe_again(class, attacks.as_ref(), &seen.findings)?;
         self.sent.recall(&seen.words);
         self.string.len = seen.length;
         self.judge.report.inspected += seen.length;
@@ -65,20 +65,20 @@ impl Pass {
             let doubted = self.guard.second_look.as_ref().is_some_and(|second| second.doubt.covers(tally.peak()));
             !doubted && self.strictest(self.string.whose, tally, self.is_fixed(class)).1 <= Action::Monitor
         };
-        let actions = if findings.is_empty() { Vec::new() } else { self.judge.foresee(&self.guard, findings) };
-        let mut sensitive = actions.into_iter().zip(findings).filter(|(_, finding)| finding.category.is_sensitive());
-        sensitive.all(|(action, _)| action <= Action::Monitor) && attacks.is_none_or(passes)
+        let mut sensitive = findings.iter().filter(|finding| finding.category.is_sensitive());
+        sensitive.all(|finding| self.judge.foresee(&self.guard, finding) <= Action::Monitor)
+            && attacks.is_none_or(passes)
     }
 
     /// Judges what was found in it.
-    fn observe_again(&mut self, class: Class, seen: &Seen) -> Result<(), Refusal> {
+    fn observe_again(&mut self, class: Class, attacks: Option<&Tally>, findings: &[Finding]) -> Result<(), Refusal> {
         let (guard, whose, fixed) = (self.guard.clone(), self.string.whose, self.is_fixed(class));
-        if let Some(tally) = &seen.attacks {
+        if let Some(tally) = attacks {
             let (origin, _) = self.strictest(whose, tally, fixed);
             self.judge.settle_early(&guard, (origin, |of| whose.may_be(of)), tally, fixed);
         }
-        if !seen.sensitive.is_empty() {
-            self.judge.observe_sensitive(&guard, &seen.sensitive);
+        if findings.iter().any(|finding| finding.category.is_sensitive()) {
+            self.judge.observe_sensitive(&guard, findings);
         }
         self.verdict()
     }
@@ -87,13 +87,14 @@ impl Pass {
     pub(super) fn note_string(&mut self, class: Class, findings: &[Finding]) {
         let (Some(key), Some(verdicts)) = (self.string.key, &self.guard.verdicts) else { return };
         let (Some((head, tail)), Some(words)) = (self.window.ends(), self.sent.of_text()) else { return };
-        let attacks = Tally::of(findings);
-        if !self.stays(class, attacks.as_ref(), findings) {
+        if !self.stays(class, Tally::of(findings).as_ref(), findings) {
             return;
         }
-        let sensitive = findings.iter().filter(|finding| finding.category.is_sensitive()).cloned().collect();
-        let (words, length) = (words.to_vec(), self.string.len);
-        verdicts.put_string(key, Arc::new(Seen { attacks, sensitive, words, length, head, tail }));
+        let mut words = words.to_vec();
+        words.sort_unstable();
+        words.dedup();
+        let (findings, length) = (findings.to_vec(), self.string.len);
+        verdicts.put_string(key, &Seen { findings, words, length, head, tail });
     }
 }
 
@@ -110,7 +111,7 @@ fn plain(written: &[u8]) -> Option<Cow<'_, str>> {
 mod tests {
     use std::collections::HashMap;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::{LazyLock, Mutex};
+    use std::sync::{Arc, LazyLock, Mutex};
 
     use proptest::prelude::*;
 
@@ -123,28 +124,28 @@ mod tests {
 
     #[derive(Debug, Default)]
     struct Store {
-        findings: Mutex<HashMap<u128, Arc<[Finding]>>>,
-        strings: Mutex<HashMap<u128, Arc<Seen>>>,
+        findings: Mutex<HashMap<u128, Vec<Finding>>>,
+        strings: Mutex<HashMap<u128, Seen>>,
         recalled: AtomicUsize,
     }
 
     impl Verdicts for Store {
-        fn get(&self, key: u128) -> Option<Arc<[Finding]>> {
+        fn get(&self, key: u128) -> Option<Vec<Finding>> {
             self.findings.lock().unwrap().get(&key).cloned()
         }
 
-        fn put(&self, key: u128, findings: Arc<[Finding]>) {
-            self.findings.lock().unwrap().insert(key, findings);
+        fn put(&self, key: u128, findings: &[Finding]) {
+            self.findings.lock().unwrap().insert(key, findings.to_vec());
         }
 
-        fn get_string(&self, key: u128) -> Option<Arc<Seen>> {
+        fn get_string(&self, key: u128) -> Option<Seen> {
             let found = self.strings.lock().unwrap().get(&key).cloned();
             self.recalled.fetch_add(usize::from(found.is_some()), Ordering::Relaxed);
             found
         }
 
-        fn put_string(&self, key: u128, seen: Arc<Seen>) {
-            self.strings.lock().unwrap().insert(key, seen);
+        fn put_string(&self, key: u128, seen: &Seen) {
+            self.strings.lock().unwrap().insert(key, seen.clone());
         }
     }
 

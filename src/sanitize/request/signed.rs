@@ -27,7 +27,7 @@ impl Pass {
         findings: Vec<Finding>,
         last: bool,
     ) -> Result<(), Refusal> {
-        let actions = self.judge.foresee(&self.guard, &findings);
+        let actions: Vec<Action> = findings.iter().map(|finding| self.judge.foresee(&self.guard, finding)).collect();
         let start = self.output.position();
         let masks = self.window.masks(&findings, &actions, &mut self.placer, Quote::InJson, last);
         self.string.ends_masked = self.window.ends_in(&masks);
