@@ -41,10 +41,15 @@ pub(super) struct Edit {
 }
 
 impl Output {
-    pub fn write(&mut self, bytes: &[u8]) {
-        if self.held.capacity() - self.held.len() < bytes.len() {
-            self.held.reserve_exact(self.held.len().clamp(LEAST, GROWTH).max(bytes.len()));
+    /// About so many bytes are to be written.
+    pub fn expect(&mut self, bytes: usize) {
+        if self.held.capacity() - self.held.len() < bytes {
+            self.held.reserve_exact(self.held.len().clamp(LEAST, GROWTH).max(bytes));
         }
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.expect(bytes.len());
         self.held.extend(bytes);
     }
 

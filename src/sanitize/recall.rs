@@ -51,10 +51,12 @@ pub(super) enum Scan {
     LabelWritten,
     /// Of values that have a placeholder.
     Known,
+    /// Of two neighbouring texts by the keys of both.
+    Neighbours,
 }
 
 /// Shorter texts are scanned again: that takes no longer than asking.
-pub(super) const WORTH: usize = 128;
+pub(super) const WORTH: usize = 24;
 
 impl From<Class> for Scan {
     fn from(class: Class) -> Self {
@@ -82,6 +84,11 @@ impl Guard {
             Class::Label => Scan::LabelWritten,
         };
         self.key_of_bytes(scan, [&known.to_le_bytes(), written])
+    }
+
+    /// The key of two texts that follow each other, or of a text that goes on, by those of both.
+    pub(super) fn key_of_two(&self, first: u128, second: u128) -> u128 {
+        self.key_of_bytes(Scan::Neighbours, [&first.to_le_bytes(), &second.to_le_bytes()])
     }
 
     /// The findings of a window, which are the same for the same text.

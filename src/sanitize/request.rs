@@ -12,6 +12,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use foldhash::fast;
 
 use super::consult::{Answers, Consult, Question};
 use super::judge::Judge;
@@ -121,6 +122,7 @@ impl Request {
         let room = self.pass.limits.body.saturating_sub(report.bytes_in);
         report.bytes_in += chunk.len() as u64;
         // What fits is read first: another refusal in it comes first wherever the body was cut.
+        self.pass.output.expect(chunk.len());
         let fits = chunk.get(..room as usize).filter(|fits| fits.len() < chunk.len());
         self.tokenizer.feed(fits.unwrap_or(chunk), &mut self.pass)?;
         self.pass.bound()?;
@@ -190,7 +192,7 @@ struct Pass {
     next: Option<Place>,
     key: KeyMark,
     /// Hashes of the keys of all open objects, each with its object's number.
-    keys: HashSet<u64>,
+    keys: HashSet<u64, fast::RandomState>,
     key_stack: Vec<u64>,
     objects: u64,
     string: Current,
@@ -225,7 +227,7 @@ impl Pass {
             frames: Vec::new(),
             next: Some(root),
             key: KeyMark::default(),
-            keys: HashSet::new(),
+            keys: HashSet::default(),
             key_stack: Vec::new(),
             objects: 0,
             string: Current::default(),
@@ -309,7 +311,8 @@ impl Sink for Pass {
 
     fn key(&mut self, key: &str, start: u64, end: u64) -> Result<(), Refusal> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
-        let hash = self.guard.hashing.hash_one((frame.number, key));
+        let of_key = self.guard.hashing.hash_one(key);
+        let hash = self.guard.hashing.hash_one((frame.number, of_key));
         if !self.keys.insert(hash) {
             return Err(Refusal::DuplicateKey);
         }
@@ -318,9 +321,12 @@ impl Sink for Pass {
             return Err(Refusal::TooManyKeys(self.limits.keys));
         }
         self.next = Some(self.plan.descend(frame.place, Step::Key(key), &mut self.trail));
-        let hash = self.guard.hashing.hash_one(key);
-        self.key =
-            KeyMark { hash, guard: self.plan.guard_bit(key), is_type: key == "type", is_role: self.names_role(key) };
+        self.key = KeyMark {
+            hash: of_key,
+            guard: self.plan.guard_bit(key),
+            is_type: key == "type",
+            is_role: self.names_role(key),
+        };
         self.check_key(key, (start, end))
     }
 

@@ -1,15 +1,14 @@
 //! A string value that was read before, known again by its bytes as they are written: the history of a conversation comes with
 //! every turn. Taken as read only where reading it could come to nothing else.
 
-use std::borrow::Cow;
-
 use super::Pass;
 use super::refusal::Refusal;
 use super::value::Mode;
 use crate::detect::Finding;
-use crate::detect::scanner::Class;
+use crate::detect::scanner::{CONTEXT, Class};
 use crate::policy::Action;
 use crate::sanitize::judge::Tally;
+use crate::sanitize::junction::{Left, plain};
 use crate::sanitize::recall::{Seen, WORTH};
 
 impl Pass {
@@ -36,27 +35,51 @@ impl Pass {
         if seen.length > self.limits.string || !self.stays(class, attacks.as_ref(), &seen.findings) {
             return Ok(false);
         }
-        let Some(tail) = self.joins(class, &seen, written) else { return Ok(false) };
+        let long = seen.length >= CONTEXT as u64;
+        let is_left = class == Class::Text && self.string.row.is_some();
+        let end = written.get(if is_left { seen.tail } else { written.len() }..);
+        let Some(left) = end.and_then(|end| Left::of(end, long)) else { return Ok(false) };
+        if !self.stands_apart(class, key, written.get(..seen.head)) {
+            return Ok(false);
+        }
         self.observe_again(class, attacks.as_ref(), &seen.findings)?;
         self.sent.recall(&seen.words);
         self.string.len = seen.length;
         self.judge.report.inspected += seen.length;
         self.output.write(written);
         if class == Class::Text {
-            self.junction.leave(self.string.row, &tail);
+            self.junction.leave(self.string.row, left, seen.length, self.key_of_end(seen.length));
         }
         self.string.mode = Mode::Recalled;
         Ok(true)
     }
 
-    /// The end of the text, for the one behind it, if nothing begins in the text before and ends in this.
-    fn joins<'w>(&self, class: Class, seen: &Seen, written: &'w [u8]) -> Option<Cow<'w, str>> {
-        if class != Class::Text || self.string.row.is_none() {
-            return Some(Cow::Borrowed(""));
+    /// Whether nothing begins in the text before and ends in this one, which begins with `head`.
+    fn stands_apart(&self, class: Class, key: u128, head: Option<&[u8]>) -> bool {
+        let row = self.string.row;
+        if class != Class::Text || !self.junction.has(row) {
+            return true;
         }
-        let joined = self.junction.has(self.string.row)
-            && !self.junction.findings(&self.guard, self.string.row, &plain(written.get(..seen.head)?)?).is_empty();
-        if joined { None } else { plain(written.get(seen.tail..)?) }
+        let both = self.junction.key(row).map(|before| self.guard.key_of_two(before, key));
+        let both = both.zip(self.guard.verdicts.as_ref());
+        if both.is_some_and(|(both, verdicts)| verdicts.get(both).is_some()) {
+            return true;
+        }
+        let Some(head) = head.and_then(plain) else { return false };
+        let apart = self.junction.findings(&self.guard, row, &head).is_empty();
+        if let Some((both, verdicts)) = both.filter(|_| apart) {
+            verdicts.put(both, &[]);
+        }
+        apart
+    }
+
+    /// By what the end of the string value is known again, for the text behind it: of a short one those before are part of it.
+    pub(super) fn key_of_end(&self, length: u64) -> Option<u128> {
+        let (key, row) = (self.string.key?, self.string.row);
+        if length >= CONTEXT as u64 || !self.junction.has(row) {
+            return Some(key);
+        }
+        Some(self.guard.key_of_two(self.junction.key(row)?, key))
     }
 
     /// Whether a text in which this was found goes up as it is, and nobody is asked about it.
@@ -83,10 +106,14 @@ impl Pass {
         self.verdict()
     }
 
-    /// Takes note of the string value that is in the window as a whole, scanned and not yet written.
+    /// Takes note of the string value that is in the window as a whole, scanned and not yet written. Nothing that ends in it
+    /// begins before it.
     pub(super) fn note_string(&mut self, class: Class, findings: &[Finding]) {
         let (Some(key), Some(verdicts)) = (self.string.key, &self.guard.verdicts) else { return };
         let (Some((head, tail)), Some(words)) = (self.window.ends(), self.sent.of_text()) else { return };
+        if let Some(before) = self.junction.key(self.string.row).filter(|_| class == Class::Text) {
+            verdicts.put(self.guard.key_of_two(before, key), &[]);
+        }
         if !self.stays(class, Tally::of(findings).as_ref(), findings) {
             return;
         }
@@ -96,15 +123,6 @@ impl Pass {
         let (findings, length) = (findings.to_vec(), self.string.len);
         verdicts.put_string(key, &Seen { findings, words, length, head, tail });
     }
-}
-
-/// What a part of a string value stands for. `None` only for surrogates that stand alone, which is rare.
-fn plain(written: &[u8]) -> Option<Cow<'_, str>> {
-    if memchr::memchr(b'\\', written).is_none() {
-        return std::str::from_utf8(written).ok().map(Cow::Borrowed);
-    }
-    let quoted = [b"\"", written, b"\""].concat();
-    serde_json::from_slice::<String>(&quoted).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::codec::json::Container;
 use crate::codec::selector::Treatment;
 use crate::detect::Finding;
 use crate::detect::scanner::{Class, STEP};
-use crate::sanitize::junction::Row;
+use crate::sanitize::junction::{Left, Row};
 use crate::sanitize::media::MediaCheck;
 use crate::sanitize::window::{Mask, Quote};
 
@@ -218,7 +218,10 @@ impl Pass {
         }
         match self.string.mode {
             Mode::Inspect(Class::Text) if self.string.ends_masked => self.junction.forget(self.string.row),
-            Mode::Inspect(Class::Text) => self.junction.leave(self.string.row, self.window.text()),
+            Mode::Inspect(Class::Text) => {
+                let (left, length) = (Left::Text(self.window.text().into()), self.string.len);
+                self.junction.leave(self.string.row, left, length, self.key_of_end(length));
+            }
             _ => {}
         }
         Ok(())
