@@ -14,6 +14,7 @@ pub(super) fn regions(gate: Gate, text: &str, digits: &[Span]) -> Vec<Span> {
         Gate::Token => token::runs(text),
         Gate::At => around(text, places(b'@')),
         Gate::Colon => around(text, places(b':')),
+        Gate::Hextets => around(text, hextets(bytes)),
         Gate::Dotted => {
             let dotted =
                 digits.windows(2).filter(|pair| pair[0].end + 1 == pair[1].start && bytes[pair[0].end] == b'.');
@@ -54,6 +55,22 @@ fn has_digit(bytes: &[u8]) -> bool {
     bytes.iter().fold(false, |any, byte| any | byte.is_ascii_digit())
 }
 
+/// Two colons with at most `HEXTET` hexadecimal digits between them and one on either side. Every address of IPv6 that has more
+/// than its end has them: around `::`, and around each group of one written in full.
+fn hextets(bytes: &[u8]) -> impl Iterator<Item = Span> {
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_hexdigit);
+    let mut colons = memchr::memchr_iter(b':', bytes).peekable();
+    std::iter::from_fn(move || {
+        loop {
+            let (first, second) = (colons.next()?, *colons.peek()?);
+            let close = second - first <= HEXTET + 1 && (first + 1..second).all(is_digit);
+            if close && first.checked_sub(1).is_some_and(is_digit) && is_digit(second + 1) {
+                return Some(Span::new(first, second + 1));
+            }
+        }
+    })
+}
+
 /// Runs of digits with at most `GAP` other bytes between them that have `MANY` digits together.
 fn clusters(digits: &[Span]) -> Vec<Span> {
     let mut found: Vec<(Span, usize)> = Vec::new();
@@ -86,21 +103,59 @@ fn around(text: &str, places: impl Iterator<Item = Span>) -> Vec<Span> {
 const CLOSE: usize = 8;
 const STRETCH: usize = 32;
 const GAP: usize = 3;
+/// Digits of a group of an address.
+const HEXTET: usize = 4;
 const MANY: usize = 7;
 /// What a gated pattern reads before and behind the digits or the sign that opens it: an address, or a word of context.
 const MARGIN: usize = 96;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
+    use proptest::prelude::*;
+    use regex::bytes::Regex;
+
     use super::*;
+    use crate::detect::rule::Trigger;
+    use crate::detect::{RuleSet, compiled};
 
     #[test]
     fn a_gate_opens_around_its_sign_only() {
         let text = format!("{0}12 34-567{0}1.2{0}a@b{0}", "x".repeat(500));
-        for (gate, count) in [(Gate::Digits, 1), (Gate::Digit, 2), (Gate::At, 1), (Gate::Dotted, 1), (Gate::Colon, 0)] {
+        for (gate, count) in [
+            (Gate::Digits, 1),
+            (Gate::Digit, 2),
+            (Gate::At, 1),
+            (Gate::Dotted, 1),
+            (Gate::Colon, 0),
+            (Gate::Hextets, 0),
+        ] {
             let regions = regions(gate, &text, &digits(&text));
             assert_eq!(regions.len(), count, "{gate:?}");
             assert!(regions.iter().all(|region| region.len() < 3 * MARGIN), "{gate:?}");
+        }
+    }
+
+    /// The patterns of all rules behind that gate.
+    static ADDRESSES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+        let rules = RuleSet::builtin().expect("the shipped rules parse");
+        let behind = rules.rules().iter().filter(|rule| rule.trigger == Trigger::Gate(Gate::Hextets));
+        behind.map(|rule| compiled::build(&rule.regex).expect("it compiles")).collect()
+    });
+
+    proptest! {
+        #[test]
+        fn no_address_stands_where_no_two_colons_do(
+            text in "([ .é(]?(([0-9a-f]{1,5}|g):){1,7}((:[0-9a-f]{1,4}){0,3}|[0-9a-f]{1,4})[ .)]?){1,4}",
+        ) {
+            let regions = regions(Gate::Hextets, &text, &[]);
+            for pattern in &*ADDRESSES {
+                for found in pattern.find_iter(text.as_bytes()) {
+                    let inside = |region: &Span| region.start <= found.start() && found.end() <= region.end;
+                    prop_assert!(regions.iter().any(inside), "{}", &text);
+                }
+            }
         }
     }
 }

@@ -61,6 +61,8 @@ pub enum Gate {
     At,
     /// `:`
     Colon,
+    /// Two `:` with at most four hexadecimal digits between them, and such a digit on either side.
+    Hextets,
     /// A digit, `.`, a digit.
     Dotted,
     /// Sixteen bytes and more that look drawn at random: keys, tokens, digests, UUIDs.
