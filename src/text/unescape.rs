@@ -16,37 +16,59 @@ pub enum Escapes {
 /// `None` where nothing is escaped.
 pub fn unescape(text: &str, escapes: Escapes) -> Option<View> {
     let bytes = text.as_bytes();
+    let places = Places { bytes, escapes, at: 0, marks: 0, marked: 0 };
     let mut view: Option<View> = None;
-    let (mut plain, mut at) = (0, 0);
-    while let Some(offset) = next(&bytes[at..], escapes) {
-        at += offset;
-        let Some((decoded, length)) = escape(bytes, at) else {
-            at += 1;
+    let mut plain = 0;
+    for at in places {
+        if at < plain {
             continue;
-        };
+        }
+        let Some((decoded, length)) = escape(bytes, at) else { continue };
         let view = view.get_or_insert_with(|| View::with_capacity(text.len()));
         view.copy(&text[plain..at], plain);
         view.replace(&decoded, Span::new(at, at + length));
-        at += length;
-        plain = at;
+        plain = at + length;
     }
     let mut view = view?;
     view.copy(&text[plain..], plain);
     Some(view)
 }
 
-/// Where the next escape may begin.
-fn next(bytes: &[u8], escapes: Escapes) -> Option<usize> {
-    match escapes {
-        Escapes::Backslash => memchr::memchr(b'\\', bytes),
-        Escapes::All => {
+/// Where an escape may begin.
+struct Places<'t> {
+    bytes: &'t [u8],
+    escapes: Escapes,
+    /// Where to look next.
+    at: usize,
+    /// A bit for each place in the stretch that begins at `marked`.
+    marks: u16,
+    marked: usize,
+}
+
+impl Iterator for Places<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        if self.escapes == Escapes::Backslash {
+            let place = self.at + memchr::memchr(b'\\', self.bytes.get(self.at..)?)?;
+            self.at = place + 1;
+            return Some(place);
+        }
+        while self.marks == 0 {
+            let rest = self.bytes.get(self.at..).filter(|rest| !rest.is_empty())?;
             // Whole stretches of most texts have none, which is told without a branch a byte.
-            let (stretches, _) = bytes.as_chunks::<STRETCH>();
             let begins = |byte: &u8| BEGINNINGS[usize::from(*byte)];
             let without = |stretch: &&[u8; STRETCH]| !stretch.iter().fold(false, |any, byte| any | begins(byte));
-            let plain = stretches.iter().take_while(without).count() * STRETCH;
-            bytes[plain..].iter().position(begins).map(|offset| plain + offset)
+            let plain = rest.as_chunks::<STRETCH>().0.iter().take_while(without).count() * STRETCH;
+            // Others have a quotation mark at every turn: each stretch is looked through once for all of its own.
+            let stretch = rest[plain..].iter().take(STRETCH);
+            self.marks = stretch.rev().fold(0, |marks, byte| marks << 1 | u16::from(begins(byte)));
+            self.marked = self.at + plain;
+            self.at = self.marked + STRETCH;
         }
+        let place = self.marked + self.marks.trailing_zeros() as usize;
+        self.marks &= self.marks - 1;
+        Some(place)
     }
 }
 
@@ -215,8 +237,8 @@ fn digits(bytes: &[u8], radix: u32) -> Option<u32> {
 }
 
 const BEGINNINGS: [bool; 256] = table(b"\\%&=<U*`~'\"\x1b");
-/// Bytes that are looked at without a branch between them.
-const STRETCH: usize = 16;
+/// Bytes that are looked at without a branch between them: one for each bit of the marks.
+const STRETCH: usize = u16::BITS as usize;
 const LONGEST_RUN: usize = 64;
 const LONGEST_ENTITY: usize = 16;
 const LONGEST_MARK: usize = 3;
