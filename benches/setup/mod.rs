@@ -138,7 +138,7 @@ pub const PIECES: &[&str] = &[" The", " lock", " prot", "ects", " the", " list",
 #[cfg(feature = "proxy")]
 pub fn verdicts() -> Arc<dyn promptgate::sanitize::Verdicts> {
     let counter = |name: &str| prometheus::IntCounter::new(name, "how often").expect("a name for a counter");
-    Arc::new(promptgate::state::VerdictCache::new(64 << 20, counter("hits"), counter("misses")))
+    Arc::new(promptgate::state::VerdictCache::new(16 << 20, counter("hits"), counter("misses")))
 }
 
 /// Megabytes a second of CPU time, by as many passes over `bytes` as take a while.

@@ -254,7 +254,7 @@ fn limits(section: Section) -> Limits {
         event: size("event", 64 << 20),
         hold_ping: timeout(&section, "hold_ping", Duration::from_secs(15)),
         hold_time: timeout(&section, "hold_time", Duration::from_secs(60)),
-        verdict_cache: section.read_or("verdict_cache", Size(64 << 20)).0,
+        verdict_cache: section.read_or("verdict_cache", Size(16 << 20)).0,
         ratio: count("ratio", 100),
         head: size("head", 64 << 10),
         headers: count("headers", 100),
