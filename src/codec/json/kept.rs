@@ -10,7 +10,7 @@ impl Tokenizer {
     /// Offers the sink the string value that begins in the chunk at `at`, or keeps what is there of it.
     pub(super) fn offer<S: Sink>(&mut self, chunk: &[u8], at: &mut usize, sink: &mut S) -> Result<(), S::Error> {
         let rest = &chunk[*at..];
-        match run::end(rest, 0) {
+        match run::end(&[], rest) {
             Some(end) if sink.recall(&rest[..end])? => *at += end,
             Some(_) => {}
             None if rest.len() <= LONGEST => {
@@ -28,24 +28,25 @@ impl Tokenizer {
         chunk: &'c [u8],
         sink: &mut S,
     ) -> Result<Option<&'c [u8]>, S::Error> {
-        let before = self.kept.len();
         let (more, rest) = chunk.split_at(chunk.len().min(LONGEST));
-        self.kept.extend_from_slice(more);
-        let Some(end) = run::end(&self.kept, before) else {
+        let Some(end) = run::end(&self.kept, more) else {
+            self.kept.extend_from_slice(more);
             if self.kept.len() <= LONGEST {
                 return Ok(None);
             }
             self.settle(sink)?;
             return Ok(Some(rest));
         };
-        self.kept.truncate(end + 1);
-        if sink.recall(&self.kept[..end])? {
+        // Of the chunk no more than that: the rest is read where it stands.
+        self.kept.extend_from_slice(&more[..=end]);
+        let quote = self.kept.len() - 1;
+        if sink.recall(&self.kept[..quote])? {
             // But for the quote.
-            self.base += end as u64;
-            self.kept.drain(..end);
+            self.base += quote as u64;
+            self.kept.drain(..quote);
         }
         self.settle(sink)?;
-        Ok(Some(&chunk[end + 1 - before..]))
+        Ok(Some(&chunk[end + 1..]))
     }
 
     /// Reads what was kept: nothing more of it is waited for.

@@ -6,11 +6,11 @@ use memchr::memchr_iter;
 
 use super::Reason;
 
-/// Where the closing quote of a string stands, of which all before `from` was looked through.
-pub(super) fn end(written: &[u8], from: usize) -> Option<usize> {
-    let escapes = |quote: usize| written[..quote].iter().rev().take_while(|byte| **byte == b'\\').count();
-    let quotes = memchr_iter(b'"', &written[from..]).map(|quote| from + quote);
-    quotes.into_iter().find(|quote| escapes(*quote) % 2 == 0)
+/// Where in `more` the closing quote of a string stands that began with `before`.
+pub(super) fn end(before: &[u8], more: &[u8]) -> Option<usize> {
+    let backwards = |quote: usize| more[..quote].iter().rev().chain(before.iter().rev());
+    let escapes = |quote: usize| backwards(quote).take_while(|byte| **byte == b'\\').count();
+    memchr_iter(b'"', more).find(|quote| escapes(*quote) % 2 == 0)
 }
 
 /// The characters of a run that holds neither quote nor backslash, and what is left of it where the chunk `ends` inside one;
