@@ -105,6 +105,11 @@ impl Inspection {
         request.finish()
     }
 
+    /// About how many bytes of text its end may have to read: what a decoder keeps, no more.
+    pub fn rest(&self) -> usize {
+        if self.decoder.is_some() { self.held() } else { 0 }
+    }
+
     pub fn held(&self) -> usize {
         self.reading.request.held() + self.reading.plain.as_ref().map_or(0, |plain| plain.bytes.len())
     }

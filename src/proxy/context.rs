@@ -67,9 +67,12 @@ pub struct Context {
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
-    /// Bytes of the body, and of the answer, read on the event loop since the last long step.
+    /// Bytes of the body, and of the answer, read on the event loop since the last long step; those that took next to no time
+    /// do not count.
     backlog: usize,
     answer_backlog: usize,
+    /// What was read last took next to no time: it was read before.
+    brisk: bool,
     pub held: Held,
     pub in_flight: InFlight,
     /// Once the caller is known.
@@ -115,6 +118,12 @@ pub struct Clock {
     pub first_byte: Option<Instant>,
 }
 
+/// A chunk that may have been read before is read in pieces, here as long as each takes next to no time: what is new in it leaves
+/// the event loop behind the first of them.
+const PIECE: usize = SHORT;
+/// For a byte. What was read before takes a nanosecond, anything else a hundred.
+const BRISK: Duration = Duration::from_nanos(10);
+
 impl Context {
     pub fn new(snapshot: Arc<Snapshot>, level: Level, held: Held, in_flight: InFlight) -> Self {
         let pace = Pace::new(&snapshot.config, tokio::time::Instant::now());
@@ -149,6 +158,7 @@ impl Context {
             dropped_query: 0,
             backlog: 0,
             answer_backlog: 0,
+            brisk: true,
             held,
             in_flight,
             permit: None,
@@ -176,18 +186,21 @@ impl Context {
     }
 
     /// Reads one chunk of the body and accounts for the time and memory it took.
-    pub async fn inspect(&mut self, offload: &Offload, chunk: Bytes) -> Result<(), Failure> {
-        let Body::Passing(inspection) = &self.body else { return Ok(()) };
-        let weight = inspection.weight(chunk.len());
-        self.step(offload, weight, move |inspection| inspection.push(&chunk))
-            .await?
-            .map_err(|refusal| self.refused(refusal))
+    pub async fn inspect(&mut self, offload: &Offload, mut chunk: Bytes) -> Result<(), Failure> {
+        while !chunk.is_empty() {
+            let Body::Passing(inspection) = &self.body else { return Ok(()) };
+            let piece = chunk.split_to(if self.brisk { chunk.len().min(PIECE) } else { chunk.len() });
+            let weight = inspection.weight(piece.len());
+            let pushed = self.step(offload, weight, move |inspection| inspection.push(&piece)).await?;
+            pushed.map_err(|refusal| self.refused(refusal))?;
+        }
+        Ok(())
     }
 
     /// Ends the body: the rest of what goes up.
     pub async fn conclude(&mut self, offload: &Offload) -> Result<Bytes, Failure> {
         let Body::Passing(inspection) = &self.body else { return Ok(Bytes::new()) };
-        let weight = inspection.held();
+        let weight = inspection.rest();
         let outcome = self.step(offload, weight, Inspection::finish).await?;
         let outcome = self.consult(offload, outcome).await?;
         self.clock.sent_up = Some(Instant::now());
@@ -207,19 +220,23 @@ impl Context {
             return Err(Failure::lost(Lost::Failed));
         };
         self.backlog += weight;
-        let (inspection, output) = if self.backlog < SHORT {
+        let work = move || {
+            let begun = Instant::now();
             let output = work(&mut inspection);
-            (inspection, output)
+            (inspection, output, begun.elapsed())
+        };
+        let (inspection, output, took) = if self.backlog <= SHORT {
+            work()
         } else {
             self.backlog = 0;
             let left = limit.saturating_sub(self.clock.guard);
-            let done = offload.run(left, move || {
-                let output = work(&mut inspection);
-                (inspection, output)
-            });
-            done.await.map_err(Failure::lost)?
+            offload.run(left, work).await.map_err(Failure::lost)?
         };
         self.clock.guard += begun.elapsed();
+        self.brisk = took <= BRISK.saturating_mul(u32::try_from(weight).unwrap_or(u32::MAX));
+        if self.brisk {
+            self.backlog = self.backlog.saturating_sub(weight);
+        }
         self.held.set(inspection.held());
         self.body = Body::Passing(inspection);
         if self.clock.guard > limit { Err(self.given_up()) } else { Ok(output) }
