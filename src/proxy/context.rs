@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::answer::Filter;
 use super::body::Inspection;
-use super::edge::Serving;
+use super::edge::{Ahead, Serving};
 use super::head::Framing;
 use super::offload::{Lost, Offload, SHORT};
 use super::pace::Pace;
@@ -182,6 +182,15 @@ impl Context {
     pub fn set_uploading(&mut self, uploading: bool) {
         if let Some(serving) = &mut self.serving {
             serving.set_uploading(uploading);
+        }
+    }
+
+    /// Tells the connection what it is going to write. Only where all of the body is with the upstream: as long as some waits for
+    /// room there, Pingora does not read the connection, so that what is put together could stay.
+    pub fn announce(&self, ahead: Ahead) {
+        let waits = matches!(self.body, Body::Passing(_)) && ahead == Ahead::Head;
+        if let Some(serving) = self.serving.as_ref().filter(|_| !waits) {
+            serving.announce(ahead);
         }
     }
 

@@ -1,8 +1,10 @@
 //! The door of the gateway listener: how many connections, TLS, and around each connection the bounds that Pingora leaves
 //! open. Serves nothing itself.
 
+mod gather;
 mod scan;
 mod stream;
+mod writing;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -16,6 +18,7 @@ use pingora::proxy::Session;
 use pingora::server::ShutdownWatch;
 use tokio::time::timeout;
 
+pub use gather::Ahead;
 pub use scan::Mended;
 use stream::{Bounds, Guarded};
 
@@ -101,6 +104,8 @@ pub struct Connection {
     /// Request bodies that are being read.
     uploads: AtomicUsize,
     mended: AtomicU8,
+    /// What is going to be written.
+    ahead: gather::Shared,
 }
 
 /// A request under way; its connection is busy as long as it lives.
@@ -155,6 +160,11 @@ impl Connection {
 }
 
 impl Serving {
+    /// Says what is going to be written, so that it leaves in one piece.
+    pub fn announce(&self, ahead: Ahead) {
+        self.connection.ahead.set(ahead);
+    }
+
     /// Whether the request's body is still to come.
     pub fn set_uploading(&mut self, uploading: bool) {
         match (self.uploading, uploading) {
@@ -169,6 +179,7 @@ impl Serving {
 impl Drop for Serving {
     fn drop(&mut self) {
         self.set_uploading(false);
+        self.announce(Ahead::Unknown);
         self.connection.serving.fetch_sub(1, Ordering::AcqRel);
     }
 }

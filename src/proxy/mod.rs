@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use http::Version;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
@@ -33,6 +34,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 
 use answer::{Asked, Filter};
 use context::{Body, Context};
+use edge::Ahead;
 use offload::{Lost, Offload};
 use patience::Keeper;
 use reply::Failure;
@@ -317,6 +319,7 @@ impl ProxyHttp for Gateway {
         if let Some(target) = &context.target {
             downstream::strip(head, &target.route.upstream.key);
         }
+        context.announce(Ahead::Head);
         head.insert_header("x-promptgate-request-id", &context.request_id)?;
         head.insert_header("x-promptgate-verdict", context.verdict())
     }
@@ -331,6 +334,9 @@ impl ProxyHttp for Gateway {
         let piece = body.take().unwrap_or_default();
         let output = self.pass_answer(context, piece, end).map_err(|failure| Gateway::stop(context, failure))?;
         *body = (!output.is_empty()).then_some(output);
+        if end && context.answer.is_some() && session.req_header().version == Version::HTTP_11 {
+            context.announce(Ahead::End);
+        }
         if let Some(output) = body {
             session.set_write_timeout(Some(pace::patience(&context.snapshot.config, output.len())));
         }

@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,7 +20,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Connection;
+use super::gather::{Ahead, Gathered};
 use super::scan::Scan;
+use super::writing::Writing;
 use crate::config::Config;
 use crate::proxy::reply::{self, Failure};
 use crate::telemetry::{Connected, Metrics};
@@ -32,9 +34,9 @@ pub struct Bounds {
     head: usize,
     fields: usize,
     keepalive: Duration,
-    stall: Duration,
+    pub stall: Duration,
     /// What a client that lags behind has to take in each `stall`.
-    quota: usize,
+    pub quota: usize,
 }
 
 impl Bounds {
@@ -62,6 +64,7 @@ pub struct Guarded {
     phase: Phase,
     timer: Pin<Box<Sleep>>,
     writing: Writing,
+    gathered: Gathered,
     /// What was read to see which protocol it is.
     peeked: BytesMut,
     /// Why nothing more is read, until the client was told.
@@ -88,20 +91,13 @@ enum Phase {
 /// How far the end of the connection has come.
 enum Ending {
     Open,
+    /// What was written is sent.
+    Leaving,
     Telling(Bytes),
     Closing,
     /// So many bytes more are taken.
     Lingering(usize),
     Done,
-}
-
-/// Whether the client takes what is written.
-#[derive(Default)]
-struct Writing {
-    /// Since when it lags behind, and what it took since.
-    behind: Option<Instant>,
-    taken: usize,
-    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
@@ -115,6 +111,7 @@ impl Guarded {
             phase: if http2 { Phase::Http2(now) } else { Phase::Idle(now) },
             timer: Box::pin(sleep_until(now + bounds.keepalive)),
             writing: Writing::default(),
+            gathered: Gathered::default(),
             peeked: BytesMut::new(),
             refusal: None,
             ending: Ending::Open,
@@ -158,6 +155,10 @@ impl Guarded {
             }
             Ending::Open => {
                 self.timer.as_mut().reset(Instant::now() + LINGER);
+                self.ending = Ending::Leaving;
+            }
+            Ending::Leaving => {
+                ready!(self.send(cx))?;
                 self.ending = match self.refusal.take() {
                     Some(failure) => {
                         self.metrics.connection_refused(failure.code);
@@ -169,6 +170,42 @@ impl Guarded {
             Ending::Done => {}
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// What the gateway is going to write. Streams of HTTP/2 share a connection, and none may keep back what another has written.
+    fn ahead(&self) -> Ahead {
+        if matches!(self.phase, Phase::Http2(_)) { Ahead::Unknown } else { self.connection.ahead.get() }
+    }
+
+    /// Sends what was gathered.
+    fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.gathered.is_empty() {
+            match ready!(Pin::new(&mut self.inner).poll_write(cx, self.gathered.bytes()))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent => self.gathered.sent(sent),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes, behind what was gathered.
+    fn write(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if let Some(taken) = self.gathered.take(bufs, self.ahead()) {
+            return Poll::Ready(Ok(taken));
+        }
+        while !self.gathered.is_empty() {
+            let own = self.gathered.bytes().len();
+            let parts: Vec<_> =
+                [io::IoSlice::new(self.gathered.bytes())].into_iter().chain(bufs.iter().copied()).collect();
+            let sent = ready!(Pin::new(&mut self.inner).poll_write_vectored(cx, &parts))?;
+            self.gathered.sent(sent.min(own));
+            match sent {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                sent if sent > own => return Poll::Ready(Ok(sent - own)),
+                _ => {}
+            }
+        }
+        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
     }
 
     /// Brings the phase up to what the gateway has done since the last read.
@@ -286,6 +323,10 @@ impl AsyncRead for Guarded {
             this.peeked.advance(length);
             return Poll::Ready(Ok(()));
         }
+        // Nothing more is written for now. What does not leave at once leaves with what comes next.
+        if let Poll::Ready(Err(error)) = this.send(cx) {
+            return Poll::Ready(Err(error));
+        }
         this.turn();
         let before = buf.filled().len();
         match Pin::new(&mut this.inner).poll_read(cx, buf) {
@@ -299,45 +340,13 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl Writing {
-    /// Follows one attempt to write: one that waits too long fails.
-    fn watch<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        bounds: &Bounds,
-        tried: Poll<io::Result<T>>,
-        taken: usize,
-    ) -> Poll<io::Result<T>> {
-        if tried.is_ready() {
-            self.taken = self.taken.saturating_add(taken);
-            if self.taken >= bounds.quota {
-                self.behind = None;
-            }
-            return tried;
-        }
-        let due = match self.behind {
-            Some(since) => since + bounds.stall,
-            None => {
-                let now = Instant::now();
-                (self.behind, self.taken) = (Some(now), 0);
-                now + bounds.stall
-            }
-        };
-        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
-        if timer.deadline() != due {
-            timer.as_mut().reset(due);
-        }
-        timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
 impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         if this.takes_over(buf) {
             return Poll::Ready(Ok(buf.len()));
         }
-        let tried = Pin::new(&mut this.inner).poll_write(cx, buf);
+        let tried = this.write(cx, &[io::IoSlice::new(buf)]);
         let taken = if let Poll::Ready(Ok(taken)) = tried { taken } else { 0 };
         this.writing.watch(cx, &this.bounds, tried, taken)
     }
@@ -351,7 +360,7 @@ impl AsyncWrite for Guarded {
         if bufs.first().is_some_and(|first| this.takes_over(first)) {
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
-        let tried = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        let tried = this.write(cx, bufs);
         let taken = if let Poll::Ready(Ok(taken)) = tried { taken } else { 0 };
         this.writing.watch(cx, &this.bounds, tried, taken)
     }
@@ -362,7 +371,17 @@ impl AsyncWrite for Guarded {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        let tried = Pin::new(&mut this.inner).poll_flush(cx);
+        let ahead = this.ahead();
+        if this.gathered.may_wait(ahead) {
+            if ahead == Ahead::Head {
+                this.connection.ahead.set(Ahead::Unknown);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        let tried = match this.send(cx) {
+            Poll::Ready(Ok(())) => Pin::new(&mut this.inner).poll_flush(cx),
+            unsent => unsent,
+        };
         // Once it is through, the client has all there is, or its kernel has.
         this.writing.watch(cx, &this.bounds, tried, usize::MAX)
     }
@@ -379,6 +398,15 @@ impl AsyncWrite for Guarded {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Pingora lets go of a connection as it is when an answer breaks off: what went before leaves if it can at once.
+        if !self.gathered.is_empty() {
+            let _ = self.send(&mut Context::from_waker(Waker::noop()));
+        }
     }
 }
 
@@ -463,3 +491,6 @@ impl std::fmt::Debug for Guarded {
         f.debug_struct("Guarded").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;
