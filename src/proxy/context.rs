@@ -118,10 +118,7 @@ pub struct Clock {
     pub first_byte: Option<Instant>,
 }
 
-/// A chunk that may have been read before is read in pieces, here as long as each takes next to no time: what is new in it leaves
-/// the event loop behind the first of them.
-const PIECE: usize = SHORT;
-/// For a byte. What was read before takes a nanosecond, anything else a hundred.
+/// What reading a byte may take for next to no time. What was read before takes a nanosecond, anything else a hundred.
 const BRISK: Duration = Duration::from_nanos(10);
 
 impl Context {
@@ -198,7 +195,8 @@ impl Context {
     pub async fn inspect(&mut self, offload: &Offload, mut chunk: Bytes) -> Result<(), Failure> {
         while !chunk.is_empty() {
             let Body::Passing(inspection) = &self.body else { return Ok(()) };
-            let piece = chunk.split_to(if self.brisk { chunk.len().min(PIECE) } else { chunk.len() });
+            // What may have been read before is read here, piece by piece; what is new leaves the event loop behind the first.
+            let piece = chunk.split_to(if self.brisk { chunk.len().min(SHORT) } else { chunk.len() });
             let weight = inspection.weight(piece.len());
             let pushed = self.step(offload, weight, move |inspection| inspection.push(&piece)).await?;
             pushed.map_err(|refusal| self.refused(refusal))?;
@@ -262,7 +260,7 @@ impl Context {
         let begun = Instant::now();
         self.answer_backlog += chunk.len() + if end { filter.held() } else { 0 };
         let (now, id) = (self.started.elapsed(), &self.request_id);
-        let output = if self.answer_backlog < SHORT {
+        let output = if self.answer_backlog <= SHORT {
             filter.push(chunk, end, now, id)
         } else {
             self.answer_backlog = 0;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-/// Less than this is done at once: going to another thread and back costs more.
+/// So much is done at once: going to another thread and back costs more.
 pub const SHORT: usize = 16 * 1024;
 
 /// See the module. As many threads as there are cores.
