@@ -65,6 +65,8 @@ pub struct Guarded {
     timer: Pin<Box<Sleep>>,
     writing: Writing,
     gathered: Gathered,
+    /// Something was gathered since all was flushed, to be seen to before anything is waited for.
+    unflushed: bool,
     /// What was read to see which protocol it is.
     peeked: BytesMut,
     /// Why nothing more is read, until the client was told.
@@ -112,6 +114,7 @@ impl Guarded {
             timer: Box::pin(sleep_until(now + bounds.keepalive)),
             writing: Writing::default(),
             gathered: Gathered::default(),
+            unflushed: false,
             peeked: BytesMut::new(),
             refusal: None,
             ending: Ending::Open,
@@ -158,7 +161,7 @@ impl Guarded {
                 self.ending = Ending::Leaving;
             }
             Ending::Leaving => {
-                ready!(self.send(cx))?;
+                ready!(self.flush_all(cx))?;
                 self.ending = match self.refusal.take() {
                     Some(failure) => {
                         self.metrics.connection_refused(failure.code);
@@ -177,20 +180,23 @@ impl Guarded {
         if matches!(self.phase, Phase::Http2(_)) { Ahead::Unknown } else { self.connection.ahead.get() }
     }
 
-    /// Sends what was gathered.
-    fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Sends what was gathered, and what is kept of it below: TLS has a buffer of its own.
+    fn flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.gathered.is_empty() {
             match ready!(Pin::new(&mut self.inner).poll_write(cx, self.gathered.bytes()))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 sent => self.gathered.sent(sent),
             }
         }
+        ready!(Pin::new(&mut self.inner).poll_flush(cx))?;
+        self.unflushed = false;
         Poll::Ready(Ok(()))
     }
 
     /// Writes, behind what was gathered.
     fn write(&mut self, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
         if let Some(taken) = self.gathered.take(bufs, self.ahead()) {
+            self.unflushed = true;
             return Poll::Ready(Ok(taken));
         }
         while !self.gathered.is_empty() {
@@ -324,7 +330,9 @@ impl AsyncRead for Guarded {
             return Poll::Ready(Ok(()));
         }
         // Nothing more is written for now. What does not leave at once leaves with what comes next.
-        if let Poll::Ready(Err(error)) = this.send(cx) {
+        if this.unflushed
+            && let Poll::Ready(Err(error)) = this.flush_all(cx)
+        {
             return Poll::Ready(Err(error));
         }
         this.turn();
@@ -378,10 +386,7 @@ impl AsyncWrite for Guarded {
             }
             return Poll::Ready(Ok(()));
         }
-        let tried = match this.send(cx) {
-            Poll::Ready(Ok(())) => Pin::new(&mut this.inner).poll_flush(cx),
-            unsent => unsent,
-        };
+        let tried = this.flush_all(cx);
         // Once it is through, the client has all there is, or its kernel has.
         this.writing.watch(cx, &this.bounds, tried, usize::MAX)
     }
@@ -404,8 +409,8 @@ impl AsyncWrite for Guarded {
 impl Drop for Guarded {
     fn drop(&mut self) {
         // Pingora lets go of a connection as it is when an answer breaks off: what went before leaves if it can at once.
-        if !self.gathered.is_empty() {
-            let _ = self.send(&mut Context::from_waker(Waker::noop()));
+        if self.unflushed {
+            let _ = self.flush_all(&mut Context::from_waker(Waker::noop()));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
 
 use super::*;
 use crate::proxy::edge::{Ahead, Serving};
@@ -12,9 +12,67 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const CHUNK: &[u8] = b"5\r\nhello\r\n";
 const END: &[u8] = b"0\r\n\r\n";
 
+/// Keeps what is written until it is flushed, as TLS may.
+#[derive(Debug)]
+struct Keeping(BufWriter<DuplexStream>);
+
+impl AsyncRead for Keeping {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Keeping {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Keeping {
+    async fn shutdown(&mut self) {}
+}
+
+impl UniqueID for Keeping {
+    fn id(&self) -> UniqueIDType {
+        0
+    }
+}
+
+impl Ssl for Keeping {}
+
+impl Peek for Keeping {}
+
+impl GetTimingDigest for Keeping {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        Vec::new()
+    }
+}
+
+impl GetProxyDigest for Keeping {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        None
+    }
+}
+
+impl GetSocketDigest for Keeping {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        None
+    }
+}
+
 /// A connection on which a request is served, and the client's end of it.
 fn served() -> (Guarded, Serving, DuplexStream) {
     let (client, inner) = duplex(1 << 20);
+    let inner = Keeping(BufWriter::new(inner));
     let metrics = Arc::new(Metrics::new().unwrap());
     let open = metrics.connect();
     let guarded = Guarded::new(Box::new(inner), Bounds::of(&Config::default()), metrics, open);
