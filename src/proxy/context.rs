@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::answer::Filter;
+use super::backlog::Backlog;
 use super::body::Inspection;
 use super::edge::{Ahead, Serving};
 use super::head::Framing;
-use super::offload::{Lost, Offload, SHORT};
+use super::offload::{Lost, Offload};
 use super::pace::Pace;
 use super::patience::Patience;
 use super::reply::{Answer, Failure};
@@ -67,12 +68,9 @@ pub struct Context {
     pub answer: Option<Box<Filter>>,
     pub dropped_headers: u64,
     pub dropped_query: u64,
-    /// Bytes of the body, and of the answer, read on the event loop since the last long step; those that took next to no time
-    /// do not count.
-    backlog: usize,
-    answer_backlog: usize,
-    /// What was read last took next to no time: it was read before.
-    brisk: bool,
+    /// Of the body, and of the answer.
+    backlog: Backlog,
+    answer_backlog: Backlog,
     pub held: Held,
     pub in_flight: InFlight,
     /// Once the caller is known.
@@ -118,9 +116,6 @@ pub struct Clock {
     pub first_byte: Option<Instant>,
 }
 
-/// What reading a byte may take for next to no time. What was read before takes a nanosecond, anything else a hundred.
-const BRISK: Duration = Duration::from_nanos(10);
-
 impl Context {
     pub fn new(snapshot: Arc<Snapshot>, level: Level, held: Held, in_flight: InFlight) -> Self {
         let pace = Pace::new(&snapshot.config, tokio::time::Instant::now());
@@ -153,9 +148,8 @@ impl Context {
             answer: None,
             dropped_headers: 0,
             dropped_query: 0,
-            backlog: 0,
-            answer_backlog: 0,
-            brisk: true,
+            backlog: Backlog::default(),
+            answer_backlog: Backlog::default(),
             held,
             in_flight,
             permit: None,
@@ -195,8 +189,7 @@ impl Context {
     pub async fn inspect(&mut self, offload: &Offload, mut chunk: Bytes) -> Result<(), Failure> {
         while !chunk.is_empty() {
             let Body::Passing(inspection) = &self.body else { return Ok(()) };
-            // What may have been read before is read here, piece by piece; what is new leaves the event loop behind the first.
-            let piece = chunk.split_to(if self.brisk { chunk.len().min(SHORT) } else { chunk.len() });
+            let piece = chunk.split_to(self.backlog.piece(chunk.len()));
             let weight = inspection.weight(piece.len());
             let pushed = self.step(offload, weight, move |inspection| inspection.push(&piece)).await?;
             pushed.map_err(|refusal| self.refused(refusal))?;
@@ -226,24 +219,19 @@ impl Context {
         let Body::Passing(mut inspection) = std::mem::replace(&mut self.body, Body::Away) else {
             return Err(Failure::lost(Lost::Failed));
         };
-        self.backlog += weight;
         let work = move || {
             let begun = Instant::now();
             let output = work(&mut inspection);
             (inspection, output, begun.elapsed())
         };
-        let (inspection, output, took) = if self.backlog <= SHORT {
-            work()
-        } else {
-            self.backlog = 0;
+        let (inspection, output, took) = if self.backlog.is_long(weight) {
             let left = limit.saturating_sub(self.clock.guard);
             offload.run(left, work).await.map_err(Failure::lost)?
+        } else {
+            work()
         };
         self.clock.guard += begun.elapsed();
-        self.brisk = took <= BRISK.saturating_mul(u32::try_from(weight).unwrap_or(u32::MAX));
-        if self.brisk {
-            self.backlog = self.backlog.saturating_sub(weight);
-        }
+        self.backlog.took(weight, took);
         self.held.set(inspection.held());
         self.body = Body::Passing(inspection);
         if self.clock.guard > limit { Err(self.given_up()) } else { Ok(output) }
@@ -258,14 +246,10 @@ impl Context {
     pub fn pass_answer(&mut self, offload: &Offload, chunk: &Bytes, end: bool) -> Result<Bytes, Failure> {
         let Some(filter) = &mut self.answer else { return Ok(chunk.clone()) };
         let begun = Instant::now();
-        self.answer_backlog += chunk.len() + if end { filter.held() } else { 0 };
+        let weight = chunk.len() + if end { filter.held() } else { 0 };
         let (now, id) = (self.started.elapsed(), &self.request_id);
-        let output = if self.answer_backlog <= SHORT {
-            filter.push(chunk, end, now, id)
-        } else {
-            self.answer_backlog = 0;
-            offload.run_here(|| filter.push(chunk, end, now, id))
-        };
+        let mut work = || filter.push(chunk, end, now, id);
+        let output = if self.answer_backlog.is_long(weight) { offload.run_here(work) } else { work() };
         self.held.set(filter.held());
         self.clock.answer += begun.elapsed();
         output

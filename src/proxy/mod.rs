@@ -2,6 +2,7 @@
 
 mod admit;
 mod answer;
+mod backlog;
 mod body;
 mod consult;
 mod context;

@@ -6,9 +6,6 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
-/// So much is done at once: going to another thread and back costs more.
-pub const SHORT: usize = 16 * 1024;
-
 /// See the module. As many threads as there are cores.
 pub struct Offload {
     /// `None` only while it is dropped.
