@@ -4,12 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, Identity};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, RequestBuilder};
 
 use crate::client::{Ask, unique};
 use crate::http1::in_time;
 use crate::process::Gateway;
-use crate::site::{Site, TLS, fixture};
+use crate::site::{Site, TLS, fixture, tls};
 
 pub const LOCALHOST: (&str, &str) = ("localhost-test-only.cert.pem", "localhost-test-only.key.pem");
 /// For zebra.test, and for localhost too.
@@ -26,12 +26,15 @@ fn trusting(name: &str) -> ClientBuilder {
     Client::builder().tls_certs_only([certificate]).no_proxy()
 }
 
-/// The status of a request to this host, if there is a connection.
-async fn ask(client: &Client, host: &str, port: u16) -> Option<u16> {
-    let ask = Ask::post("/v1/chat/completions", "{}");
+fn request(client: &Client, host: &str, port: u16, ask: &Ask) -> RequestBuilder {
     let request = client.post(format!("https://{host}:{port}{}", ask.target)).body(ask.body.clone());
     let headers = ask.headers.iter().filter(|(name, _)| name != "host");
-    let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+    headers.fold(request, |request, (name, value)| request.header(name, value))
+}
+
+/// The status of a request to this host, if there is a connection.
+async fn ask(client: &Client, host: &str, port: u16) -> Option<u16> {
+    let request = request(client, host, port, &Ask::post("/v1/chat/completions", "{}"));
     in_time(request.send()).await.ok().map(|reply| reply.status().as_u16())
 }
 
@@ -50,6 +53,31 @@ async fn a_client_is_shown_the_certificate_of_the_host_it_names_and_else_the_fir
         let client = trusting(trusted).resolve(host, address).build().expect("a client");
         assert_eq!(ask(&client, host, address.port()).await, expected, "{host} by {trusted}");
     }
+}
+
+/// The connection puts head and body together, and TLS keeps what is not flushed.
+#[tokio::test]
+async fn a_stream_begins_before_its_first_event_and_each_event_arrives_before_the_next_one_is_sent() {
+    let address = tls().address();
+    let client = trusting(LOCALHOST.0).http1_only().resolve("localhost", address).build().expect("a client");
+    let ask = Ask::post("/v1/chat/completions", r#"{"model":"m","stream":true}"#);
+    let expected = tls().upstream.expect(&ask.id());
+    let answer = tokio::spawn(request(&client, "localhost", address.port(), &ask).send());
+    let mut call = expected.call().await;
+    assert!(call.body().await.complete);
+    call.begin("text/event-stream").await;
+    let mut answer = in_time(answer).await.expect("no panic").expect("the head arrives before any event");
+    for number in 0..20 {
+        let event = format!("event: delta\ndata: {{\"number\":{number}}}\n\n");
+        call.chunk(event.as_bytes()).await;
+        let mut arrived = Vec::new();
+        while arrived.len() < event.len() {
+            arrived.extend(in_time(answer.chunk()).await.expect("no error").expect("no end"));
+        }
+        assert_eq!(String::from_utf8(arrived).expect("UTF-8"), event);
+    }
+    call.end().await;
+    assert_eq!(in_time(answer.chunk()).await.expect("no error"), None);
 }
 
 #[tokio::test]
