@@ -11,6 +11,9 @@ use tokio::time::timeout;
 
 /// No wait in these tests is longer; one that is has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+/// What takes a second at most where nothing else runs: far less than a limit that was not kept would take, of which Pingora's own
+/// ten seconds are the shortest, and more than a busy machine adds.
+pub const SOON: Duration = Duration::from_secs(5);
 
 /// One connection. What was read too early waits for the next reader.
 pub struct Wire {

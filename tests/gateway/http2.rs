@@ -8,7 +8,7 @@ use h2::{RecvStream, SendStream};
 
 use crate::client::{Ask, Reply};
 use crate::formats::SECRET;
-use crate::http1::{Body, Head, in_time};
+use crate::http1::{Body, Head, SOON, in_time};
 use crate::site::{CERT, key, plain, small, tls};
 use crate::upstream::ANSWER;
 
@@ -224,7 +224,7 @@ async fn a_stream_that_the_client_resets_ends_the_call_within_a_second() {
     let stream = in_time(response).await.expect("a head").into_body();
     up.send_reset(h2::Reason::CANCEL);
     drop(stream);
-    assert!(call.wire.ended().await < std::time::Duration::from_secs(1));
+    assert!(call.wire.ended().await < SOON);
 }
 
 #[tokio::test]

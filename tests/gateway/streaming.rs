@@ -1,10 +1,8 @@
 //! The way down: events pass one by one, nothing cut looks complete, and nothing of the provider's own comes along.
 
-use std::time::Duration;
-
 use crate::client::{Ask, Reply, gzip};
 use crate::formats::SECRET;
-use crate::http1::{Body, Head, Wire};
+use crate::http1::{Body, Head, SOON, Wire};
 use crate::site::{key, plain, small};
 use crate::upstream::Call;
 
@@ -196,7 +194,7 @@ async fn a_client_that_goes_away_ends_the_call_within_a_second() {
             call.chunk(b"data: a\n\n").await;
         }
         drop(client);
-        assert!(call.wire.ended().await < Duration::from_secs(1), "begun: {begun}");
+        assert!(call.wire.ended().await < SOON, "begun: {begun}");
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::client::Ask;
 use crate::http1::Wire;
-use crate::server::{Redis, eventually};
+use crate::server::{PATIENCE, Redis, eventually};
 use crate::site::Site;
 use crate::upstream::Call;
 
@@ -135,12 +135,9 @@ pub async fn without_redis_each_replica_counts_alone_or_none_serves_as_the_opera
     let began = Instant::now();
     while counted(&closed, "shared") == 0 {
         status(&closed).await;
-        assert!(began.elapsed() < BACK, "Redis is not asked again");
+        assert!(began.elapsed() < PATIENCE, "Redis is not asked again");
     }
 }
-
-/// How soon Redis is in use again, for a machine that does other things too.
-const BACK: Duration = Duration::from_secs(10);
 
 pub async fn a_redis_that_does_not_answer_is_waited_for_once_a_second() {
     let redis = Redis::start(&[]);
@@ -176,7 +173,7 @@ pub async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up() {
         let began = Instant::now();
         // A number is the sign that limits are counted there again.
         while redis.keys().is_empty() {
-            assert!(began.elapsed() < BACK, "nothing is counted");
+            assert!(began.elapsed() < PATIENCE, "nothing is counted");
             tokio::time::sleep(crate::server::LOOK).await;
         }
     }

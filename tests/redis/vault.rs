@@ -12,7 +12,7 @@ use promptgate::state::redis::{CONNECT, DEADLINE, StoreError};
 use promptgate::state::{Vault, VaultError};
 
 use crate::client::{ADMIN_TOKEN, Ask, TOKEN};
-use crate::http1::Wire;
+use crate::http1::{SOON, Wire};
 use crate::server::{LOOK, PATIENCE, Redis, eventually};
 use crate::site::Site;
 
@@ -79,7 +79,6 @@ pub async fn without_redis_a_conversation_goes_on_or_is_refused_as_the_operator_
 }
 
 pub async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_found_again() {
-    const BACK: Duration = Duration::from_secs(2);
     let mut redis = Redis::start(&[]);
     let site = Arc::new(gateway(&redis, ""));
     let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -92,7 +91,7 @@ pub async fn a_redis_that_is_killed_ten_times_under_load_holds_nobody_up_and_is_
         let up = Instant::now();
         // A record is the sign that the vault is in use again.
         while redis.keys().is_empty() {
-            assert!(up.elapsed() < BACK, "no record after {:?}", up.elapsed());
+            assert!(up.elapsed() < SOON, "no record after {:?}", up.elapsed());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -266,7 +265,7 @@ pub async fn a_server_that_does_not_answer_is_not_waited_for() {
         assert_eq!(answer, Err(VaultError::Store(StoreError::Timeout)));
     }
     // Together, as they share the attempt: one by one they would have taken eight times as long.
-    assert!(began.elapsed() < CONNECT * 2, "{:?}", began.elapsed());
+    assert!(began.elapsed() < CONNECT * 4, "{:?}", began.elapsed());
 }
 
 /// As when its host is gone without a word: the old connection would never break.
@@ -279,7 +278,7 @@ pub async fn a_server_that_stops_in_between_is_given_up_and_found_again() {
     redis.signal("-STOP");
     let began = Instant::now();
     assert_eq!(vault.load("acme", "resp_1").await, Err(VaultError::Store(StoreError::Timeout)));
-    assert!(began.elapsed() < CONNECT, "the time for one answer: {:?}", began.elapsed());
+    assert!(began.elapsed() < DEADLINE, "the time for one answer: {:?}", began.elapsed());
     redis.signal("-CONT");
     assert_eq!(sorted(vault.load("acme", "resp_1").await), all(&made));
     assert_eq!(redis.connections() - before, 2, "the vault's second, and that of this question");
