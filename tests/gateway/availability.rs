@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 
 use crate::client::{Ask, Reply};
-use crate::http1::{SOON, Wire};
+use crate::http1::Wire;
 use crate::site::{Site, unused};
 use crate::upstream::Call;
 
 const CHAT: &str = "/v1/chat/completions";
 const MESSAGE: &str = r#"{"model":"m","stream":true}"#;
+
+/// Far less than a limit that was not kept would take, and more than a busy machine adds.
+const SOON: Duration = Duration::from_secs(5);
 
 /// The client's connection and the provider's, once the request has gone through.
 async fn under_way(site: &Site) -> (Wire, Call) {

@@ -8,8 +8,9 @@ use h2::{RecvStream, SendStream};
 
 use crate::client::{Ask, Reply};
 use crate::formats::SECRET;
-use crate::http1::{Body, Head, SOON, in_time};
-use crate::site::{CERT, key, plain, small, tls};
+use crate::http1::{Body, Head, SECOND, in_time, is_within};
+use crate::site::{key, plain, small, tls};
+use crate::tls::{LOCALHOST, request, trusting};
 use crate::upstream::ANSWER;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -213,34 +214,33 @@ async fn what_a_stream_was_told_before_it_is_cut_arrives() {
 
 #[tokio::test]
 async fn a_stream_that_the_client_resets_ends_the_call_within_a_second() {
-    let ask = Ask::post(CHAT, "{}");
-    let expected = plain().upstream.expect(&ask.id());
-    let mut client = connect(plain().address()).await;
-    let (response, mut up) = begin(&mut client, &ask, false).await;
-    up.send_data(Bytes::from_static(b"{}"), true).expect("room for a body");
-    let mut call = expected.call().await;
-    call.begin("text/event-stream").await;
-    call.chunk(b"data: a\n\n").await;
-    let stream = in_time(response).await.expect("a head").into_body();
-    up.send_reset(h2::Reason::CANCEL);
-    drop(stream);
-    assert!(call.wire.ended().await < SOON);
+    let mut took = Vec::new();
+    for _ in 0..3 {
+        let ask = Ask::post(CHAT, "{}");
+        let expected = plain().upstream.expect(&ask.id());
+        let mut client = connect(plain().address()).await;
+        let (response, mut up) = begin(&mut client, &ask, false).await;
+        up.send_data(Bytes::from_static(b"{}"), true).expect("room for a body");
+        let mut call = expected.call().await;
+        call.begin("text/event-stream").await;
+        call.chunk(b"data: a\n\n").await;
+        let stream = in_time(response).await.expect("a head").into_body();
+        up.send_reset(h2::Reason::CANCEL);
+        drop(stream);
+        took.push(call.wire.ended().await);
+    }
+    assert!(is_within(SECOND, took));
 }
 
 #[tokio::test]
 async fn tls_offers_both_versions_by_alpn() {
-    promptgate::server::install_crypto();
-    let certificate =
-        reqwest::Certificate::from_pem(&std::fs::read(CERT).expect("the fixture")).expect("a certificate");
-    let builder = || reqwest::Client::builder().tls_certs_only([certificate.clone()]).no_proxy();
-    let clients =
-        [(builder().http1_only().build(), http::Version::HTTP_11), (builder().build(), http::Version::HTTP_2)];
+    let clients = [
+        (trusting(LOCALHOST.0).http1_only().build(), http::Version::HTTP_11),
+        (trusting(LOCALHOST.0).build(), http::Version::HTTP_2),
+    ];
     for (client, version) in clients {
         let ask = Ask::post(CHAT, format!(r#"{{"a":"mine is {SECRET}"}}"#));
-        let url = format!("https://localhost:{}{CHAT}", tls().address().port());
-        let request = client.expect("a client").post(url).body(ask.body.clone());
-        let headers = ask.headers.iter().filter(|(name, _)| name != "host");
-        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        let request = request(&client.expect("a client"), "localhost", tls().address().port(), &ask);
         let reply = in_time(request.send()).await.expect("an answer");
         assert_eq!((reply.status().as_u16(), reply.version()), (200, version));
         assert_eq!(reply.text().await.expect("a body"), ANSWER);

@@ -75,8 +75,6 @@ pub fn fixture(name: &str) -> String {
     format!("{}/tests/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-pub const CERT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/localhost-test-only.cert.pem");
-
 /// The table of the configuration that makes the listener speak TLS.
 pub const TLS: &str = concat!(
     "[gateway.tls]\ncert = '",

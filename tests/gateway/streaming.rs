@@ -2,7 +2,7 @@
 
 use crate::client::{Ask, Reply, gzip};
 use crate::formats::SECRET;
-use crate::http1::{Body, Head, SOON, Wire};
+use crate::http1::{Body, Head, SECOND, Wire, is_within};
 use crate::site::{key, plain, small};
 use crate::upstream::Call;
 
@@ -188,13 +188,17 @@ async fn the_providers_key_never_comes_back_wherever_it_is_cut() {
 #[tokio::test]
 async fn a_client_that_goes_away_ends_the_call_within_a_second() {
     for begun in [true, false] {
-        let (client, mut call) = under_way().await;
-        if begun {
-            call.begin("text/event-stream").await;
-            call.chunk(b"data: a\n\n").await;
+        let mut took = Vec::new();
+        for _ in 0..3 {
+            let (client, mut call) = under_way().await;
+            if begun {
+                call.begin("text/event-stream").await;
+                call.chunk(b"data: a\n\n").await;
+            }
+            drop(client);
+            took.push(call.wire.ended().await);
         }
-        drop(client);
-        assert!(call.wire.ended().await < SOON, "begun: {begun}");
+        assert!(is_within(SECOND, took), "begun: {begun}");
     }
 }
 

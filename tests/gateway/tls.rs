@@ -20,13 +20,14 @@ pub fn pem(name: &str) -> Vec<u8> {
 }
 
 /// A client that trusts this certificate and no other.
-fn trusting(name: &str) -> ClientBuilder {
+pub fn trusting(name: &str) -> ClientBuilder {
     promptgate::server::install_crypto();
     let certificate = Certificate::from_pem(&pem(name)).expect("a certificate");
     Client::builder().tls_certs_only([certificate]).no_proxy()
 }
 
-fn request(client: &Client, host: &str, port: u16, ask: &Ask) -> RequestBuilder {
+/// This request to this host.
+pub fn request(client: &Client, host: &str, port: u16, ask: &Ask) -> RequestBuilder {
     let request = client.post(format!("https://{host}:{port}{}", ask.target)).body(ask.body.clone());
     let headers = ask.headers.iter().filter(|(name, _)| name != "host");
     headers.fold(request, |request, (name, value)| request.header(name, value))
